@@ -1,0 +1,1 @@
+"""Derivative and transposition rules of sorting and LAPACK operations."""

@@ -1,0 +1,66 @@
+"""Derivatives of elementwise operations, from the expressions in the table of operations.
+
+An expression such as '1 - r * r' is parsed once to a small tree and then built as nodes over the operands x, y, z
+and the result r. Calls name operations: 'integer_pow(x, n=n - 1)'.
+"""
+import ast
+from functools import lru_cache
+
+from ..ir import build, ops
+from ..ir.graph import make
+
+_BINARY = {ast.Add: ops.add, ast.Sub: ops.sub, ast.Mult: ops.mul, ast.Div: ops.div, ast.BitOr: ops.or_,
+           ast.BitAnd: ops.and_}
+_COMPARE = {ast.Gt: ops.gt, ast.Lt: ops.lt, ast.Eq: ops.eq, ast.GtE: ops.ge, ast.LtE: ops.le, ast.NotEq: ops.ne}
+
+
+@lru_cache(maxsize=None)
+def parse(text):
+    return ast.parse(text, mode='eval').body
+
+
+def partial(node, index, tangent):
+    """tangent times the derivative of `node` by operand `index`; None where that is zero."""
+    text = node.op.partials[index]
+    if text == '0':
+        return None
+    if text == '1':
+        return tangent
+    if text == '-1':
+        return build.neg(tangent)
+    derivative = build_expression(parse(text), node)
+    multiply = build.safe_mul if node.op.singular else build.mul
+    return multiply(tangent, derivative)
+
+
+def build_expression(tree, node):
+    """The nodes of a parsed expression, for the operands, result and parameters of `node`."""
+    names = dict(zip('xyz', node.inputs), r=node)
+    params = dict(zip(node.op.param_names, node.params or ()))
+    like = node.inputs[0]
+
+    def build_one(t):
+        if isinstance(t, ast.Constant):
+            return build.scalar_like(like, t.value)
+        if isinstance(t, ast.Name):
+            return names[t.id] if t.id in names else build.scalar_like(like, params[t.id])
+        if isinstance(t, ast.UnaryOp):
+            return build.neg(build_one(t.operand))
+        if isinstance(t, ast.BinOp):
+            return build.apply(_BINARY[type(t.op)], build_one(t.left), build_one(t.right))
+        if isinstance(t, ast.Compare):
+            return build.apply(_COMPARE[type(t.ops[0])], build_one(t.left), build_one(t.comparators[0]))
+        op = ops.OPS[t.func.id]
+        values = tuple([_python(k.value, params) for k in t.keywords]) or None
+        return make(op, [build_one(a) for a in t.args], values)
+    return build_one(tree)
+
+
+def _python(tree, params):
+    """A parameter's expression over parameters, as a Python value."""
+    if isinstance(tree, ast.Constant):
+        return tree.value
+    if isinstance(tree, ast.Name):
+        return params[tree.id]
+    left, right = _python(tree.left, params), _python(tree.right, params)
+    return left + right if isinstance(tree.op, ast.Add) else left - right

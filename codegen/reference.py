@@ -1,0 +1,78 @@
+"""The numpy target: every operation, one by one. The reference of the others, and the fallback."""
+import numpy as np
+
+from ..ir import dtypes, ops
+from .memory import Buffer
+
+
+class Program:
+    """Evaluates a Linear instruction by instruction with the operations' NumPy functions."""
+    donated = ()
+    lines = ()
+
+    def __init__(self, linear):
+        self.linear, self.outputs = linear, linear.outputs
+        last = {}
+        for index, instruction in enumerate(linear.instructions):
+            for i in instruction.inputs:
+                last[i] = index
+        self.dies = {}
+        for i, index in last.items():
+            if i not in linear.outputs:
+                self.dies.setdefault(index, []).append(i)
+
+    def run(self, buffers, scalars, lines):
+        """Buffers of the outputs from buffers of the leaves and the values of the literals."""
+        values = run_linear(self.linear, buffers, scalars, self.dies)
+        return [to_buffer(values[i]) for i in self.outputs]
+
+
+def run_linear(linear, buffers, scalars, dies):
+    instructions = linear.instructions
+    values = [None] * len(instructions)
+    with np.errstate(all='ignore'):
+        for index, instruction in enumerate(instructions):
+            if instruction.op is ops.leaf:
+                a = instruction.aval
+                values[index] = buffers[instruction.slot].array(a.shape, a.dtype)
+            elif instruction.op is ops.literal:
+                values[index] = np.asarray(scalars[instruction.slot]).astype(instruction.aval.dtype)
+            else:
+                values[index] = evaluate(instruction.op, [values[i] for i in instruction.inputs],
+                                         instruction.keywords(), instruction.aval)
+            for i in dies.get(index, ()):
+                values[i] = None
+    return values
+
+
+def evaluate(op, arguments, keywords, aval):
+    """One operation on NumPy arrays."""
+    if op is ops.call:
+        return run_graph(keywords['body'], arguments)
+    result = op.numpy(*arguments, **keywords)
+    if isinstance(aval, tuple):
+        return result
+    result = np.asarray(result)
+    if result.dtype != aval.dtype:                        # ml_dtypes and scalars may compute wider
+        result = result.astype(aval.dtype)
+    return result
+
+
+def run_graph(graph, arguments):
+    """Outputs of a graph for NumPy arguments."""
+    values = {node.serial: a for node, a in zip(graph.inputs, arguments)}
+    for node in graph.nodes():
+        if node.serial in values:
+            continue
+        if node.value is not None:
+            values[node.serial] = node.value.array(node.aval.shape, node.aval.dtype)
+        elif node.op is ops.literal:
+            values[node.serial] = np.asarray(node.params[0]).astype(node.aval.dtype)
+        else:
+            values[node.serial] = evaluate(node.op, [values[c.serial] for c in node.inputs],
+                                           dict(zip(node.op.param_names, node.params or ())), node.aval)
+    return tuple([values[out.serial] for out in graph.outputs])
+
+
+def to_buffer(array):
+    return Buffer.from_array(np.array(array, order='C', copy=None))

@@ -1,0 +1,207 @@
+"""The table of operations. One row says what an operation is; an elementwise operation is one line.
+
+Letters in `formula` and `partials`: x, y, z are the operands, r is the result, parameters go by their names.
+`partials` are expressions of this table's own operations. They are written down rather than derived when first
+needed since importing SymPy costs more than compiling a kernel; the tests derive them again from `formula`.
+`singular` marks partials that may be infinite or NaN where the function is fine: they are multiplied by
+`safe_mul`, so that a zero tangent stays zero. `triton` is text with {0}, {1}, ... for the operands.
+"""
+import numpy as np
+
+from . import dtypes, reference as ref
+from .graph import Op, aval
+
+OPS = {}
+
+
+def _add(op):
+    OPS[op.name] = op
+    return op
+
+
+def elementwise(name, numpy, formula=None, partials=None, classes='f', triton=None, arity=1, **more):
+    partials = (partials,) if isinstance(partials, str) else partials
+    return _add(Op(name, numpy, elementwise=True, arity=arity, formula=formula, partials=partials,
+                   classes=classes, triton=triton, **more))
+
+
+def binary(name, numpy, formula=None, partials=None, classes='f', triton=None, **more):
+    return elementwise(name, numpy, formula, partials, classes, triton, 2, **more)
+
+
+def comparison(name, numpy, triton, formula, classes='biuf'):
+    return binary(name, numpy, formula, None, classes, triton, result='bool')
+
+
+def scipy(name):
+    return ref.scipy_special(name)
+
+
+ld = 'libdevice.'
+E, B = elementwise, binary
+
+# --- elementwise, one operand ------------------------------------------------------------------------------
+neg = E('neg', np.negative, '-x', '-1', 'iufc', '-{0}', linear=True)
+abs_ = E('abs', np.abs, 'Abs(x)', 'sign(x)', 'iufc', 'tl.abs({0})', result='real')
+sign = E('sign', np.sign, 'sign(x)', '0', 'iufc', 'lz_sign({0})')
+floor = E('floor', np.floor, 'floor(x)', '0', 'f', 'tl.floor({0})')
+ceil = E('ceil', np.ceil, 'ceiling(x)', '0', 'f', 'tl.ceil({0})')
+trunc = E('trunc', np.trunc, None, '0', 'f', ld + 'trunc({0})')
+round_ = E('round', np.rint, None, '0', 'f', ld + 'rint({0})')
+sqrt = E('sqrt', np.sqrt, 'sqrt(x)', '0.5 / r', 'fc', 'tl.sqrt_rn({0})', singular=True, cost=4)
+rsqrt = E('rsqrt', ref.rsqrt, '1/sqrt(x)', '-0.5 * r / x', 'fc', '1.0 / tl.sqrt_rn({0})', singular=True, cost=6)
+cbrt = E('cbrt', np.cbrt, 'cbrt(x)', '1 / (3 * r * r)', 'f', ld + 'cbrt({0})', singular=True, cost=12)
+reciprocal = E('reciprocal', ref.reciprocal, '1/x', '-r * r', 'fc', 'tl.math.div_rn(lz_one({0}), {0})', singular=True, cost=3)
+square = E('square', np.square, 'x**2', '2 * x', 'iufc', '{0} * {0}')
+exp = E('exp', np.exp, 'exp(x)', 'r', 'fc', ld + 'exp({0})', cost=10)
+exp2 = E('exp2', np.exp2, '2**x', '0.6931471805599453 * r', 'f', ld + 'exp2({0})', cost=9)
+expm1 = E('expm1', np.expm1, 'exp(x) - 1', 'r + 1', 'fc', ld + 'expm1({0})', cost=14)
+log = E('log', np.log, 'log(x)', '1 / x', 'fc', ld + 'log({0})', singular=True, cost=12)
+log2 = E('log2', np.log2, 'log(x)/log(2)', '1.4426950408889634 / x', 'f', ld + 'log2({0})', singular=True, cost=12)
+log10 = E('log10', np.log10, 'log(x)/log(10)', '0.4342944819032518 / x', 'f', ld + 'log10({0})', singular=True, cost=12)
+log1p = E('log1p', np.log1p, 'log(x + 1)', '1 / (x + 1)', 'fc', ld + 'log1p({0})', singular=True, cost=14)
+sin = E('sin', np.sin, 'sin(x)', 'cos(x)', 'fc', ld + 'sin({0})', cost=14)
+cos = E('cos', np.cos, 'cos(x)', '-sin(x)', 'fc', ld + 'cos({0})', cost=14)
+tan = E('tan', np.tan, 'tan(x)', '1 + r * r', 'fc', ld + 'tan({0})', cost=20)
+asin = E('asin', np.arcsin, 'asin(x)', 'rsqrt(1 - x * x)', 'fc', ld + 'asin({0})', singular=True, cost=16)
+acos = E('acos', np.arccos, 'acos(x)', '-rsqrt(1 - x * x)', 'fc', ld + 'acos({0})', singular=True, cost=16)
+atan = E('atan', np.arctan, 'atan(x)', '1 / (1 + x * x)', 'fc', ld + 'atan({0})', cost=16)
+sinh = E('sinh', np.sinh, 'sinh(x)', 'cosh(x)', 'fc', ld + 'sinh({0})', cost=16)
+cosh = E('cosh', np.cosh, 'cosh(x)', 'sinh(x)', 'fc', ld + 'cosh({0})', cost=16)
+tanh = E('tanh', np.tanh, 'tanh(x)', '1 - r * r', 'fc', ld + 'tanh({0})', cost=14)
+asinh = E('asinh', np.arcsinh, 'asinh(x)', 'rsqrt(x * x + 1)', 'fc', ld + 'asinh({0})', cost=20)
+acosh = E('acosh', np.arccosh, 'acosh(x)', 'rsqrt((x - 1) * (x + 1))', 'fc', ld + 'acosh({0})', singular=True, cost=20)
+atanh = E('atanh', np.arctanh, 'atanh(x)', '1 / (1 - x * x)', 'fc', ld + 'atanh({0})', singular=True, cost=20)
+logistic = E('logistic', scipy('expit'), '1/(1 + exp(-x))', 'r * (1 - r)', 'f', 'lz_logistic({0})', cost=14)
+erf = E('erf', scipy('erf'), 'erf(x)', '1.1283791670955126 * exp(-x * x)', 'f', ld + 'erf({0})', cost=16)
+erfc = E('erfc', scipy('erfc'), 'erfc(x)', '-1.1283791670955126 * exp(-x * x)', 'f', ld + 'erfc({0})', cost=24)
+erf_inv = E('erf_inv', scipy('erfinv'), 'erfinv(x)', '0.886226925452758 * exp(r * r)', 'f', ld + 'erfinv({0})', singular=True, cost=24)
+lgamma = E('lgamma', scipy('gammaln'), 'log(Abs(gamma(x)))', 'digamma(x)', 'f', ld + 'lgamma({0})', singular=True, cost=60)
+digamma = E('digamma', scipy('digamma'), 'digamma(x)', 'polygamma(x, n=1)', 'f', None, singular=True, cost=60)
+polygamma = E('polygamma', ref.polygamma, 'polygamma(n, x)', 'polygamma(x, n=n + 1)', 'f', None, param_names=('n',), singular=True, cost=99)
+integer_pow = E('integer_pow', ref.integer_pow, 'x**n', 'n * integer_pow(x, n=n - 1)', 'iufc', None, param_names=('n',), singular=True, cost=3)
+is_finite = E('is_finite', np.isfinite, None, None, 'fc', 'lz_is_finite({0})', result='bool')
+is_nan = E('is_nan', np.isnan, None, None, 'fc', '{0} != {0}', result='bool')
+is_inf = E('is_inf', np.isinf, None, None, 'fc', 'tl.abs({0}) == float("inf")', result='bool')
+signbit = E('signbit', np.signbit, None, None, 'f', ld + 'signbit({0}) != 0', result='bool')
+not_ = E('not', np.invert, None, None, 'biu', '~{0}')
+population_count = E('population_count', ref.population_count, None, None, 'iu', 'lz_popcount({0})')
+clz = E('clz', ref.clz, None, None, 'iu', None)
+real = E('real', np.real, 're(x)', None, 'c', None, result='real', linear=True)
+imag = E('imag', np.imag, 'im(x)', None, 'c', None, result='real', linear=True)
+conj = E('conj', np.conj, 'conjugate(x)', None, 'c', None, linear=True)
+convert = E('convert', ref.convert, 'x', None, 'biufc', None, param_names=('dtype', 'weak'), linear=True,
+            infer=lambda a, dtype, weak: aval(a[0].shape, dtype, weak))
+bitcast = E('bitcast', ref.bitcast, None, None, 'iuf', None, param_names=('dtype',),
+            infer=ref.infer_bitcast)
+
+# --- elementwise, two and more operands --------------------------------------------------------------------
+add = B('add', np.add, 'x + y', ('1', '1'), 'biufc', '{0} + {1}', linear=True)
+sub = B('sub', np.subtract, 'x - y', ('1', '-1'), 'iufc', '{0} - {1}', linear=True)
+mul = B('mul', np.multiply, 'x * y', ('y', 'x'), 'biufc', '{0} * {1}', linear=True)
+div = B('div', np.true_divide, 'x / y', ('1 / y', '-r / y'), 'fc', 'lz_div({0}, {1})', linear=True, singular=True, cost=3)
+safe_mul = B('safe_mul', ref.safe_mul, 'x * y', ('y', 'x'), 'fc', 'tl.where({0} == 0, {0}, {0} * {1})', linear=True)
+pow_ = B('pow', np.power, 'x**y', ('y * pow(x, select(y == 0, 1, y - 1))', 'log(select(x == 0, 1, x)) * r'), 'iufc', ld + 'pow({0}, {1})', singular=True, cost=40)
+max_ = B('max', np.maximum, 'Max(x, y)', ('select(x > y, 1, select(x == y, 0.5, 0))', 'select(y > x, 1, select(x == y, 0.5, 0))'), 'biuf', 'tl.maximum({0}, {1}, propagate_nan=tl.PropagateNan.ALL)')
+min_ = B('min', np.minimum, 'Min(x, y)', ('select(x < y, 1, select(x == y, 0.5, 0))', 'select(y < x, 1, select(x == y, 0.5, 0))'), 'biuf', 'tl.minimum({0}, {1}, propagate_nan=tl.PropagateNan.ALL)')
+fmax = B('fmax', np.fmax, None, ('select(is_nan(y) | (x > y), 1, select(x == y, 0.5, 0))', 'select(is_nan(x) | (y > x), 1, select(x == y, 0.5, 0))'), 'f', 'tl.maximum({0}, {1}, propagate_nan=tl.PropagateNan.NONE)')
+fmin = B('fmin', np.fmin, None, ('select(is_nan(y) | (x < y), 1, select(x == y, 0.5, 0))', 'select(is_nan(x) | (y < x), 1, select(x == y, 0.5, 0))'), 'f', 'tl.minimum({0}, {1}, propagate_nan=tl.PropagateNan.NONE)')
+rem = B('rem', ref.rem, None, ('1', '-trunc(x / y)'), 'iuf', 'lz_rem({0}, {1})', cost=10)
+floor_divide = B('floor_divide', ref.floor_divide, 'floor(x/y)', ('0', '0'), 'iuf', 'lz_floor_divide({0}, {1})', cost=12)
+remainder = B('remainder', ref.remainder, 'x - y*floor(x/y)', ('1', '-floor(x / y)'), 'iuf', 'lz_remainder({0}, {1})', cost=12)
+atan2 = B('atan2', np.arctan2, 'atan2(x, y)', ('y / (x * x + y * y)', '-x / (x * x + y * y)'), 'f', ld + 'atan2({0}, {1})', singular=True, cost=24)
+hypot = B('hypot', np.hypot, 'sqrt(x**2 + y**2)', ('x / r', 'y / r'), 'f', ld + 'hypot({0}, {1})', singular=True, cost=12)
+nextafter = B('nextafter', np.nextafter, None, ('0', '0'), 'f', ld + 'nextafter({0}, {1})')
+copysign = B('copysign', np.copysign, None, ('copysign(1, x) * copysign(1, y)', '0'), 'f', ld + 'copysign({0}, {1})')
+logaddexp = B('logaddexp', np.logaddexp, 'log(exp(x) + exp(y))', ('logistic(x - y)', 'logistic(y - x)'), 'f', 'lz_logaddexp({0}, {1})', cost=24)
+and_ = B('and', np.bitwise_and, None, None, 'biu', '{0} & {1}')
+or_ = B('or', np.bitwise_or, None, None, 'biu', '{0} | {1}')
+xor = B('xor', np.bitwise_xor, None, None, 'biu', '{0} ^ {1}')
+shift_left = B('shift_left', ref.shift_left, None, None, 'iu', 'lz_shift_left({0}, {1})')
+shift_right_logical = B('shift_right_logical', ref.shift_right_logical, None, None, 'iu', 'lz_shift_right_logical({0}, {1})')
+shift_right_arithmetic = B('shift_right_arithmetic', ref.shift_right_arithmetic, None, None, 'iu', 'lz_shift_right_arithmetic({0}, {1})')
+complex_ = B('complex', ref.complex_, 'x + I*y', None, 'f', None, result='complex', linear=True)
+eq = comparison('eq', np.equal, '{0} == {1}', 'Eq(x, y)', 'biufc')
+ne = comparison('ne', np.not_equal, '{0} != {1}', 'Ne(x, y)', 'biufc')
+lt = comparison('lt', np.less, '{0} < {1}', 'x < y')
+le = comparison('le', np.less_equal, '{0} <= {1}', 'x <= y')
+gt = comparison('gt', np.greater, '{0} > {1}', 'x > y')
+ge = comparison('ge', np.greater_equal, '{0} >= {1}', 'x >= y')
+select = E('select', np.where, 'Piecewise((y, x), (z, True))', None, 'biufc', 'tl.where({0}, {1}, {2})', arity=3, linear=True)
+threefry2x32 = E('threefry2x32', ref.threefry2x32, None, None, 'u', 'lz_threefry2x32({0}, {1}, {2}, {3}, {word})', arity=4, param_names=('word',), cost=60)
+identity = E('identity', ref.identity, 'x', '1', 'biufc', '{0}', linear=True)
+stop_gradient = E('stop_gradient', ref.identity, 'x', '0', 'biufc', '{0}')
+fusion_barrier = E('fusion_barrier', ref.identity, 'x', '1', 'biufc', '{0}', linear=True)
+
+# --- leaves --------------------------------------------------------------------------------------------------
+leaf = _add(Op('leaf'))                                    # has a value
+variable = _add(Op('variable'))                            # has none: an argument of a trace
+literal = _add(Op('literal', param_names=('scalar',), is_constant=True))
+iota = _add(Op('iota', ref.iota, infer=lambda a, shape, dtype, axis: aval(shape, dtype),
+               param_names=('shape', 'dtype', 'axis'), is_constant=True))
+
+
+# --- views -------------------------------------------------------------------------------------------------
+def view(name, numpy, infer, *param_names, **more):
+    return _add(Op(name, numpy, infer=infer, param_names=param_names, view=True, linear=True, **more))
+
+
+reshape = view('reshape', ref.reshape, ref.infer_reshape, 'shape')
+transpose = view('transpose', ref.transpose, ref.infer_transpose, 'permutation')
+broadcast = view('broadcast', ref.broadcast, ref.infer_broadcast, 'shape', 'axes')
+slice_ = view('slice', ref.slice_, ref.infer_slice, 'start', 'stop', 'step')
+rev = view('rev', ref.rev, ref.infer_same, 'axes')
+
+
+# --- structural ----------------------------------------------------------------------------------------------
+def structural(name, numpy, infer, *param_names, **more):
+    return _add(Op(name, numpy, infer=infer, param_names=param_names, **more))
+
+
+concatenate = structural('concatenate', ref.concatenate, ref.infer_concatenate, 'axis', linear=True)
+slice_update = structural('slice_update', ref.slice_update, ref.infer_slice_update, 'start', 'step', linear=True)
+gather = structural('gather', ref.gather, ref.infer_gather, 'axes', 'mode', linear=True)
+scatter = structural('scatter', ref.scatter, ref.infer_scatter, 'axes', 'mode', 'kind', linear=True)
+
+
+def reduction(name, numpy, kind, classes, **more):
+    return _add(Op(name, numpy, infer=ref.infer_reduce, param_names=('axes',), reduction=kind, classes=classes, **more))
+
+
+reduce_sum = reduction('reduce_sum', ref.reduce_sum, 'add', 'iufc', linear=True)
+reduce_prod = reduction('reduce_prod', ref.reduce_prod, 'mul', 'iufc')
+reduce_max = reduction('reduce_max', ref.reduce_max, 'max', 'biuf')
+reduce_min = reduction('reduce_min', ref.reduce_min, 'min', 'biuf')
+reduce_and = reduction('reduce_and', ref.reduce_and, 'and', 'biu')
+reduce_or = reduction('reduce_or', ref.reduce_or, 'or', 'biu')
+argmax = structural('argmax', ref.argmax, ref.infer_arg, 'axis', 'dtype', reduction='argmax')
+argmin = structural('argmin', ref.argmin, ref.infer_arg, 'axis', 'dtype', reduction='argmin')
+
+for _name in ('cumsum', 'cumprod', 'cummax', 'cummin', 'cumlogsumexp'):
+    globals()[_name] = structural(_name, getattr(ref, _name), ref.infer_same, 'axis', 'reverse', library=True,
+                                  linear=_name == 'cumsum')
+
+
+# --- products, LAPACK, sorting: the libraries' work ------------------------------------------------------------
+def library(name, numpy, infer, *param_names, **more):
+    return structural(name, numpy, infer, *param_names, library=True, **more)
+
+
+dot_general = library('dot_general', ref.dot_general, ref.infer_dot_general,
+                      'contract_lhs', 'contract_rhs', 'batch_lhs', 'batch_rhs', linear=True)
+sort = library('sort', ref.sort, ref.infer_same, 'axis')
+argsort = library('argsort', ref.argsort, ref.infer_argsort, 'axis', 'dtype')
+searchsorted = library('searchsorted', ref.searchsorted, ref.infer_searchsorted, 'side', 'dtype')
+cholesky = library('cholesky', ref.cholesky, ref.infer_same)
+triangular_solve = library('triangular_solve', ref.triangular_solve, ref.infer_solve, 'lower', 'transpose',
+                           'unit_diagonal', linear=True)
+solve = library('solve', ref.solve, ref.infer_solve, linear=True)
+
+
+# --- nodes with a body -----------------------------------------------------------------------------------------
+call = structural('call', None, lambda a, body, kind, options: body.avals, 'body', 'kind', 'options')
+project = structural('project', lambda values, index: values[index], lambda a, index: a[0][index], 'index', linear=True)
+# Same value as its first input; differentiated by `rule` with respect to the others.
+custom = structural('custom', lambda value, *_, rule, index: value, lambda a, rule, index: a[0], 'rule', 'index')
+# The linear map whose transpose is `rule`, a custom_vjp's backward pass: (tangents..., residuals...) -> index-th tangent.
+custom_linear = structural('custom_linear', None, lambda a, rule, index: rule.out_avals[index], 'rule', 'index', linear=True)
