@@ -6,7 +6,7 @@ from ..ir import build, dtypes, ops
 
 
 def linear_jvp(node, tangents):
-    """For operations that are linear in their first input alone: the same operation on the tangent."""
+    """For operations that are linear in their first input: the same operation on the tangent."""
     return build.make(node.op, (tangents[0], *node.inputs[1:]), node.params)
 
 
@@ -31,6 +31,22 @@ def elementwise_transpose(function):
     return rule
 
 
+def check_bilinear(node, linear):
+    """A product of two tangents is not linear: a rule that was given by the user may make one."""
+    if linear[0] and linear[1]:
+        raise ValueError(f'{node.op.name} of two values that depend on the tangents is not linear in them')
+
+
+def bilinear_transpose(function):
+    """As elementwise_transpose, for operations that are linear in each operand but not in both together."""
+    rule = elementwise_transpose(function)
+
+    def checked(ct, node, linear):
+        check_bilinear(node, linear)
+        return rule(ct, node, linear)
+    return checked
+
+
 # --- elementwise -----------------------------------------------------------------------------------------------
 
 for _op in (ops.identity, ops.fusion_barrier, ops.neg, ops.conj, ops.real, ops.imag):
@@ -45,27 +61,59 @@ ops.complex_.transpose = elementwise_transpose(
     lambda ct, node, i: build.neg(build.imag(ct)) if i else build.real(ct))
 ops.add.transpose = elementwise_transpose(lambda ct, node, i: ct)
 ops.sub.transpose = elementwise_transpose(lambda ct, node, i: build.neg(ct) if i else ct)
-ops.mul.transpose = elementwise_transpose(lambda ct, node, i: build.mul(ct, node.inputs[1 - i]))
-ops.safe_mul.transpose = elementwise_transpose(lambda ct, node, i: build.safe_mul(ct, node.inputs[1 - i]))
-ops.div.transpose = elementwise_transpose(lambda ct, node, i: build.div(ct, node.inputs[1]))
+ops.mul.transpose = bilinear_transpose(lambda ct, node, i: build.mul(ct, node.inputs[1 - i]))
+# safe_mul(t, d) is zero where t is: so is the transpose of the map d -> safe_mul(t, d).
+ops.safe_mul.transpose = bilinear_transpose(
+    lambda ct, node, i: build.safe_mul(node.inputs[0], ct) if i else build.safe_mul(ct, node.inputs[1]))
+ops.div.transpose = bilinear_transpose(lambda ct, node, i: build.div(ct, node.inputs[1]))
+
+
+def _safe_mul_jvp(node, tangents):
+    (x, y), (tx, ty) = node.inputs, tangents
+    total = None if tx is None else build.safe_mul(tx, y)
+    if ty is not None:
+        term = build.safe_mul(x, ty)
+        total = term if total is None else build.add(total, term)
+    return build.broadcast_to(total, node.aval.shape)
 
 
 def _div_jvp(node, tangents):
+    """Tangents of zero stay zero where y is; where y is a literal it is none."""
     (x, y), (tx, ty) = node.inputs, tangents
-    total = None if tx is None else build.apply(ops.div, tx, y)
+    total = None
+    if tx is not None:
+        inverse = y.op is not ops.literal
+        total = build.safe_mul(tx, build.apply(ops.reciprocal, y)) if inverse else build.div(tx, y)
     if ty is not None:
         term = build.neg(build.safe_mul(ty, build.div(node, y)))
         total = term if total is None else build.add(total, term)
     return build.broadcast_to(total, node.aval.shape)
 
 
+def _is_complex(x):
+    return dtypes.kind(x.aval.dtype) == 'c'
+
+
+def _one_for_zero(x):
+    return build.select(build.eq(x, build.scalar_like(x, 0)), build.scalar_like(x, 1), x)
+
+
 def _abs_jvp(node, tangents):
     x, t = node.inputs[0], tangents[0]
-    if dtypes.kind(x.aval.dtype) != 'c':
+    if not _is_complex(x):
         return build.mul(t, build.apply(ops.sign, x))
-    safe = build.select(build.eq(node, build.scalar_like(node, 0)), build.scalar_like(node, 1), node)
-    direction = build.div(build.conj(x), build.convert(safe, x.aval.dtype))
+    direction = build.div(build.conj(x), build.convert(_one_for_zero(node), x.aval.dtype))
     return build.real(build.mul(t, direction))
+
+
+def _sign_jvp(node, tangents):
+    """Zero; of a complex number x / |x| what turns it."""
+    x, t = node.inputs[0], tangents[0]
+    if not _is_complex(x):
+        return None
+    turning = build.div(t, build.convert(_one_for_zero(build.apply(ops.abs_, x)), x.aval.dtype))
+    along = build.real(build.mul(build.conj(node), turning))
+    return build.sub(turning, build.mul(node, build.convert(along, x.aval.dtype)))
 
 
 def _convert_jvp(node, tangents):
@@ -97,6 +145,10 @@ def _select_transpose(ct, node, linear):
 
 
 ops.div.jvp, ops.abs_.jvp, ops.select.jvp = _div_jvp, _abs_jvp, _select_jvp
+ops.sign.jvp, ops.safe_mul.jvp = _sign_jvp, _safe_mul_jvp
+for _op in ops.OPS.values():                                     # comparisons and arithmetic of bits have no tangents
+    if _op.elementwise and _op.jvp is None and (_op.result == 'bool' or not set(_op.classes) & set('fc')):
+        _op.jvp = lambda node, tangents: None
 ops.select.transpose = _select_transpose
 ops.convert.jvp, ops.convert.transpose = _convert_jvp, _convert_transpose
 ops.stop_gradient.jvp = lambda node, tangents: None
@@ -124,5 +176,5 @@ ops.slice_.transpose = unary_transpose(
 ops.rev.transpose = unary_transpose(lambda ct, x, axes: build.rev(ct, axes))
 
 
-# --- structural: rules_structural.py; LAPACK and sorting: rules_library.py ----------------------------------------
-from . import rules_library, rules_structural  # noqa: E402  (they use the helpers above)
+# --- others: they use the helpers above ------------------------------------------------------------------------------
+from . import calls, custom, rules_library, rules_structural  # noqa: E402,F401

@@ -19,8 +19,13 @@ def parse(text):
     return ast.parse(text, mode='eval').body
 
 
-def partial(node, index, tangent):
-    """tangent times the derivative of `node` by operand `index`; None where that is zero."""
+def partial(node, index, tangent, guarded=False):
+    """tangent times the derivative of `node` by operand `index`; None where that is zero.
+
+    guarded: a tangent of exactly zero stays zero, whatever the derivative is.
+    """
+    if node.op is ops.integer_pow:
+        return _integer_pow_partial(node, tangent, guarded)
     text = node.op.partials[index]
     if text == '0':
         return None
@@ -29,8 +34,20 @@ def partial(node, index, tangent):
     if text == '-1':
         return build.neg(tangent)
     derivative = build_expression(parse(text), node)
-    multiply = build.safe_mul if node.op.singular else build.mul
-    return multiply(tangent, derivative)
+    if (guarded or node.op.singular) and derivative.op is not ops.literal:
+        return build.safe_mul(tangent, derivative)
+    return build.mul(tangent, derivative)
+
+
+def _integer_pow_partial(node, tangent, guarded):
+    """n * x**(n - 1), whose constant cases must not become 0 * inf at 0 when they are differentiated again."""
+    x, (n,) = node.inputs[0], node.params
+    if n == 0:
+        return None
+    if n == 1:
+        return tangent
+    slope = build.mul(build.scalar_like(x, n), build.integer_pow(x, n - 1))
+    return build.safe_mul(tangent, slope) if guarded or n < 0 else build.mul(tangent, slope)
 
 
 def build_expression(tree, node):

@@ -5,6 +5,7 @@ rule `transpose(ct, node, linear)` that gives the cotangents of its inputs, None
 """
 from ..ir import build
 from ..ir.graph import ancestors, dependents
+from . import rules  # noqa: F401  (enters the rules into the operations)
 
 
 def transpose(outputs, cotangents, variables):
@@ -25,7 +26,8 @@ def transpose(outputs, cotangents, variables):
         ct = known.pop(node.serial)
         flags = [c.serial in linear for c in node.inputs]
         if node.op.transpose is None:
-            raise NotImplementedError(f'the transpose of {node.op.name} is not defined')
+            raise NotImplementedError(f'the transpose of {node.op.name} is not defined: a derivative rule or a '
+                                      'function to transpose must be linear in its tangents')
         for child, value, flag in zip(node.inputs, node.op.transpose(ct, node, flags), flags):
             if flag and value is not None:
                 _accumulate(known, child, value)

@@ -5,16 +5,17 @@
     cache.get(key)                      # -> data, or None
 
 An entry is one file: a header with magic, version, length and checksum, then the data. The checksum
-covers the key as well, so a file that was truncated, damaged, renamed or made by something else reads
-as absent and the next `put` replaces it. Files appear by `os.replace`, hence a reader sees a whole
-entry or none, and any number of processes may share the directory without a lock.
+covers the key as well, so a file that was truncated, damaged, renamed or made by something else
+reads as absent and the next `put` replaces it. Files appear by `os.replace`, hence a reader sees a
+whole entry or none, and any number of processes may share the directory without a lock.
 
-The size is bounded in the mean: each `put` looks through the directory with a probability proportional
-to the bytes that it adds, so that the cost of a scan is spread over about `limit_bytes / 32` of new
-entries however many short-lived processes wrote them. Least recently used entries go first.
+The size is bounded in the mean: each `put` looks through the directory with a probability
+proportional to the bytes that it adds, so that the cost of a scan is spread over `limit_bytes / 32`
+of new entries or so, however many short-lived processes wrote them. Least recently used ones go
+first.
 
-A directory that can't be written (read-only, full, in the way of a file) costs one warning: the cache
-then holds nothing and the program runs.
+A directory that can't be written (read-only, full, in the way of a file) costs one warning: the
+cache then holds nothing and the program runs.
 """
 import hashlib
 import os
@@ -29,11 +30,12 @@ DEFAULT_LIMIT = 512 << 20
 MAGIC = b'lazyobj\x01'                      # the last byte is the version of this layout
 HEADER = struct.Struct('<8sQ16s')           # magic, length of the data, checksum of key and data
 SUFFIX = '.lzc'
+FLAGS = getattr(os, 'O_BINARY', 0) | getattr(os, 'O_CLOEXEC', 0)
 SCANS_PER_LIMIT = 32                        # a scan per limit/32 new bytes
-KEEP = 0.75                                 # a scan that finds too much leaves this part of the limit
+KEEP = 0.75                                 # a scan that finds too much leaves this much of it
 BLOCK = 4096                                # a file takes at least one block of the disk
-TOUCH_AFTER = 3600                          # seconds; an entry's time of use is no more exact than this
-STALE_AFTER = 3600                          # seconds; a temporary file this old belongs to a dead process
+TOUCH_AFTER = 3600                          # seconds; times of use are no more exact than this
+STALE_AFTER = 3600                          # seconds; an older temporary file is a leftover
 
 
 def default_directory(environ=None, platform=None):
@@ -54,7 +56,8 @@ def _user_cache(environ, platform):
     if platform == 'darwin':
         return os.path.join(home, 'Library', 'Caches')
     xdg = environ.get('XDG_CACHE_HOME', '')
-    return xdg if os.path.isabs(xdg) else os.path.join(home, '.cache')   # relative ones are invalid (XDG)
+    # Relative paths are invalid, says the XDG specification.
+    return xdg if os.path.isabs(xdg) else os.path.join(home, '.cache')
 
 
 class DiskCache:
@@ -82,7 +85,7 @@ class DiskCache:
         return f'DiskCache({self.directory!r}, limit_bytes={self.limit_bytes})'
 
     def path(self, key):
-        """The file that holds `key`. Keys are lower-case hexadecimal digests; ValueError otherwise."""
+        """The file that holds `key`, a hexadecimal digest; ValueError for what is none."""
         if not key.isalnum() or not key.isascii():
             raise ValueError(f'cache key {key!r} is not a hexadecimal digest')
         return self._prefix + key + SUFFIX
@@ -96,7 +99,7 @@ class DiskCache:
         return _unwrap(key, raw)
 
     def put(self, key, data):
-        """Keep `data` (bytes-like) under `key`. Never raises for the disk's sake; warns once instead."""
+        """Keep `data` (bytes-like) under `key`. Where the disk refuses, warn once and go on."""
         raw = _wrap(key, bytes(data))
         if len(raw) > self.limit_bytes:
             return
@@ -109,7 +112,7 @@ class DiskCache:
             self.evict()
 
     def evict(self):
-        """Look through the directory; where it holds too much, delete what was used least recently."""
+        """Where the directory holds too much, delete what was used least recently."""
         entries = self._entries()
         total = sum(size for _, size, _ in entries)
         if total <= self.limit_bytes:
@@ -134,7 +137,8 @@ class DiskCache:
         try:
             descriptor = _create(temporary)
         except FileNotFoundError:
-            os.makedirs(self.directory, mode=0o700, exist_ok=True)    # code lies here: nobody else writes
+            # Code lies here: nobody else may write it.
+            os.makedirs(self.directory, mode=0o700, exist_ok=True)
             descriptor = _create(temporary)
         try:
             try:
@@ -147,7 +151,7 @@ class DiskCache:
             raise
 
     def _entries(self):
-        """(time of use, size, path) of every entry. Temporary files of dead processes are deleted."""
+        """(time of use, size, path) of every entry. Leftovers of dead processes are deleted."""
         found = []
         try:
             with os.scandir(self.directory) as files:
@@ -193,8 +197,8 @@ def _unwrap(key, raw):
 
 
 def _read_and_touch(path):
-    """The file's bytes. Its time of modification serves as time of use (access times are often off)."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, 'O_BINARY', 0) | getattr(os, 'O_CLOEXEC', 0))
+    """The file's bytes. Its modification time serves as time of use: access times are often off."""
+    descriptor = os.open(path, os.O_RDONLY | FLAGS)
     try:
         status = os.fstat(descriptor)
         raw = _read_all(descriptor, status.st_size)
@@ -223,9 +227,7 @@ def _touch(path):
 
 
 def _create(path):
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-    flags |= getattr(os, 'O_BINARY', 0) | getattr(os, 'O_CLOEXEC', 0)
-    return os.open(path, flags, 0o600)
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | FLAGS, 0o600)
 
 
 def _write_all(descriptor, raw):

@@ -5,17 +5,19 @@ __all__ = ['directories', 'words']
 
 
 def directories(controller, root='/'):
-    """(version, directory) of the groups that bind this process for 'cpu' or 'memory', inner ones first.
+    """(version, directory) of the groups that bind this process for 'cpu' or 'memory', inner ones
+    first.
 
-    Inside a container the path of the group may be the host's, while the container's own directory is
-    mounted at the top: every directory on the way up is listed, whether it exists or not.
+    Inside a container the path of the group may be the host's, while the container's own directory
+    is mounted at the top: every directory on the way up is listed, whether it exists or not.
     """
     found = []
     for controllers, path in _memberships(root):
         if controllers == '':
             mounts = [(2, 'sys/fs/cgroup'), (2, 'sys/fs/cgroup/unified')]
         elif controller in controllers.split(','):
-            mounts = [(1, 'sys/fs/cgroup/' + name) for name in dict.fromkeys((controller, controllers))]
+            names = dict.fromkeys((controller, controllers))
+            mounts = [(1, 'sys/fs/cgroup/' + name) for name in names]
         else:
             continue
         parts = [part for part in path.split('/') if part not in ('', '..')]

@@ -1,9 +1,9 @@
 """Kernels on an NVIDIA GPU: finding the device, its memory and streams, loading cubins, launching.
 
-torch holds memory, streams and graphs: its allocator and ours would otherwise each keep what the other needs,
-and arrays pass between the two libraries without a copy. Kernels are loaded and launched through the driver
-(libcuda.so.1) with ctypes, in the primary context, which is torch's too. A launch costs 1 to 2 us of Python and
-needs neither triton nor a C compiler.
+torch holds memory, streams and graphs: its allocator and ours would otherwise each keep what the
+other needs, and arrays pass between the two libraries without a copy. Kernels are loaded and
+launched through the driver (libcuda.so.1) with ctypes, in the primary context, which is torch's
+too. A launch costs 1 to 2 us of Python and needs neither triton nor a C compiler.
 
     device = find_device()
     x = device.upload(array)
@@ -24,17 +24,19 @@ LIBRARY = 'libcuda.so.1'
 INSTALL = 'pip install lazy-arrays[gpu]'
 
 _SUCCESS, _OUT_OF_MEMORY = 0, 2
-_ASYNCHRONOUS = {700, 702, 714, 715, 716, 717, 718, 719}     # faults of kernels, reported by any later call
+# Faults of kernels, reported by any later call.
+_ASYNCHRONOUS = {700, 702, 714, 715, 716, 717, 718, 719}
 _WRONG_BINARY = {200, 209, 218, 222}
 _MAX_DYNAMIC_SHARED = 8         # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _STATIC_LIMIT = 48 << 10        # dynamic shared memory that needs no attribute
-_ATTRIBUTES = {'multiprocessors': 16, 'capability_major': 75, 'capability_minor': 76, 'shared_per_block': 97,
-               'clock_khz': 13, 'memory_clock_khz': 36, 'bus_bits': 37, 'l2_bytes': 38}
+_ATTRIBUTES = {'multiprocessors': 16, 'capability_major': 75, 'capability_minor': 76,
+               'shared_per_block': 97, 'clock_khz': 13, 'memory_clock_khz': 36, 'bus_bits': 37,
+               'l2_bytes': 38}
 _GRID_LIMITS = (2**31 - 1, 65535, 65535)
 
 # struct codes of the argument types. Each argument occupies 8 bytes of the parameter block.
-_CODES = {'i1': '?', 'i8': 'b', 'u8': 'B', 'i16': 'h', 'u16': 'H', 'i32': 'i', 'u32': 'I', 'i64': 'q', 'u64': 'Q',
-          'fp32': 'f', 'fp64': 'd'}
+_CODES = {'i1': '?', 'i8': 'b', 'u8': 'B', 'i16': 'h', 'u16': 'H', 'i32': 'i', 'u32': 'I',
+          'i64': 'q', 'u64': 'Q', 'fp32': 'f', 'fp64': 'd'}
 
 
 class DeviceNotFound(RuntimeError):
@@ -42,7 +44,10 @@ class DeviceNotFound(RuntimeError):
 
 
 class CudaError(RuntimeError):
-    """A call of the CUDA driver failed. `code` is the CUresult, `name` as in CUDA_ERROR_NOT_FOUND."""
+    """A call of the CUDA driver failed.
+
+    `code` is the CUresult, `name` as in CUDA_ERROR_NOT_FOUND.
+    """
 
     def __init__(self, message, code=None, name=None):
         super().__init__(message)
@@ -53,7 +58,7 @@ class OutOfMemory(CudaError, MemoryError):
     """The device has no memory left for an allocation or a kernel."""
 
 
-# ---- driver ----------------------------------------------------------------------------------------
+# ---- driver --------------------------------------------------------------------------------------
 
 
 class Driver:
@@ -66,21 +71,23 @@ class Driver:
         try:
             self.library = ctypes.CDLL(path)
         except OSError as error:
-            raise DeviceNotFound(f'the NVIDIA driver library {path} could not be loaded ({error})') from error
+            raise DeviceNotFound(f'{path} could not be loaded ({error})') from error
         self._declare()
         code = self.cuInit(0)
         if code:
-            raise DeviceNotFound(f'the NVIDIA driver was loaded from {path}, but cuInit failed: {self.describe(code)}')
+            raise DeviceNotFound(f'{path} was loaded, but cuInit failed: {self.describe(code)}')
         self.version = self._integer(self.cuDriverGetVersion)
         self._contexts = {}
         self._current = threading.local()
 
     def _declare(self):
-        pointer, integer, unsigned, text = ctypes.c_void_p, ctypes.c_int, ctypes.c_uint, ctypes.c_char_p
+        pointer, text = ctypes.c_void_p, ctypes.c_char_p
+        integer, unsigned = ctypes.c_int, ctypes.c_uint
         out_int, out_pointer, out_text = map(ctypes.POINTER, (integer, pointer, text))
         for name, *types in (
-                ('cuInit', unsigned), ('cuDriverGetVersion', out_int), ('cuDeviceGetCount', out_int),
-                ('cuDeviceGet', out_int, integer), ('cuDeviceGetName', text, integer, integer),
+                ('cuInit', unsigned), ('cuDriverGetVersion', out_int),
+                ('cuDeviceGetCount', out_int), ('cuDeviceGet', out_int, integer),
+                ('cuDeviceGetName', text, integer, integer),
                 ('cuDeviceGetAttribute', out_int, integer, integer),
                 ('cuDevicePrimaryCtxRetain', out_pointer, integer), ('cuCtxSetCurrent', pointer),
                 ('cuModuleLoadData', out_pointer, text), ('cuModuleUnload', pointer),
@@ -110,10 +117,12 @@ class Driver:
         name = self.describe(code).split(':')[0]
         message = f'{doing}: {self.describe(code)} (CUDA error {code})'
         if code in _ASYNCHRONOUS:
-            message += '. A kernel launched earlier caused it; the device can be used again only by a new process'
+            message += ('. A kernel launched earlier caused it; the device can be used again only '
+                        'by a new process')
         if code in _WRONG_BINARY:
-            message += (f'. The driver supports CUDA {self.version // 1000}.{self.version % 1000 // 10}; '
-                        'code for another GPU or made by a newer ptxas does not load')
+            supported = f'{self.version // 1000}.{self.version % 1000 // 10}'
+            message += (f'. The driver supports CUDA {supported}; code for another GPU, or made by '
+                        'a newer ptxas, does not load')
         return (OutOfMemory if code == _OUT_OF_MEMORY else CudaError)(message, code, name)
 
     def _integer(self, function, *arguments):
@@ -139,7 +148,10 @@ class Driver:
         return {'name': text.value.decode(), **values}
 
     def activate(self, index):
-        """Make the device's primary context current in the calling thread. Launches need it; repeating it is free."""
+        """Make the device's primary context current in the calling thread.
+
+        Launches need it; repeating it is free.
+        """
         if getattr(self._current, 'index', None) != index:
             if index not in self._contexts:
                 device = self._integer(self.cuDeviceGet, index)
@@ -152,7 +164,7 @@ class Driver:
         self._current.index = None
 
 
-# ---- kernels ---------------------------------------------------------------------------------------
+# ---- kernels -------------------------------------------------------------------------------------
 
 
 def _slot(type_text):
@@ -160,7 +172,8 @@ def _slot(type_text):
     if type_text[0] == '*':
         return 'Q'
     if type_text not in _CODES:
-        raise ValueError(f'{type_text} cannot be passed to a kernel by value; pass fp32, or a pointer')
+        raise ValueError(f'{type_text} cannot be passed to a kernel by value; pass fp32, or a '
+                         'pointer')
     code = _CODES[type_text]
     return f'{code}{8 - struct.calcsize("=" + code)}x'
 
@@ -179,14 +192,14 @@ class KernelFunction:
     stream      handle of the CUDA stream, an int
     arguments   addresses (int) for pointers, Python numbers for the rest, in the kernel's order
 
-    Takes `Compiled`, or any object with its fields. Threads may share one: the parameter block, written in place
-    for each launch and copied by the driver during it, is protected by a lock.
+    Takes `Compiled`, or any object with its fields. Threads may share one: the parameter block,
+    written in place for each launch and copied by the driver during it, is protected by a lock.
     """
 
     def __init__(self, driver, compiled, device=0):
         if compiled.global_scratch or compiled.profile_scratch:
-            raise ValueError(f'{compiled.name} needs scratch memory (tensor descriptors made on the device do); '
-                             'launching such kernels is not supported')
+            raise ValueError(f'{compiled.name} needs scratch memory (tensor descriptors made on '
+                             'the device do); launching such kernels is not supported')
         self._driver, self.device, self.name = driver, device, compiled.name
         self.argument_types = tuple(compiled.argument_types)
         self._binary = compiled.binary
@@ -196,12 +209,15 @@ class KernelFunction:
         self._load()
 
     def _prepare_parameters(self):
-        """Parameters are 8-byte slots; two more, NULL, are Triton's global and profile scratch memory."""
+        """Parameters are 8-byte slots; two more, NULL, are Triton's global and profile scratch
+        memory.
+        """
         slots = [_slot(text) for text in self.argument_types] + ['Q', 'Q']
         packing = struct.Struct('=' + ''.join(slots))
         self._block = ctypes.create_string_buffer(packing.size)
         base = ctypes.addressof(self._block)
-        self._parameters = (ctypes.c_void_p * len(slots))(*[base + 8 * k for k in range(len(slots))])
+        addresses = [base + 8 * k for k in range(len(slots))]
+        self._parameters = (ctypes.c_void_p * len(slots))(*addresses)
         self._parameters_address = ctypes.addressof(self._parameters)
         self._pack = packing.pack_into
 
@@ -210,10 +226,11 @@ class KernelFunction:
         driver.activate(self.device)
         doing = f'loading the kernel {self.name}'
         self._module = driver._pointer(driver.cuModuleLoadData, self._binary, doing=doing)
-        self.function = driver._pointer(driver.cuModuleGetFunction, self._module, self.name.encode(), doing=doing)
+        self.function = driver._pointer(driver.cuModuleGetFunction, self._module,
+                                        self.name.encode(), doing=doing)
         if self._shared > _STATIC_LIMIT:
-            driver.check(driver.cuFuncSetAttribute(self.function, _MAX_DYNAMIC_SHARED, self._shared),
-                         f'{self.name}: asking for {self._shared} bytes of shared memory')
+            code = driver.cuFuncSetAttribute(self.function, _MAX_DYNAMIC_SHARED, self._shared)
+            driver.check(code, f'{self.name}: asking for {self._shared} bytes of shared memory')
 
     def __call__(self, grid, stream, *arguments):
         x, y, z = _three(grid)
@@ -224,14 +241,15 @@ class KernelFunction:
                 self._pack(self._block, 0, *arguments, 0, 0)
             except (struct.error, TypeError) as error:
                 raise self._argument_error(arguments, error) from None
-            code = self._driver.cuLaunchKernel(self.function, x, y, z, self._threads, 1, 1, self._shared, stream,
-                                               self._parameters_address, None)
+            code = self._driver.cuLaunchKernel(self.function, x, y, z, self._threads, 1, 1,
+                                               self._shared, stream, self._parameters_address, None)
         if code:
             raise self._launch_error(code, (x, y, z))
 
     def _argument_error(self, arguments, error):
         if len(arguments) != len(self.argument_types):
-            return TypeError(f'{self.name} takes {len(self.argument_types)} arguments, got {len(arguments)}')
+            return TypeError(f'{self.name} takes {len(self.argument_types)} arguments, got '
+                             f'{len(arguments)}')
         return TypeError(f'{self.name}{self.argument_types}: {error} in {arguments}')
 
     def _launch_error(self, code, grid):
@@ -242,17 +260,23 @@ class KernelFunction:
         return self._driver.error(code, doing)
 
     def unload(self):
-        """Free the code on the device. Not done by itself: at exit the driver may be gone already."""
+        """Free the code on the device.
+
+        Not done by itself: at exit the driver may be gone already.
+        """
         if self._module:
             self._driver.cuModuleUnload(self._module)
             self._module = self.function = None
 
 
-# ---- device ----------------------------------------------------------------------------------------
+# ---- device --------------------------------------------------------------------------------------
 
 
 class Buffer:
-    """Bytes on the device. `address` is an int, aligned to 512 bytes; the memory lives as long as the object."""
+    """Bytes on the device.
+
+    `address` is an int, aligned to 512 bytes; the memory lives as long as the object.
+    """
 
     __slots__ = ('tensor', 'address', 'nbytes')
 
@@ -276,17 +300,22 @@ class Device:
     @property
     def target(self):
         """What kernels are compiled for: ('cuda', 90)."""
-        return 'cuda', 10 * self.attributes['capability_major'] + self.attributes['capability_minor']
+        found = self.attributes
+        return 'cuda', 10 * found['capability_major'] + found['capability_minor']
 
     def __repr__(self):
         return f'<{self.place} {self.name}>'
 
     def allocate(self, nbytes):
-        """An uninitialised Buffer. Raises OutOfMemory after torch has given back what it keeps and retried."""
+        """An uninitialised Buffer.
+
+        Raises OutOfMemory after torch has given back what it keeps and retried.
+        """
         try:
             return Buffer(self.torch.empty(nbytes, dtype=self.torch.uint8, device=self.place))
         except self.torch.OutOfMemoryError as error:
-            raise OutOfMemory(f'{self}: no memory for {nbytes} bytes: {error}', _OUT_OF_MEMORY) from error
+            raise OutOfMemory(f'{self}: no memory for {nbytes} bytes: {error}',
+                              _OUT_OF_MEMORY) from error
 
     def upload(self, array):
         """Buffer with a copy of a NumPy array of any dtype."""
@@ -322,7 +351,8 @@ class Device:
             return self._functions[key][1]
 
     def capture(self, launch):
-        """Record what `launch(stream)` launches as a CUDA graph and return a function that replays it.
+        """Record what `launch(stream)` launches as a CUDA graph and return a function that replays
+        it.
 
         Buffers that it allocates meanwhile belong to the graph. It must not wait for the device.
         """
@@ -332,15 +362,20 @@ class Device:
         return graph.replay
 
 
+def _triton_origin():
+    found = importlib.util.find_spec('triton')
+    return found and found.origin
+
+
 def prefer_old_assembler():
     """For drivers older than CUDA 13: compile with the older of the two ptxas in the triton wheel.
 
-    Triton 3.9 uses the newer one for Hopper, and what it makes does not load on such drivers. A path that the
-    user set stays.
+    Triton 3.9 uses the newer one for Hopper, and what it makes does not load on such drivers. A
+    path that the user set stays.
     """
-    found = importlib.util.find_spec('triton')
-    if found and found.origin and 'TRITON_PTXAS_BLACKWELL_PATH' not in os.environ:
-        path = os.path.join(os.path.dirname(found.origin), 'backends', 'nvidia', 'bin', 'ptxas')
+    origin = _triton_origin()
+    if origin and 'TRITON_PTXAS_BLACKWELL_PATH' not in os.environ:
+        path = os.path.join(os.path.dirname(origin), 'backends', 'nvidia', 'bin', 'ptxas')
         if os.path.exists(path):
             os.environ['TRITON_PTXAS_BLACKWELL_PATH'] = path
 
@@ -361,27 +396,31 @@ def _open_driver(path):
     try:
         driver = Driver(path)
         if driver.device_count() == 0:
-            return None, f'a CUDA device: {path} is there, but lists none (see CUDA_VISIBLE_DEVICES)'
+            return None, f'a CUDA device: {path} lists none (see CUDA_VISIBLE_DEVICES)'
         return driver, None
     except (DeviceNotFound, CudaError) as error:
         return None, f'the NVIDIA driver {path}: {error}'
 
 
 def find_device(index=0, library=LIBRARY, torch=None):
-    """The CUDA device `index`. Raises DeviceNotFound that says what was looked for and how to get it.
+    """The CUDA device `index`. Raises DeviceNotFound that says what was looked for and how to get
+    it.
 
     library and torch replace what is looked for, in tests.
     """
     driver, no_driver = _open_driver(library)
     torch, no_torch = (torch, None) if torch else _import_torch()
     problems = [problem for problem in (no_driver, no_torch) if problem]
-    if importlib.util.find_spec('triton') is None:
-        problems.append('the package triton (compiles kernels; not needed for kernels in the cache): not installed')
+    if not _triton_origin():
+        problems.append('the package triton (compiles kernels, those in the cache do without): not '
+                        'installed')
     if no_driver or no_torch:
         raise DeviceNotFound('no CUDA device can be used. Looked for:\n' + ''.join(
-            f'  - {problem}\n' for problem in problems) + f'Packages: {INSTALL}. Driver: from NVIDIA or the system.')
+            f'  - {problem}\n' for problem in problems)
+            + f'Packages: {INSTALL}. Driver: from NVIDIA or the system.')
     if not 0 <= index < driver.device_count():
-        raise DeviceNotFound(f'there is no CUDA device {index}; the driver lists {driver.device_count()}')
+        raise DeviceNotFound(f'there is no CUDA device {index}; the driver lists '
+                             f'{driver.device_count()}')
     return Device(driver, torch, index)
 
 

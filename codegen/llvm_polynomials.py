@@ -1,12 +1,13 @@
-"""Formulas of elementwise functions, written on vectors with operators (see `llvm_math.Vector`).
+"""Formulas of elementwise operations, written on vectors with operators (see `llvm_math.Vector`).
 
-Imports nothing of ours: a vector brings its operations along. Coefficients are minimax fits (Remez exchange in
-200 bits, then rounded) unless a source is named; the error beside a table is that of the rounded polynomial
-relative to the function. Every formula is written for fused multiply-add.
+Imports nothing of ours: a vector brings its operations along. Coefficients are minimax fits (Remez
+exchange in 200 bits, then rounded) unless a source is named; the error beside a table is that of
+the rounded polynomial relative to the function. Every formula is written for fused multiply-add.
 """
 import math
+import operator
 
-LN2 = 0.6931471805599453094
+LN2, LOG10_E = 0.6931471805599453094, 0.4342944819032518277
 
 
 def horner(x, coefficients):
@@ -32,27 +33,31 @@ def subtract_multiple(x, n, parts):
 
 # ------------------------------------------------------------------------------------- exponentials
 
-LN2_PARTS = {'float32': (0.693145751953125, 1.4286068203094172e-06),       # the first has trailing zeros
+# The first part has trailing zeros, so that its product with an exponent is exact.
+LN2_PARTS = {'float32': (0.693145751953125, 1.4286068203094172e-06),
              'float64': (0.6931471803691238, 1.9082149292705877e-10)}
 # exp(r) = 1 + r + r**2 q(r) for |r| <= ln(2)/2, errors 2**-27.9 and 2**-60
-EXP = {'float32': (0.4999999403953552, 0.1666651964187622, 0.04166840389370918, 0.008368851616978645,
-                   0.0013814271660521626),
-       'float64': (0.5, 0.16666666666666682, 0.04166666666666608, 0.008333333333316787, 0.0013888888889119213,
-                   0.00019841269897011407, 2.4801586922165063e-05, 2.7557234222081323e-06,
-                   2.755758397039992e-07, 2.5112263902465392e-08, 2.082640466395137e-09)}
+EXP = {'float32': (0.4999999403953552, 0.1666651964187622, 0.04166840389370918,
+                   0.008368851616978645, 0.0013814271660521626),
+       'float64': (0.5, 0.16666666666666682, 0.04166666666666608, 0.008333333333316787,
+                   0.0013888888889119213, 0.00019841269897011407, 2.4801586922165063e-05,
+                   2.7557234222081323e-06, 2.755758397039992e-07, 2.5112263902465392e-08,
+                   2.082640466395137e-09)}
 # (2**r - 1) / r for |r| <= 1/2, errors 2**-28.7 and 2**-55.6 of 2**r
-EXP2 = {'float32': (0.6931471824645996, 0.24022650718688965, 0.055504102259874344, 0.00961803738027811,
-                    0.001333393738605082, 0.00015467009507119656, 1.519597299193265e-05),
-        'float64': (0.6931471805599453, 0.24022650695910072, 0.05550410866482169, 0.009618129107628326,
-                    0.0013333558146392116, 0.0001540353039364487, 1.5252733854923079e-05, 1.3215486592585822e-06,
-                    1.0178051669033505e-07, 7.054974970552296e-09, 4.4566146458063644e-10,
-                    2.5625226672400292e-11)}
+EXP2 = {'float32': (0.6931471824645996, 0.24022650718688965, 0.055504102259874344,
+                    0.00961803738027811, 0.001333393738605082, 0.00015467009507119656,
+                    1.519597299193265e-05),
+        'float64': (0.6931471805599453, 0.24022650695910072, 0.05550410866482169,
+                    0.009618129107628326, 0.0013333558146392116, 0.0001540353039364487,
+                    1.5252733854923079e-05, 1.3215486592585822e-06, 1.0178051669033505e-07,
+                    7.054974970552296e-09, 4.4566146458063644e-10, 2.5625226672400292e-11)}
 # exp(r) as above, error 2**-25.8 and 2**-60 relative to exp(r) - 1
-EXPM1 = {'float32': (0.4999999701976776, 0.16666541993618011, 0.04166720435023308, 0.00836664717644453,
-                     0.0013882486382499337),
-         'float64': (0.5, 0.16666666666666677, 0.041666666666666505, 0.008333333333321515, 0.001388888888896353,
-                     0.0001984126988647706, 2.480158717098259e-05, 2.755724380440303e-06, 2.7557403343193004e-07,
-                     2.5109195044650276e-08, 2.0875305899392503e-09)}
+EXPM1 = {'float32': (0.4999999701976776, 0.16666541993618011, 0.04166720435023308,
+                     0.00836664717644453, 0.0013882486382499337),
+         'float64': (0.5, 0.16666666666666677, 0.041666666666666505, 0.008333333333321515,
+                     0.001388888888896353, 0.0001984126988647706, 2.480158717098259e-05,
+                     2.755724380440303e-06, 2.7557403343193004e-07, 2.5109195044650276e-08,
+                     2.0875305899392503e-09)}
 # Beyond these, results are infinite or zero.
 EXP_RANGE = {'float32': (-104.0, 89.0), 'float64': (-746.0, 710.0)}
 EXP2_RANGE = {'float32': (-151.0, 129.0), 'float64': (-1076.0, 1025.0)}
@@ -81,7 +86,7 @@ def expm1(x):
     """2**n (p + (1 - 2**-n)): nothing overflows early."""
     low = -20.0 if x.dtype == 'float32' else -40.0
     n, p = reduced_exponential(clamp(x, low, EXP_RANGE[x.dtype][1]), EXPM1)
-    result = (p + (1.0 - x.like(1.0).scale(-n))).scale(n)
+    result = (p + (1.0 - (-n.smaller(64.0)).exp2_integral())).scale(n)
     return x.equals(0.0).select(x, result)
 
 
@@ -89,7 +94,7 @@ def tanh(x):
     """-e / (2 + e) with e = exp(-2|x|) - 1."""
     high = 20.0 if x.dtype == 'float32' else 40.0
     n, p = reduced_exponential(-clamp(x.abs() * 2.0, 0.0, high), EXPM1)
-    power = x.like(1.0).scale(n)
+    power = n.exp2_integral()
     e = power.fma(p, power - 1.0)
     return (-e / (e + 2.0)).copysign(x)
 
@@ -103,8 +108,9 @@ def logistic(x):
 # --------------------------------------------------------------------------------------- logarithms
 
 # (log(1 + f) - f) / f**2 for f in [-1/4, 1/2], error 2**-26.8
-LOG_FLOAT32 = (-0.5, 0.3333345353603363, -0.250000536441803, 0.19990605115890503, -0.1664775311946869,
-               0.14482057094573975, -0.13162367045879364, 0.10448630154132843, -0.044911447912454605)
+LOG_FLOAT32 = (-0.5, 0.3333345353603363, -0.250000536441803, 0.19990605115890503,
+               -0.1664775311946869, 0.14482057094573975, -0.13162367045879364, 0.10448630154132843,
+               -0.044911447912454605)
 # (2 atanh(s) - 2 s) / s**3 in s**2 for s = f / (2 + f), error 2**-61.5
 ATANH_FLOAT64 = (0.666666666666666, 0.40000000000056096, 0.28571428555964457, 0.2222222428147781,
                  0.18181666750846295, 0.15391084043738334, 0.13174058202007968, 0.13839994454186985)
@@ -142,20 +148,23 @@ def log2(x):
 def log10(x):
     m, e = x.split()
     high, low = LOG10_2_PARTS[x.dtype]
-    return e.fma(high, e.fma(low, log1p_small(m - 1.0) * (1 / math.log(10))))
+    return e.fma(high, log1p_small(m - 1.0).fma(LOG10_E, e * low))
 
 
 def log1p(x):
     """The exponent is that of 1 + x, the mantissa x 2**-e + (2**-e - 1) is rounded once."""
     m, e = (x + 1.0).split()
     near = e.abs() < 60.0                           # beyond, 1 + x loses nothing that matters
-    power = x.like(1.0).scale(-near.select(e, 0.0))
+    power = (-near.select(e, 0.0)).exp2_integral()
     f = near.select(x.fma(power, power - 1.0), m - 1.0)
     return x.equals(0.0).select(x, log_of_parts(e, f))
 
 
 def logaddexp(x, y):
-    """log(exp(x) + exp(y)) = max + log1p(exp(-|x - y|)); within 4 ulp of the largest of |x|, |y|, |result|."""
+    """log(exp(x) + exp(y)) = max + log1p(exp(-|x - y|)).
+
+    Within 4 ulp of the largest of |x|, |y| and the result: the sum may cancel.
+    """
     largest = (x > y).select(x, y)
     difference = x - y
     sum = largest + (-difference.abs()).call('exp').call('log1p')
@@ -167,10 +176,11 @@ def logaddexp(x, y):
 PI_PARTS = {'float32': (3.1415927410125732, -8.742277657347586e-08, -3.430142386748305e-15),
             'float64': (3.141592653589793, 1.2246467991473532e-16, -2.9947698097183397e-33)}
 # (sin(r) - r) / r**3 in r**2 for |r| <= pi/2, errors 2**-27.1 and 2**-61.5
-SIN = {'float32': (-0.16666659712791443, 0.00833306647837162, -0.00019809439254458994, 2.6051338863908313e-06),
-       'float64': (-0.16666666666666666, 0.008333333333333207, -0.0001984126984121248, 2.7557319211569753e-06,
-                   -2.5052106904501157e-08, 1.6058941010039397e-10, -7.643019683562679e-13,
-                   2.721423956302839e-15)}
+SIN = {'float32': (-0.16666659712791443, 0.00833306647837162, -0.00019809439254458994,
+                   2.6051338863908313e-06),
+       'float64': (-0.16666666666666666, 0.008333333333333207, -0.0001984126984121248,
+                   2.7557319211569753e-06, -2.5052106904501157e-08, 1.6058941010039397e-10,
+                   -7.643019683562679e-13, 2.721423956302839e-15)}
 # Three parts of pi suffice up to here; libm does larger arguments.
 TRIG_BOUND = {'float32': 1e5, 'float64': 2.0 ** 28}
 
@@ -182,7 +192,7 @@ def beyond_trig_bound(x):
 
 
 def nearest(x, factor, offset):
-    """round(x * factor + offset) and its parity in the sign bit's place, by adding 1.5 * 2**mantissa_bits."""
+    """round(x * factor + offset), by adding a large number, and its parity as a sign bit."""
     magic = 1.5 * 2.0 ** (23 if x.dtype == 'float32' else 52)
     shifted = x.fma(factor, magic + offset) if not offset else x.fma(factor, offset) + magic
     return shifted - magic, shifted.as_bits() << x.bits - 1
@@ -208,36 +218,43 @@ def cos(x):
     return -signed_sin(r, sign)
 
 
-# -------------------------------------------------------------------------------------- error function
+# ----------------------------------------------------------------------------------- error function
 
 # erf(x)/x - 1 in x**2 for |x| <= 1, error 2**-27.7
 ERF_SMALL = (0.12837916612625122, -0.3761262595653534, 0.1128358468413353, -0.02685380168259144,
              0.00518831005319953, -0.0008010055171325803, 7.85344309406355e-05)
-# log(1 - erf(t)) + t, by N. Juffa (public domain, "a faster and more accurate erff()"), for t > 0.92
-ERF_LARGE = (-1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1,
-             -1.28717512e-1)
+# (log(1 - erf(t)) + t) / t for t in [0.95, 4], error 2**-29.6 of erf; goes to -infinity beyond
+ERF_LARGE = (-0.1286657154560089, -0.635081946849823, -0.10635071992874146, 0.023859413340687752,
+             -0.003688178723677993, 0.0003339784452691674, -1.2341349247435573e-05)
 
 
 def erf_float32(x):
     t = x.abs()
-    large = 1.0 - exp((horner(t, ERF_LARGE[::-1]) * t) - t)
+    logarithm = horner(t, ERF_LARGE) * t - t
+    n, p = reduced_exponential(x.like(-30.0).larger(logarithm), EXP)
+    power = n.exp2_integral()
+    large = power.fma(-p, 1.0 - power)
     small = horner(t * t, ERF_SMALL).fma(t, t)
-    return (t > 0.9277).select(large, small).copysign(x)
+    return (t > 0.97).select(large, small).copysign(x)
 
 
-# Inverse normal distribution by M. Wichura, algorithm AS 241 (PPND16), Applied Statistics 37 (1988): numerators
-# and denominators in 0.425**2 - q**2, r - 1.6 and r - 5 for r = sqrt(-log(p)).
-CENTRE = ((3.3871328727963666080e0, 1.3314166789178437745e+2, 1.9715909503065514427e+3, 1.3731693765509461125e+4,
-           4.5921953931549871457e+4, 6.7265770927008700853e+4, 3.3430575583588128105e+4, 2.5090809287301226727e+3),
+# Inverse normal distribution by M. Wichura, algorithm AS 241 (PPND16), Applied Statistics 37
+# (1988): numerators and denominators in 0.425**2 - q**2, r - 1.6 and r - 5 for r = sqrt(-log(p)).
+CENTRE = ((3.3871328727963666080e0, 1.3314166789178437745e+2, 1.9715909503065514427e+3,
+           1.3731693765509461125e+4, 4.5921953931549871457e+4, 6.7265770927008700853e+4,
+           3.3430575583588128105e+4, 2.5090809287301226727e+3),
           (1.0, 4.2313330701600911252e+1, 6.8718700749205790830e+2, 5.3941960214247511077e+3,
-           2.1213794301586595867e+4, 3.9307895800092710610e+4, 2.8729085735721942674e+4, 5.2264952788528545610e+3))
-TAIL = ((1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0, 3.64784832476320460504e0,
-         1.27045825245236838258e0, 2.41780725177450611770e-1, 2.27238449892691845833e-2, 7.74545014278341407640e-4),
+           2.1213794301586595867e+4, 3.9307895800092710610e+4, 2.8729085735721942674e+4,
+           5.2264952788528545610e+3))
+TAIL = ((1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0,
+         3.64784832476320460504e0, 1.27045825245236838258e0, 2.41780725177450611770e-1,
+         2.27238449892691845833e-2, 7.74545014278341407640e-4),
         (1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1,
-         1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4, 1.05075007164441684324e-9))
-FAR_TAIL = ((6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0, 2.96560571828504891230e-1,
-             2.65321895265761230930e-2, 1.24266094738807843860e-3, 2.71155556874348757815e-5,
-             2.01033439929228813265e-7),
+         1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4,
+         1.05075007164441684324e-9))
+FAR_TAIL = ((6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0,
+             2.96560571828504891230e-1, 2.65321895265761230930e-2, 1.24266094738807843860e-3,
+             2.71155556874348757815e-5, 2.01033439929228813265e-7),
             (1.0, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.48753612908506148525e-2,
              7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7,
              2.04426310338993978564e-15))
@@ -256,7 +273,7 @@ def ratio(x, table):
 
 
 def erf_inv(x):
-    """The normal quantile of (1 + x)/2, over sqrt(2), which is in the tails' numerators; float32 in float64."""
+    """Normal quantile of (1 + x)/2 over sqrt(2) (the tails have that in P); float32 in float64."""
     if x.dtype == 'float32':
         return erf_inv(x.widen()).narrow()
     size = x.abs()
@@ -268,10 +285,12 @@ def erf_inv(x):
     return size.equals(1.0).select(math.inf, result).copysign(x)
 
 
-# ---------------------------------------------------------------------------------------- gamma function
+# ----------------------------------------------------------------------------------- gamma function
 
-# digamma(x) = (x - root) (Y + P(x-1)/Q(x-1)) on [1, 2], from Boost.Math (J. Maddock, 53 bits); root in three parts.
-DIGAMMA_ROOT = (1569415565 / 1073741824, 381566830 / 1073741824 / 1073741824, 0.9016312093258695918615325266959e-19)
+# digamma(x) = (x - root) (Y + P(x-1)/Q(x-1)) on [1, 2], from Boost.Math (J. Maddock, 53 bits); root
+# in three parts.
+DIGAMMA_ROOT = (1569415565 / 1073741824, 381566830 / 1073741824 / 1073741824,
+                0.9016312093258695918615325266959e-19)
 DIGAMMA_Y = 0.99558162689208984375
 DIGAMMA = ((0.25479851061131551, -0.32555031186804491, -0.65031853770896507, -0.28919126444774784,
             -0.045251321448739056, -0.0020713321167745952),
@@ -309,7 +328,8 @@ def digamma_positive(x):
 def digamma(x):
     """Negative x by digamma(x) = digamma(1 - x) - pi cot(pi x); float32 in float64.
 
-    Within 4 ulp for x > 0; for x < 0 within 4 ulp of the larger of the two terms (they cancel near zeros).
+    Within 4 ulp for x > 0; for x < 0 within 4 ulp of the larger of the two terms (they cancel near
+    zeros).
     """
     if x.dtype == 'float32':
         return digamma(x.widen()).narrow()
@@ -325,17 +345,18 @@ def digamma(x):
 
 
 def lgamma(x):
-    """float32 in float64: glibc's lgammaf is off by more than 4 ulp near the zeros at negative x."""
+    """float32 in float64: glibc's lgammaf is over 4 ulp off near its zeros at negative x."""
     return x.widen().call('lgamma').narrow() if x.dtype == 'float32' else x.call('lgamma')
 
 
 # -------------------------------------------------------------------------------------- remainder
 
 def fmod(x, y):
-    """x - trunc(x/y) y, exact while the quotient is: the product isn't rounded and the difference fits."""
+    """x - trunc(x/y) y, exact while the quotient is: fma rounds only the difference, which fits."""
     size, divisor = x.abs(), y.abs()
     remainder = (size / divisor).trunc().fma(-divisor, size)
-    remainder = (remainder < 0.0).select(remainder + divisor, remainder)      # the rounded quotient was one more
+    below = remainder < 0.0                         # the quotient was rounded up to an integer
+    remainder = below.select(remainder + divisor, remainder)
     return remainder.copysign(x)
 
 
@@ -344,12 +365,162 @@ def beyond_fmod_bound(x, y):
     return ~(((x / y).abs() < bound) & (y.abs() < math.inf))
 
 
+def float_divmod(x, y):
+    """NumPy's npy_divmod: (floor of the quotient, remainder with the divisor's sign)."""
+    remainder = x.call('fmod', y)
+    quotient = (x - remainder) / y
+    other_sign = remainder.differs(0.0) & ((y < 0.0) ^ (remainder < 0.0))
+    quotient = other_sign.select(quotient - 1.0, quotient)
+    remainder = other_sign.select(remainder + y, remainder)
+    remainder = remainder.equals(0.0).select(remainder.copysign(y), remainder)
+    floor = quotient.floor()
+    floor = (quotient - floor > 0.5).select(floor + 1.0, floor)
+    floor = quotient.equals(0.0).select(x.like(0.0).copysign(x / y), floor)
+    return floor, remainder
+
+
+def float_floor_divide(x, y):
+    return y.equals(0.0).select(x / y, float_divmod(x, y)[0])
+
+
+def integer_pow(x, n):
+    """x**n by repeated squaring; 1 / x**-n for n < 0, so that subnormal results may become 0."""
+    if n < 0 and not x.is_float:
+        raise ValueError('integers to negative integer powers are not integers')
+    if n == 0:
+        return x.like(1)
+    if x.is_float and abs(n) > 4:                   # up to there rounding errors stay within 4 ulp
+        power, error = repeated_squaring((x, x.like(0.0)), abs(n), multiply_pairs)
+        result = power + error
+        # the error of an overflow is inf - inf
+        result = result.is_nan().select(power, result)
+    else:
+        result = repeated_squaring(x, abs(n), operator.mul)
+    return 1.0 / result if n < 0 else result
+
+
+def repeated_squaring(x, n, multiply):
+    result = None
+    while n:
+        if n & 1:
+            result = x if result is None else multiply(result, x)
+        n >>= 1
+        if n:
+            x = multiply(x, x)
+    return result
+
+
+def multiply_pairs(x, y):
+    """Product of values with their rounding errors; fma gives the product's own error exactly."""
+    product = x[0] * y[0]
+    error = x[0].fma(y[0], -product)
+    return product, x[0].fma(y[1], y[0].fma(x[1], error))
+
+
+# ------------------------------------------------------------------------------------- arithmetic
+
+def sign(x):
+    if not x.is_float:
+        positive = (x > 0).cast('zext', x.dtype)
+        return positive - (x < 0).cast('zext', x.dtype) if x.is_signed else positive
+    return (x > 0).select(1.0, (x < 0).select(-1.0, x + 0.0))        # -0 + 0 is +0, NaN stays
+
+
+def maximum(x, y):
+    largest = x.larger(y)
+    return x.is_nan().select(x, largest) if x.is_float else largest
+
+
+def minimum(x, y):
+    smallest = x.smaller(y)
+    return x.is_nan().select(x, smallest) if x.is_float else smallest
+
+
+# --------------------------------------------------------------------------------------- integers
+
+def truncated_divide(x, y):
+    """Quotient towards zero, 0 where y is 0.
+
+    Vector units divide floats only, so up to 32 bits go through floats of twice the size. Exact: a
+    quotient that isn't an integer is at least 1/|y| off the next one, more than the rounding.
+    """
+    zero, minus_one = y.equals(0), y.equals(-1) if x.is_signed else None
+    special = zero | minus_one if x.is_signed else zero
+    divisor = special.select(1, y)      # neither 0 nor the smallest integer / -1 may trap
+    sign = 's' if x.is_signed else 'u'
+    if x.bits == 64 or y.is_constant:
+        quotient = x.binary(f'{sign}div', divisor)
+    else:
+        wide = 'float64' if x.bits == 32 else 'float32'
+        numerator, divisor = (v.cast(f'{sign}itofp', wide) for v in (x, divisor))
+        quotient = (numerator / divisor).cast(f'fpto{sign}i', x.dtype)
+    if x.is_signed:
+        quotient = minus_one.select(-x, quotient)
+    return zero.select(0, quotient)
+
+
+def integer_rem(x, y):
+    return y.equals(0).select(0, x - truncated_divide(x, y) * y)
+
+
+def integer_floor_divide(x, y):
+    quotient = truncated_divide(x, y)
+    if not x.is_signed:
+        return quotient
+    remainder = x - quotient * y
+    below = remainder.differs(0) & ((remainder ^ y) < 0) & y.differs(0)
+    return below.select(quotient - 1, quotient)
+
+
+def integer_remainder(x, y):
+    remainder = integer_rem(x, y)
+    if not x.is_signed:
+        return remainder
+    return (remainder.differs(0) & ((remainder ^ y) < 0)).select(remainder + y, remainder)
+
+
+def in_range(x, shift):
+    return shift.compare('ult', x.bits)
+
+
+def shift_left(x, shift):
+    return in_range(x, shift).select(x << shift, x.like(0))
+
+
+def shift_right_logical(x, shift):
+    return in_range(x, shift).select(x.binary('lshr', shift), x.like(0))
+
+
+def shift_right_arithmetic(x, shift):
+    return x.binary('ashr', in_range(x, shift).select(shift, x.bits - 1))
+
+
+def count_leading_zeros(x):
+    return x.intrinsic('ctlz', extra=[('i1', 'false')])
+
+
+def threefry2x32(k0, k1, c0, c1):
+    """Threefry-2x32 with 20 rounds (Salmon et al., Random123, 2011): a pair of random words."""
+    keys = k0, k1, k0 ^ k1 ^ 0x1BD11BDA
+    x, y = c0 + k0, c1 + k1
+    for group in range(5):
+        for rotation in ((13, 15, 26, 6), (17, 29, 16, 24))[group % 2]:
+            x = x + y
+            y = y.intrinsic('fshl', y, rotation) ^ x
+        x, y = x + keys[(group + 1) % 3], y + keys[(group + 2) % 3] + (group + 1)
+    return x, y
+
+
+# ------------------------------------------------------------------------------------------ tables
+
 # Functions that need fused multiply-add, by (name, dtype); OUTSIDE: the lanes that go to libm.
 OWN = {(f.__name__, dtype): f for dtype in ('float32', 'float64')
        for f in (exp, exp2, expm1, tanh, log, log2, log10, log1p, sin, cos, fmod)}
 OWN['erf', 'float32'] = erf_float32
-OUTSIDE = {(op, dtype): beyond for dtype in ('float32', 'float64')
-           for op, beyond in (('sin', beyond_trig_bound), ('cos', beyond_trig_bound), ('fmod', beyond_fmod_bound))}
+BOUNDS = (('sin', beyond_trig_bound), ('cos', beyond_trig_bound), ('fmod', beyond_fmod_bound))
+OUTSIDE = {(op, dtype): beyond for dtype in ('float32', 'float64') for op, beyond in BOUNDS}
+# Those that libmvec, where it is, does faster.
+SLOWER = {('log1p', 'float64')}
 # Functions made of others, and those so long that a block calls them instead of inlining.
 COMPOSED = {'logistic': logistic, 'logaddexp': logaddexp, 'lgamma': lgamma}
 LONG = {'erf_inv': erf_inv, 'digamma': digamma}

@@ -4,17 +4,19 @@
     view = buffer.array(shape, dtype)             # a NumPy array that keeps the memory
     buffer = Buffer.from_array(array)             # the memory of a NumPy array
 
-A buffer's memory goes back to a pool when the last of the buffer and its views is gone, and is handed out
-again as it is: fresh pages cost more than most arithmetic on them. Blocks come in sizes of at most 12.5 %
-more than asked for, 64 bytes of padding included, so that code may read one vector past the end.
+A buffer's memory goes back to a pool when the last of the buffer and its views is gone, and is
+handed out again as it is: fresh pages cost more than most arithmetic on them. Blocks come in sizes
+of at most 12.5 % more than asked for, 64 bytes of padding included, so that code may read one
+vector past the end.
 
-Blocks of 1 MiB and more are mapped at multiples of 2 MiB with transparent huge pages asked for: first use
-of 40 MB takes 2 ms instead of 18. The pool keeps a quarter of the machine's memory at most, those block sizes
-that were used least recently go first; small blocks are kept to 2 MiB for each size.
+Blocks of 1 MiB and more are mapped at multiples of 2 MiB with transparent huge pages asked for:
+first use of 40 MB takes 2 ms instead of 18. The pool keeps a quarter of the machine's memory at
+most, those block sizes that were used least recently go first; small blocks are kept to 2 MiB for
+each size.
 
-No lock is taken. Free blocks are in lists, whose append and pop are atomic, and a finaliser may run in the
-middle of any of these functions. (Counters are exact under the GIL; without one they may drift, and are
-set right by every `trim`.)
+No lock is taken. Free blocks are in lists, whose append and pop are atomic, and a finaliser may run
+in the middle of any of these functions. (Counters are exact under the GIL; without one they may
+drift, and are set right by every `trim`.)
 """
 import ctypes
 import functools
@@ -26,11 +28,11 @@ import numpy as np
 
 from lazy.codegen import cgroups
 
-__all__ = ['Buffer', 'allocate', 'address_of', 'trim', 'statistics', 'set_pool_limit', 'available_memory',
-           'ALIGNMENT']
+__all__ = ['Buffer', 'allocate', 'address_of', 'trim', 'statistics', 'set_pool_limit',
+           'available_memory', 'ALIGNMENT']
 
 ALIGNMENT = 64                      # a cache line, and the widest vector
-SMALL_BLOCK = 64 << 10              # up to here the list of free blocks is looked up, above it is computed
+SMALL_BLOCK = 64 << 10              # up to here a table has the list of free blocks
 SMALL = SMALL_BLOCK - ALIGNMENT     # bytes to ask for that need such a block
 MAPPED = 1 << 20                    # from here on blocks are mapped one by one
 HUGE_PAGE = 2 << 20
@@ -49,7 +51,7 @@ def _exporter(nbytes):
 
 
 class Buffer:
-    """Memory at `address`, `nbytes` of it; `owner` is what keeps it alive besides this object (or None)."""
+    """Memory at `address`, `nbytes` of it; `owner` is what it belongs to (or None)."""
 
     __slots__ = ('address', 'nbytes', 'owner')
 
@@ -61,13 +63,13 @@ class Buffer:
 
     @classmethod
     def from_array(cls, array):
-        """The memory of a C-contiguous NumPy array, not copied. ValueError where it isn't contiguous."""
+        """The memory of a C-contiguous NumPy array, not copied. ValueError for other arrays."""
         if not array.flags.c_contiguous:
             raise ValueError('the array is not contiguous')
         return cls(address_of(array), array.nbytes, array)
 
     def array(self, shape, dtype, offset=0):
-        """A NumPy array on this memory, which lives as long as it does. TypeError where it is too small."""
+        """A NumPy array on this memory, which it keeps. TypeError where the memory is too small."""
         if isinstance(self.owner, np.ndarray):
             return _ndarray(shape, dtype, self.owner, offset)
         exporter = _exporter(self.nbytes)(self.address)
@@ -76,13 +78,13 @@ class Buffer:
 
 
 class _Pooled(Buffer):
-    """Memory of the pool, which goes back there. `owner` is the list of free blocks that it came from."""
+    """Memory of the pool, which goes back there. `owner` is its list of free blocks."""
 
     __slots__ = ()
 
     def array(self, shape, dtype, offset=0):
         exporter = (self.owner.exporter or self.owner.make_exporter())(self.address)
-        exporter.buffer = self                    # the array refers to the exporter, this one to the buffer
+        exporter.buffer = self                    # array -> exporter -> buffer
         return _ndarray(shape, dtype, exporter, offset)
 
 
@@ -131,7 +133,7 @@ class _Free(list):
             if not address:
                 raise _out_of_memory(self.size, available_memory())
         if self.size > SMALL_BLOCK:
-            _pool.bound()                         # now: a finaliser may run when files can't be read
+            _pool.bound()                         # now: finalisers may run when no file can be read
         _pool.reserved += self.size
         if _pool.reserved > _pool.peak:
             _pool.peak = _pool.reserved
@@ -152,7 +154,7 @@ class _Free(list):
 
 
 class _Pool:
-    """Counters in bytes. reserved: taken from the system; large: the free ones above SMALL_BLOCK."""
+    """Counters in bytes. reserved: taken from the system; large: free ones above SMALL_BLOCK."""
 
     __slots__ = ('reserved', 'peak', 'large', 'limit')
 
@@ -167,7 +169,7 @@ class _Pool:
 
 
 def class_size(nbytes):
-    """The size of the block for `nbytes`: with padding, a multiple of 64, at most 1/8 above that."""
+    """The size of the block for `nbytes`: padded, a multiple of 64, at most 1/8 above that."""
     padded = (nbytes + 2 * ALIGNMENT - 1) & -ALIGNMENT
     if padded <= 1024:
         return padded
@@ -228,7 +230,7 @@ def _large_block(nbytes):
 def trim(keep=0):
     """Give free blocks back to the system until at most `keep` bytes of large ones are left.
 
-    The sizes used longest ago go first, the oldest block of each first. keep=0 gives small ones back too.
+    The sizes used longest ago go first, of each the oldest block. keep=0 gives small ones back too.
     """
     lists = sorted((free for free in list(_by_size.values()) if free), key=lambda free: free.used)
     _pool.large = sum(len(free) * free.size for free in lists if free.size > SMALL_BLOCK)
@@ -250,7 +252,7 @@ def _release_oldest(free):
 
 
 def statistics():
-    """Bytes of blocks: {'in_use', 'pooled': free and kept, 'peak': most ever held of both together}."""
+    """Bytes of blocks: {'in_use', 'pooled': free and kept, 'peak': most ever of both together}."""
     pooled = sum(len(free) * free.size for free in list(_by_size.values()))
     return {'in_use': _pool.reserved - pooled, 'pooled': pooled, 'peak': _pool.peak}
 
@@ -263,7 +265,7 @@ def set_pool_limit(nbytes):
         trim(bound)
 
 
-# ------------------------------------------------------------------------------- addresses of NumPy arrays
+# ---------------------------------------------------------------- addresses of NumPy arrays
 
 def _address_by_interface(array):
     return array.__array_interface__['data'][0]
@@ -273,7 +275,7 @@ _pointer_at = ctypes.c_void_p.from_address
 
 
 def _address_by_layout(array):
-    """An array object begins with Python's header and the pointer to its data (NumPy's C API fixes that).
+    """An array begins with Python's header and the pointer to its data (NumPy's C API fixes that).
 
     0.1 us; `__array_interface__` and `array.ctypes.data` take 0.9.
     """
@@ -290,10 +292,10 @@ def _layout_is_as_thought():
 address_of = _address_by_layout if _layout_is_as_thought() else _address_by_interface
 
 
-# ------------------------------------------------------------------------------------- the system's memory
+# ---------------------------------------------------------------- the system's memory
 
 def available_memory(root='/'):
-    """Bytes that can still be taken without swapping others out or breaking a limit, or None: unknown.
+    """Bytes that can still be taken without breaking a limit, or None where that is unknown.
 
     root: where /proc and /sys are, for tests.
     """
@@ -327,7 +329,7 @@ def _group_limits(root):
     """(version, directory, limit) of the control groups that limit memory."""
     for version, directory in cgroups.directories('memory', root):
         words = cgroups.words(os.path.join(directory, GROUP_FILES[version][0]))
-        if words and words[0].isdecimal() and int(words[0]) < 1 << 60:     # version 1 has a huge default
+        if words and words[0].isdecimal() and int(words[0]) < 1 << 60:     # 'max', or version 1's
             yield version, directory, int(words[0])
 
 
@@ -375,7 +377,7 @@ def _readable(nbytes):
     return f'{nbytes:.4g} {unit}'
 
 
-# ---------------------------------------------------------------------------------- blocks from the system
+# ---------------------------------------------------------------- blocks from the system
 
 def _declare(function, result, *arguments):
     function.restype, function.argtypes = result, arguments

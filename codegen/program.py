@@ -1,7 +1,8 @@
-"""Programs: what a walk compiles to, for every target.
+"""From a walk to a Linear: what every target compiles.
 
 A `Linear` is the walk without its nodes: instructions over numbered values, so that a cached program holds no
-array alive. `choose_outputs` decides which values that the user still holds are kept.
+array alive. Calls are inlined; the instructions of a `fuse` body carry its region. `choose_outputs` decides which
+values that the user still holds are kept.
 """
 from ..ir import ops
 from . import choices
@@ -9,10 +10,10 @@ from . import choices
 
 class Instruction:
     """value[i] = op(*[value[j] for j in inputs], **params): aval. A leaf's or scalar's `slot` is its number."""
-    __slots__ = ('op', 'inputs', 'params', 'aval', 'slot')
+    __slots__ = ('op', 'inputs', 'params', 'aval', 'slot', 'region')
 
-    def __init__(self, op, inputs, params, aval, slot=None):
-        self.op, self.inputs, self.params, self.aval, self.slot = op, inputs, params, aval, slot
+    def __init__(self, op, inputs, params, aval, slot=None, region=None):
+        self.op, self.inputs, self.params, self.aval, self.slot, self.region = op, inputs, params, aval, slot, region
 
     def keywords(self):
         return dict(zip(self.op.param_names, self.params or ()))
@@ -22,46 +23,91 @@ class Instruction:
 
 
 class Linear:
-    """instructions, indices of the leaves in order, of the outputs; indices that may be overwritten."""
+    """instructions; the indices of outputs, and of leaves that may be overwritten. lines: of the user, by index."""
 
-    def __init__(self, instructions, leaves, scalars, outputs, free=()):
-        self.instructions, self.leaves, self.scalars = instructions, leaves, scalars
-        self.outputs, self.free = list(outputs), free
+    def __init__(self, instructions, outputs, free=()):
+        self.instructions, self.outputs, self.free = instructions, list(outputs), tuple(free)
+
+
+class _Flattener:
+    """Appends instructions, calls inlined, scalars numbered in the order of the walk."""
+
+    def __init__(self):
+        self.instructions, self.leaves, self.scalars = [], 0, 0
+
+    def add(self, op, inputs, params, aval, slot=None, region=None):
+        self.instructions.append(Instruction(op, inputs, params, aval, slot, region))
+        return len(self.instructions) - 1
+
+    def node(self, node, inputs, region=None):
+        """Index of a node's value, or a tuple of them for one with several results."""
+        op = node.op
+        if node.value is not None:
+            self.leaves += 1
+            return self.add(ops.leaf, (), None, node.aval, self.leaves - 1)
+        if op is ops.literal:
+            self.scalars += 1
+            return self.add(op, (), None, node.aval, self.scalars - 1)
+        if op is ops.call:
+            return self.call(node, inputs, region)
+        if op is ops.project:
+            return inputs[0][node.params[0]]
+        return self.add(op, tuple(inputs), node.params, node.aval, None, region)
+
+    def call(self, node, inputs, region):
+        body, kind, options = node.params
+        if kind in ('fuse', 'checkpoint'):
+            region = Region(kind, options, node.line, region)
+        values = {p.serial: i for p, i in zip(body.inputs, inputs)}
+        for inner in body.nodes():
+            if inner.serial not in values:
+                values[inner.serial] = self.node(inner, [values[c.serial] for c in inner.inputs], region)
+        return tuple([values[out.serial] for out in body.outputs])
+
+
+class Region:
+    """Where a `fuse` or `checkpoint` body was inlined: its options, the user's line, the region around it."""
+    __slots__ = ('kind', 'options', 'line', 'outer')
+
+    def __init__(self, kind, options, line, outer):
+        self.kind, self.options, self.line, self.outer = kind, options, line, outer
 
 
 def from_walk(found):
-    """The Linear of a walk (see lazy.evaluate), kept outputs included."""
-    instructions, leaves, scalars = [], [], []
-    for index, node in enumerate(found.nodes):
-        if node.value is not None:
-            instructions.append(Instruction(ops.leaf, (), None, node.aval, len(leaves)))
-            leaves.append(index)
-        elif node.op is ops.literal:
-            instructions.append(Instruction(ops.literal, (), None, node.aval, len(scalars)))
-            scalars.append(index)
-        else:
-            inputs = tuple([child.mark for child in node.inputs])
-            instructions.append(Instruction(node.op, inputs, node.params, node.aval))
-    outputs = choose_outputs(instructions, found.roots, found.live)
-    return Linear(instructions, leaves, scalars, outputs, _overwritable(instructions, found, outputs))
+    """(Linear, node indices of its outputs) of a walk (see lazy.evaluate), kept outputs included."""
+    flat, place = _Flattener(), []
+    for node in found.nodes:
+        place.append(flat.node(node, [place[child.mark] for child in node.inputs] if node.value is None else ()))
+    live = {place[i]: i for i in found.live if type(place[i]) is int}
+    roots = [place[i] for i in found.roots]
+    outputs = choose_outputs(flat.instructions, roots, live)
+    free = [place[i] for i in found.free]
+    linear = Linear(flat.instructions, outputs, _overwritable(flat.instructions, free, live, outputs))
+    linear.lines = [None] * len(flat.instructions)
+    for index, node in zip(place, found.nodes):
+        if type(index) is int:
+            linear.lines[index] = node.line
+    return linear, list(found.roots) + [live[i] for i in outputs[len(roots):]]
 
 
 def choose_outputs(instructions, roots, live):
     """The roots, and those live values that would be dear to compute again from leaves and other outputs."""
-    outputs, live = list(roots), set(live)
+    outputs, chosen = list(roots), set(roots)
     cost = [0.0] * len(instructions)
     for index, instruction in enumerate(instructions):
         cost[index] = choices.recompute_cost(instruction) + sum(cost[i] for i in set(instruction.inputs))
-        if index in live and cost[index] > choices.KEEP_COST and not isinstance(instruction.aval, tuple):
+        if index in chosen:
+            cost[index] = 0.0
+        elif index in live and cost[index] > choices.KEEP_COST:
             outputs.append(index)
             cost[index] = 0.0
     return outputs
 
 
-def _overwritable(instructions, found, outputs):
+def _overwritable(instructions, free, live, outputs):
     """Leaves that nobody else holds, and that no live value which isn't kept would need again."""
-    needed = set(found.live) - set(outputs)
+    needed = set(live) - set(outputs)
     for index in range(len(instructions) - 1, -1, -1):
         if index in needed:
             needed.update(instructions[index].inputs)
-    return tuple([i for i in found.free if i not in needed])
+    return [i for i in free if i not in needed]

@@ -11,7 +11,7 @@ class Program:
     lines = ()
 
     def __init__(self, linear):
-        self.linear, self.outputs = linear, linear.outputs
+        self.linear, self.outputs = linear, linear.outputs         # evaluation sets `nodes`: whose values they are
         last = {}
         for index, instruction in enumerate(linear.instructions):
             for i in instruction.inputs:
@@ -47,8 +47,6 @@ def run_linear(linear, buffers, scalars, dies):
 
 def evaluate(op, arguments, keywords, aval):
     """One operation on NumPy arrays."""
-    if op is ops.call:
-        return run_graph(keywords['body'], arguments)
     result = op.numpy(*arguments, **keywords)
     if isinstance(aval, tuple):
         return result
@@ -56,22 +54,6 @@ def evaluate(op, arguments, keywords, aval):
     if result.dtype != aval.dtype:                        # ml_dtypes and scalars may compute wider
         result = result.astype(aval.dtype)
     return result
-
-
-def run_graph(graph, arguments):
-    """Outputs of a graph for NumPy arguments."""
-    values = {node.serial: a for node, a in zip(graph.inputs, arguments)}
-    for node in graph.nodes():
-        if node.serial in values:
-            continue
-        if node.value is not None:
-            values[node.serial] = node.value.array(node.aval.shape, node.aval.dtype)
-        elif node.op is ops.literal:
-            values[node.serial] = np.asarray(node.params[0]).astype(node.aval.dtype)
-        else:
-            values[node.serial] = evaluate(node.op, [values[c.serial] for c in node.inputs],
-                                           dict(zip(node.op.param_names, node.params or ())), node.aval)
-    return tuple([values[out.serial] for out in graph.outputs])
 
 
 def to_buffer(array):

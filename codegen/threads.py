@@ -1,41 +1,41 @@
 """How many threads, the native runner of kernel programs, and the queue for asynchronous work.
 
-    set_num_threads(n), get_num_threads()      # default: OMP_NUM_THREADS, affinity, cgroup quota, CPUs
-    runner(cache).run(records, count, args)    # a whole program of kernel launches in one native call
+    set_num_threads(n), get_num_threads()      # default: OMP_NUM_THREADS, affinity, cgroup quota
+    runner(cache).run(records, count, args)    # a whole program of launches in one native call
     queue = Queue(); ticket = queue.submit(f); queue.wait(ticket)
 
 A *kernel* is machine code with the signature
 
     void kernel(i64* slots, i64* constants, i64 lo, i64 hi, i64 worker)
 
-that does the part [lo, hi) of its parallel axis. `slots` are 8 bytes each: addresses of data and scalar
-arguments of this call; `constants` are sizes and strides of the plan. A *record* (`record`) is eight int64:
-kernel, byte offset of its slots within args, address of its constants, extent of the parallel axis, grain
-(fewest items worth a thread), alignment of split points, parts, 0. Records run in order, each one complete
-before the next starts.
+that does the part [lo, hi) of its parallel axis. `slots` are 8 bytes each: addresses of data and
+scalar arguments of this call; `constants` are sizes and strides of the plan. A *record* (`record`)
+is eight int64: kernel, byte offset of its slots within args, address of its constants, extent of
+the parallel axis, grain (fewest items worth a thread), alignment of split points, parts, 0. Records
+run in order, each one complete before the next starts.
 
-- parts = 0: [0, extent) is split into some chunks per thread, taken by whoever is free. `worker` is the
-  number of the thread, < get_num_threads(): an index of scratch space. An extent that isn't worth two
-  threads is one call kernel(slots, constants, 0, extent, 0) in the caller.
-- parts = n > 0: exactly n calls, for the n equal contiguous ranges of [0, extent), the last of which may
-  be shorter or empty (lo = hi); `worker` is the number of the range. For reductions: n partial results,
-  the same ones whatever the number of threads.
+- parts = 0: [0, extent) is split into some chunks per thread, taken by whoever is free. `worker` is
+  the number of the thread, < get_num_threads(): an index of scratch space. An extent that isn't
+  worth two threads is one call kernel(slots, constants, 0, extent, 0) in the caller.
+- parts = n > 0: exactly n calls, for the n equal contiguous ranges of [0, extent), the last of
+  which may be shorter or empty (lo = hi); `worker` is the number of the range. For reductions: n
+  partial results, the same ones whatever the number of threads.
 
-Threads are started when a record first needs them. An idle one spins for 50 us and then sleeps. A fork's
-child has none and starts its own. They are never joined: at exit they sleep, or spin over memory that stays
-mapped. Several Python threads may run programs at once: while one has the pool, records of the others
-run in their callers.
+Threads are started when a record first needs them. An idle one spins for 50 us and then sleeps. A
+fork's child has none and starts its own. They are never joined: at exit they sleep, or spin over
+memory that stays mapped. Several Python threads may run programs at once: while one has the pool,
+records of the others run in their callers.
 
-The runner is LLVM IR text, compiled and cached as kernels are; the entry points that Python calls are
-built-in functions made at run time: a call costs 0.1 us instead of ctypes' 0.5.
+The runner is LLVM IR text, compiled and cached as kernels are; the entry points that Python calls
+are built-in functions made at run time: a call costs 0.1 us instead of ctypes' 0.5.
 """
 import atexit
 import ctypes
+import operator
 import os
 import queue
 import struct
 import sys
-import sysconfig
 import threading
 import weakref
 
@@ -55,7 +55,7 @@ def record(kernel, slots_offset, constants, extent, grain=1, alignment=1, parts=
     return RECORD.pack(kernel, slots_offset, constants, extent, grain, alignment, parts, 0)
 
 
-# ------------------------------------------------------------------------------------ number of threads
+# ---------------------------------------------------------------- number of threads
 
 _requested = None           # by set_num_threads
 _default = None
@@ -73,7 +73,7 @@ def set_num_threads(n):
 
 
 def get_num_threads():
-    """How many threads a kernel may use: what was set, else `default_num_threads()` at the first use."""
+    """How many threads a kernel may use: what was set, else `default_num_threads()` once."""
     global _default
     if _requested is not None:
         return _requested
@@ -83,11 +83,12 @@ def get_num_threads():
 
 
 def default_num_threads(environ=None, root='/'):
-    """Least of OMP_NUM_THREADS, the CPUs this process may run on and the quota of its cgroup, at least 1.
+    """Least of OMP_NUM_THREADS, the CPUs of this process and its cgroup's quota, at least 1.
 
     environ: a mapping (default `os.environ`); root: where /proc and /sys are, for tests.
     """
-    limits = [_omp_threads(os.environ if environ is None else environ), _affinity(), _cgroup_cpus(root)]
+    environ = os.environ if environ is None else environ
+    limits = [_omp_threads(environ), _affinity(), _cgroup_cpus(root)]
     return max(1, min([n for n in limits if n] + [MAX_THREADS]))
 
 
@@ -123,7 +124,7 @@ def _cpus(quota, period):
     return -(-quota // period) if quota > 0 and period > 0 else None
 
 
-# ------------------------------------------------------------------------------------------ the runner
+# ---------------------------------------------------------------- the runner
 
 _runner = None
 _reason = None
@@ -142,7 +143,7 @@ def unavailable_reason():
 
 
 def runner(cache=None):
-    """The process's `Runner`, or None where none can be had: no llvmlite, no pthreads, no executable memory.
+    """The process's `Runner`, or None: no llvmlite, no pthreads, no executable memory.
 
     cache: a `DiskCache` for its code; only the first call's is used.
     """
@@ -161,10 +162,10 @@ def runner(cache=None):
 class Runner:
     """Runs programs of records natively.
 
-    run(records, count, args): `count` records at address `records`; `args` is the address of the slots.
+    run(records, count, args): `count` records at address `records`, slots at address `args`.
         Releases the GIL.
-    call(records, count, *args): keeps the GIL and makes the slots of its arguments: ints become 64 bits
-        (modulo 2**64), floats those of a float64. For programs too small for a change of threads.
+    call(records, count, *args): keeps the GIL and makes the slots of its arguments: an int becomes
+        64 bits (modulo 2**64), a float those of a float64. For small programs.
     """
 
     __slots__ = ('run', 'call', '_addresses', '_limit', '_started', '_reset')
@@ -178,8 +179,8 @@ class Runner:
         text = threads_ir.text(machine.arch, linux, linux if futex is None else futex, fast,
                                SPIN_NS, CHUNKS_PER_THREAD)
         names = ['lazy_run', 'lazy_limit', 'lazy_started', 'lazy_reset'] + _FAST_NAMES * fast
-        self._addresses = llvm.functions(text, names, machine, cache, _python_symbols() if fast else None,
-                                         kernel=False)
+        symbols = _python_symbols() if fast else None
+        self._addresses = llvm.functions(text, names, machine, cache, symbols, kernel=False)
         self._limit = self._native('lazy_limit', None, ctypes.c_int64)
         self._started = self._native('lazy_started', ctypes.c_int64)
         self._reset = self._native('lazy_reset', None)
@@ -211,26 +212,29 @@ class Runner:
 
 def _bits(value):
     """What a slot holds for an int or a float."""
-    if isinstance(value, float):
+    try:
+        return operator.index(value) % 2**64
+    except TypeError:
         return struct.unpack('<Q', struct.pack('<d', value))[0]
-    return int(value) % 2**64
 
 
 _FAST_NAMES = ['lazy_py_run', 'lazy_py_call']
-_PYTHON_SYMBOLS = ['PyFloat_Type', 'PyExc_TypeError', '_Py_NoneStruct', 'PyLong_AsUnsignedLongLongMask',
-                   'PyFloat_AsDouble', 'PyErr_Occurred', 'PyErr_ExceptionMatches', 'PyErr_Clear',
-                   'PyErr_SetString', 'Py_IncRef', 'PyEval_SaveThread', 'PyEval_RestoreThread']
+_PYTHON_SYMBOLS = '''
+    PyFloat_Type PyExc_TypeError _Py_NoneStruct PyLong_AsUnsignedLongLongMask PyFloat_AsDouble
+    PyErr_Occurred PyErr_ExceptionMatches PyErr_Clear PyErr_SetString Py_IncRef PyEval_SaveThread
+    PyEval_RestoreThread'''.split()
 
 
 def _fast_calls():
     """Whether Python's functions can be made by us: a CPython whose objects start (count, type)."""
-    return (sys.implementation.name == 'cpython' and not sysconfig.get_config_var('Py_GIL_DISABLED')
-            and object.__basicsize__ == 16)
+    return (sys.implementation.name == 'cpython' and object.__basicsize__ == 16
+            and 't' not in getattr(sys, 'abiflags', ''))         # t: without the GIL
 
 
 def _python_symbols():
     api = ctypes.pythonapi
-    return {name: ctypes.cast(getattr(api, name), ctypes.c_void_p).value for name in _PYTHON_SYMBOLS}
+    return {name: ctypes.cast(getattr(api, name), ctypes.c_void_p).value
+            for name in _PYTHON_SYMBOLS}
 
 
 class _MethodDefinition(ctypes.Structure):
@@ -242,13 +246,14 @@ def _builtin(name, address):
     """A built-in function of Python from the address of its METH_FASTCALL implementation."""
     fastcall = 0x80
     definition = _MethodDefinition(name.encode(), address, fastcall, None)
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(definition))      # the function refers to it without owning
+    # The function refers to the definition without owning it.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(definition))
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(
         ('PyCFunction_NewEx', ctypes.pythonapi))
     return make(ctypes.addressof(definition), None, None)
 
 
-# ------------------------------------------------------------------------------------------- the queue
+# ---------------------------------------------------------------- the queue
 
 class Ticket:
     """One callable of a queue. done: whether it was run; error: what it raised, or None."""
@@ -283,8 +288,8 @@ class Queue:
     """Callables, run in order by one daemon thread that starts with the first of them.
 
     What a callable raises is raised by `wait` for its ticket, each time. Before a fork the queue is
-    emptied, hence parent and child agree about what was done; at exit too, for a thread that outlives the
-    interpreter would write to freed memory.
+    emptied, hence parent and child agree about what was done; at exit too, for a thread that
+    outlives the interpreter would write to freed memory.
 
     >>> queue = Queue()
     >>> ticket = queue.submit(lambda: print('done'))
@@ -325,7 +330,7 @@ class Queue:
         ticket.result()
 
     def wait_all(self):
-        """Return when everything submitted so far is done. Raises nothing: the tickets hold errors."""
+        """Return when everything submitted so far is done. Raises nothing: tickets hold errors."""
         last = self._last
         if last is not None and self._thread is not threading.current_thread():
             last.join()
@@ -335,8 +340,8 @@ class Queue:
         return self._submitted - self._completed[0]
 
     def _start(self):
-        self._thread = threading.Thread(target=_serve, args=(self._tickets, self._completed), daemon=True,
-                                        name='lazy-queue')
+        self._thread = threading.Thread(target=_serve, args=(self._tickets, self._completed),
+                                        daemon=True, name='lazy-queue')
         self._thread.start()
 
     def _forget(self):
@@ -376,9 +381,11 @@ def _before_fork():
     for each in list(_queues):
         each._before_fork()
         _forking.append(each)
+    _setup.acquire()                             # nobody is making the runner: the child could not
 
 
 def _after_fork(method):
+    _setup.release()
     while _forking:
         getattr(_forking.pop(), method)()
 

@@ -1,10 +1,10 @@
 """LLVM IR text of the thread pool that runs kernel programs; `threads.py` says what it does.
 
-A job is announced in @word: generation << 32 | chunks that nobody has taken. A thread takes the chunk
-by compare-and-swap of the whole word, so that a late thread can't take a chunk of the next job with the
-fields of the last. The fields in @job change only while no chunk is left. The last to finish a chunk
-brings @done to the number of chunks, which is what the caller waits for; threads that got none are not
-waited for at all.
+A job is announced in @word: generation << 32 | chunks that nobody has taken. A thread takes the
+chunk by compare-and-swap of the whole word, so that a late thread can't take a chunk of the next
+job with the fields of the last. The fields in @job change only while no chunk is left. The last to
+finish a chunk brings @done to the number of chunks, which is what the caller waits for; threads
+that got none are not waited for at all.
 
 Sleeping is a futex on the generation (and on @done for the caller); elsewhere a condition variable.
 The order "store the word, then read @sleepers" against "add to @sleepers, then compare the word" is
@@ -76,7 +76,8 @@ do:
   %index = sub i64 %chunks, %left
   %by_range = icmp ne i64 %numbered, 0
   %number = select i1 %by_range, i64 %index, i64 %worker
-  call void @range(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %step, i64 %index, i64 %number)
+  call void @range(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %step, i64 %index,
+                   i64 %number)
   %before = atomicrmw add ptr @done, i32 1 seq_cst
   %after = add i32 %before, 1
   %all = trunc i64 %chunks to i32
@@ -94,8 +95,8 @@ exit:
 }
 
 ; The kernel on range number %index of %step items.
-define internal void @range(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %step, i64 %index,
-                            i64 %number) nounwind {
+define internal void @range(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %step,
+                            i64 %index, i64 %number) nounwind {
   %from = mul i64 %index, %step
   %lo = call i64 @llvm.smin.i64(i64 %from, i64 %extent)
   %to = add i64 %lo, %step
@@ -187,8 +188,8 @@ exit:
 }
 
 ; Announce a job, take part in it, wait for the rest. The caller holds @busy.
-define internal void @share(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %step, i64 %chunks,
-                            i64 %numbered) noinline nounwind {
+define internal void @share(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %step,
+                            i64 %chunks, i64 %numbered) noinline nounwind {
 entry:
   store atomic i64 %kernel, ptr @job monotonic, align 8
   store atomic i64 %slots, ptr getelementptr (i64, ptr @job, i64 1) monotonic, align 8
@@ -320,7 +321,8 @@ take:
 together:
   call void @start(i64 %limit)
   %flag = zext i1 %numbered to i64
-  call void @share(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %size, i64 %chunks, i64 %flag)
+  call void @share(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %size, i64 %chunks,
+                   i64 %flag)
   store atomic i32 0, ptr @busy seq_cst, align 4
   ret void
 alone:
@@ -395,11 +397,13 @@ define internal void @pause() alwaysinline nounwind {
 FUTEX_IR = '''
 declare i64 @syscall(i64, ...)
 define internal void @wait(ptr %at, i32 %value) noinline nounwind {
-  %status = call i64 (i64, ...) @syscall(i64 <FUTEX>, ptr %at, i64 128, i32 %value, ptr null, ptr null, i64 0)
+  %status = call i64 (i64, ...) @syscall(i64 <FUTEX>, ptr %at, i64 128, i32 %value,
+                                             ptr null, ptr null, i64 0)
   ret void
 }
 define internal void @wake(ptr %at, i32 %count) noinline nounwind {
-  %status = call i64 (i64, ...) @syscall(i64 <FUTEX>, ptr %at, i64 129, i32 %count, ptr null, ptr null, i64 0)
+  %status = call i64 (i64, ...) @syscall(i64 <FUTEX>, ptr %at, i64 129, i32 %count,
+                                             ptr null, ptr null, i64 0)
   ret void
 }
 define internal void @init() noinline nounwind {
@@ -442,7 +446,8 @@ define internal void @init() noinline nounwind {
 }
 '''
 
-# Built-in functions of Python (METH_FASTCALL): object* f(object* self, object** arguments, i64 count).
+# Built-in functions of Python (METH_FASTCALL): object* f(object* self, object** arguments, i64
+# count).
 PYTHON_IR = r'''
 @PyFloat_Type = external global i8
 @PyExc_TypeError = external global ptr
@@ -591,14 +596,15 @@ go:
 def text(arch, linux, futex, python, spin_ns, chunks_per_thread):
     """The IR text for an architecture and operating system.
 
-    futex: sleep on Linux' futexes, else on a condition variable. python: with functions for Python to call.
+    futex: sleep on Linux' futexes, else on a condition variable. python: with functions for Python
+    to call.
     """
     parts = [POOL_IR, PAUSE_IR[arch], FUTEX_IR if futex else CONDITION_IR] + [PYTHON_IR] * python
     numbers = {'CLOCK': 1 if linux else 6,                 # CLOCK_MONOTONIC, here and on macOS
                'SETMASK': 2 if linux else 3,               # SIG_SETMASK
                'FUTEX': {'x86_64': 202, 'aarch64': 98}[arch],
                'SPIN': spin_ns, 'CHUNKS': chunks_per_thread,
-               'HIGH': 'getelementptr (i8, ptr @word, i64 4)'}    # the generation: both are little-endian
+               'HIGH': 'getelementptr (i8, ptr @word, i64 4)'}    # both are little-endian
     joined = ''.join(parts)
     for name, value in numbers.items():
         joined = joined.replace(f'<{name}>', str(value))

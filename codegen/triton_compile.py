@@ -1,16 +1,20 @@
 """Triton source text to machine code, without a GPU, without torch, without Triton's own cache.
 
-    compiled = compile_kernel(source, 'scale', {'x': '*fp32', 'out': '*fp32', 'n': 'i32'}, {'BLOCK': 1024},
+    types = {'x': '*fp32', 'out': '*fp32', 'n': 'i32'}
+    compiled = compile_kernel(source, 'scale', types, {'BLOCK': 1024},
                               divisible_by_16=('x', 'out', 'n'))
     compiled.binary         # a cubin for sm_90a
     accesses(compiled)      # {('load', 16): 1, ('store', 16): 1}
 
-`triton.compile` hashes the 0.4 GB compiler library once per process (0.3 to 0.45 s) to key a cache without a
-bound on its size. The stages are run here directly instead, the result is kept by the `cache` passed in,
-and its key is known without importing triton: a process that finds everything in the cache never imports it.
+`triton.compile` hashes the 0.4 GB compiler library once per process (0.3 to 0.45 s) to key a cache
+without a bound on its size. The stages are run here directly instead, the result is kept by the
+`cache` passed in, and its key is known without importing triton: a process that finds everything in
+the cache never imports it.
 
-Facts that decide the width of memory accesses (3.6 to 3.9, see `accesses`): pointers are declared divisible by
-16, and so is the bound of the mask, or there is no mask; a block has at least 32 * num_warps * 16 / itemsize elements.
+Facts that decide the width of memory accesses (3.6 to 3.9, see `accesses`): pointers are declared
+divisible by 16, and so is the bound of the mask, or there is no mask; a block has at least
+32 * num_warps * 16 / itemsize elements. The option `num_stages` pipelines loops with `tl.dot` only;
+others ask for it by `tl.range(..., num_stages=3)`.
 """
 
 import collections
@@ -40,10 +44,12 @@ class Compiled:
 
     binary           cubin (CUDA) or hsaco (ROCm)
     assembly         PTX or AMDGCN text
-    argument_types   signature names ('*fp32', 'i32', ...) in the order of the kernel's run-time parameters
+    argument_types   signature names ('*fp32', 'i32', ...) in the order of the kernel's run-time
+                     parameters
     shared           bytes of dynamic shared memory
     threads          per program
-    global_scratch, profile_scratch   bytes of scratch memory per program; the last two parameters point to them
+    global_scratch, profile_scratch   bytes of scratch memory per program; the last two parameters
+                                      point to them
     """
     name: str
     target: tuple
@@ -63,7 +69,9 @@ class Compiled:
 
     @functools.cached_property
     def resources(self):
-        """Per thread: {'registers', 'stack', 'local'} in registers and bytes; 'shared': static bytes. CUDA only."""
+        """Per thread: {'registers', 'stack', 'local'} in registers and bytes; 'shared': static
+        bytes. CUDA only.
+        """
         return resource_usage(self.binary)
 
     def to_bytes(self):
@@ -83,13 +91,13 @@ class Compiled:
             body = zlib.decompress(data[start:])
             end = 8 + int.from_bytes(body[:8], 'little')
             fields = json.loads(body[8:end])
-            fields.update(target=tuple(fields['target']), argument_types=tuple(fields['argument_types']))
+            fields.update({name: tuple(fields[name]) for name in ('target', 'argument_types')})
             return cls(binary=body[end:], **fields)
         except (zlib.error, KeyError, TypeError, UnicodeDecodeError) as error:
             raise ValueError(f'a damaged compiled kernel: {error}') from error
 
 
-# ---- keys ------------------------------------------------------------------------------------------
+# ---- keys ----------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=None)
@@ -102,7 +110,9 @@ def triton_version():
 
 
 def _assembler():
-    """What identifies ptxas: the one in the wheel goes with Triton's version, another one by its file."""
+    """What identifies ptxas: the one in the wheel goes with Triton's version, another one by its
+    file.
+    """
     chosen = []
     for variable in _PTXAS_VARIABLES:
         path = os.environ.get(variable)
@@ -112,27 +122,34 @@ def _assembler():
     return chosen
 
 
-def kernel_key(source, name, signature, constexprs=None, divisible_by_16=(), target=('cuda', 90), options=None):
-    """Hexadecimal digest of all that the machine code depends on. Run-time sizes are not among it."""
+def kernel_key(source, name, signature, constexprs=None, divisible_by_16=(),
+               target=('cuda', 90), options=None):
+    """Hexadecimal digest of all that the machine code depends on.
+
+    Run-time sizes are not among it.
+    """
     for constant in (constexprs or {}).values():
         if not isinstance(constant, _PLAIN):
             raise TypeError(f'a constexpr must be a plain value, not {type(constant).__name__}')
-    content = [FORMAT, triton_version(), _assembler(), list(target), source, name, list(signature.items()),
-               sorted((constexprs or {}).items()), sorted(divisible_by_16), sorted((options or {}).items())]
+    content = [FORMAT, triton_version(), _assembler(), list(target), source, name,
+               list(signature.items()), sorted((constexprs or {}).items()), sorted(divisible_by_16),
+               sorted((options or {}).items())]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-# ---- compiling -------------------------------------------------------------------------------------
+# ---- compiling -----------------------------------------------------------------------------------
 
 
-def compile_kernel(source, name, signature, constexprs=None, divisible_by_16=(), target=('cuda', 90), *,
-                   num_warps=4, num_stages=3, enable_fp_fusion=True, cache=None, **options):
+def compile_kernel(source, name, signature, constexprs=None, divisible_by_16=(),
+                   target=('cuda', 90), *, num_warps=4, num_stages=3, enable_fp_fusion=True,
+                   cache=None, **options):
     """Machine code of the kernel `name` in the source text.
 
-    signature         {parameter: type} of the run-time parameters; types as in '*fp32', '*bf16', 'i32', 'fp32'
+    signature         {parameter: type} of the run-time parameters; types as in '*fp32', '*bf16',
+                      'i32', 'fp32'
     constexprs        {parameter: plain value}
-    divisible_by_16   run-time parameters whose value (for pointers, the address) is a multiple of 16. The launcher
-                      must see to it
+    divisible_by_16   run-time parameters whose value (for pointers, the address) is a multiple of
+                      16. The launcher must see to it
     target            ('cuda', 90), ('hip', 'gfx942')
     enable_fp_fusion  a*b + c may become one fma
     options           of the Triton backend: maxnreg, num_ctas, ...
@@ -140,13 +157,17 @@ def compile_kernel(source, name, signature, constexprs=None, divisible_by_16=(),
 
     Raises ImportError without triton, and Triton's CompilationError with the source line.
     """
-    options = {'num_warps': num_warps, 'num_stages': num_stages, 'enable_fp_fusion': enable_fp_fusion, **options}
+    if options.get('num_ctas', 1) != 1:
+        raise ValueError('clusters of blocks (num_ctas > 1) are not supported by the launcher')
+    options = {'num_warps': num_warps, 'num_stages': num_stages,
+               'enable_fp_fusion': enable_fp_fusion, **options}
+    inputs = source, name, signature, constexprs or {}, divisible_by_16, target, options
     if cache is None:
-        return _compile(source, name, signature, constexprs or {}, divisible_by_16, target, options)
-    key = kernel_key(source, name, signature, constexprs, divisible_by_16, target, options)
+        return _compile(*inputs)
+    key = kernel_key(*inputs)
     found = _read(cache, key)
     if found is None:
-        found = _compile(source, name, signature, constexprs or {}, divisible_by_16, target, options)
+        found = _compile(*inputs)
         cache.put(key, found.to_bytes())
     return found
 
@@ -171,11 +192,12 @@ def _ast_source(function, signature, constexprs, divisible_by_16):
     unknown = set(divisible_by_16) - set(signature)
     missing = set(function.arg_names) ^ (set(signature) | set(constexprs))
     if unknown or missing:
-        raise TypeError(f'{function.__name__}{tuple(function.arg_names)}: these names do not match the signature: '
-                        f'{sorted(unknown | missing)}')
+        raise TypeError(f'{function.__name__}{tuple(function.arg_names)}: these names do not match '
+                        f'the signature: {sorted(unknown | missing)}')
     types = {**signature, **{constant: 'constexpr' for constant in constexprs}}
     types = {parameter: types[parameter] for parameter in function.arg_names}
-    facts = {(function.arg_names.index(parameter),): [['tt.divisibility', 16]] for parameter in divisible_by_16}
+    facts = {(function.arg_names.index(parameter),): [['tt.divisibility', 16]]
+             for parameter in divisible_by_16}
     return ASTSource(function, types, dict(constexprs), facts)
 
 
@@ -199,8 +221,10 @@ def _run_stages(source, target, options, until=None):
     metadata, results = {'target': target, **options.__dict__}, {}
     for stage, lower in stages.items():
         module = lower(module, metadata)
-        results[stage] = module if isinstance(module, (str, bytes)) else str(module) if stage == until else None
+        if isinstance(module, (str, bytes)):
+            results[stage] = module
         if stage == until:
+            results[stage] = str(module)
             break
     return results, metadata
 
@@ -220,23 +244,28 @@ def _compile(source, name, signature, constexprs, divisible_by_16, target, optio
             run = _run_stages if _is_tested(triton.__version__) else _triton_compile
             stages, metadata = run(tree, gpu, options)
         except Exception as error:
-            error.add_note(f'while compiling the kernel {name} for {target}, {signature}, {constexprs}')
+            error.add_note(f'while compiling the kernel {name} for {target}, {signature}, '
+                           f'{constexprs}')
             raise
     forget(source)
     binary, assembly = ('cubin', 'ptx') if gpu.backend == 'cuda' else ('hsaco', 'amdgcn')
     return Compiled(
-        name=metadata['name'], target=tuple(target), binary=stages[binary], assembly=stages[assembly],
+        name=metadata['name'], target=tuple(target), binary=stages[binary],
+        assembly=stages[assembly],
         argument_types=tuple(t for t in tree.signature.values() if t != 'constexpr'),
         num_warps=metadata['num_warps'], warp_size=gpu.warp_size, shared=metadata['shared'],
         global_scratch=metadata.get('global_scratch_size') or 0, triton_version=triton.__version__,
         profile_scratch=metadata.get('profile_scratch_size') or 0)
 
 
-def lower(source, name, signature, constexprs=None, divisible_by_16=(), target=('cuda', 90), *, until='ttgir',
-          num_warps=4, num_stages=3, **options):
-    """Text of an early stage ('ttir', 'ttgir'): finds type and layout errors in a tenth of the time."""
+def lower(source, name, signature, constexprs=None, divisible_by_16=(), target=('cuda', 90), *,
+          until='ttgir', num_warps=4, num_stages=3, **options):
+    """Text of an early stage ('ttir', 'ttgir'): finds type and layout errors in a tenth of the
+    time.
+    """
     import_triton()
-    options = {'num_warps': num_warps, 'num_stages': num_stages, 'enable_fp_fusion': True, **options}
+    options = {'num_warps': num_warps, 'num_stages': num_stages, 'enable_fp_fusion': True,
+               **options}
     with library.shared():
         tree = _ast_source(load(source, name), signature, constexprs or {}, divisible_by_16)
         stages, _ = _run_stages(tree, _gpu_target(target), options, until)
@@ -244,19 +273,21 @@ def lower(source, name, signature, constexprs=None, divisible_by_16=(), target=(
     return stages[until]
 
 
-# ---- reading the result ----------------------------------------------------------------------------
+# ---- reading the result --------------------------------------------------------------------------
 
 
 def _tool(name):
     """Path of a CUDA program in the triton wheel."""
-    return os.path.join(os.path.dirname(import_triton().__file__), 'backends', 'nvidia', 'bin', name)
+    root = os.path.dirname(import_triton().__file__)
+    return os.path.join(root, 'backends', 'nvidia', 'bin', name)
 
 
-def _run_on_file(command, binary, *more):
+def _run_on_file(command, binary):
     with tempfile.NamedTemporaryFile(suffix='.cubin') as file:
         file.write(binary)
         file.flush()
-        return subprocess.run([*command, file.name, *more], capture_output=True, text=True, check=True).stdout
+        return subprocess.run([*command, file.name], capture_output=True, text=True,
+                              check=True).stdout
 
 
 def resource_usage(cubin):
@@ -274,7 +305,10 @@ def machine_code(cubin):
 
 
 def spills(compiled):
-    """Bytes per thread that registers spill to: the stack frame and local memory. 0 is what a kernel should have."""
+    """Bytes per thread that registers spill to: the stack frame and local memory.
+
+    0 is what a kernel should have.
+    """
     return compiled.resources['stack'] + compiled.resources['local']
 
 
@@ -284,7 +318,8 @@ _TENSOR_COPY = re.compile(r'cp\.async\.bulk\.tensor')
 
 
 def accesses(compiled):
-    """Counter {('load' | 'store' | 'copy', bytes): instructions} of the global memory accesses of one thread.
+    """Counter {('load' | 'store' | 'copy', bytes): instructions} of the global memory accesses of
+    one thread.
 
     'copy' is cp.async, from global to shared memory; ('tensor copy', 0) a TMA transfer. CUDA only.
     """
@@ -299,7 +334,9 @@ def accesses(compiled):
 
 
 def widest(compiled, kind):
-    """Bytes of the widest access of a kind ('load' or 'store'), copies counted as loads; 0 without one."""
+    """Bytes of the widest access of a kind ('load' or 'store'), copies counted as loads; 0 without
+    one.
+    """
     kinds = ('load', 'copy') if kind == 'load' else (kind,)
     return max((size for (name, size) in accesses(compiled) if name in kinds), default=0)
 

@@ -38,7 +38,8 @@ def _kernel_line():
 
 
 class Memory:
-    """Bytes that one array, or several overlapping ones, occupy; who read and wrote each element."""
+    """Bytes that one array, or several overlapping ones, occupy; who read and wrote each element.
+    """
 
     def __init__(self, low, high, itemsize):
         self.low, self.high, self.itemsize = low, high, itemsize
@@ -69,7 +70,8 @@ class Memory:
         twice = ordered[1:][ordered[1:] == ordered[:-1]]
         if twice.size:
             return 'two lanes store to', int(twice[0]), program
-        for what, owners in (('another program also stores to', writers), ('another program loads', readers)):
+        for what, owners in (('another program also stores to', writers),
+                             ('another program loads', readers)):
             found = _first(where, owners[where], program)
             if found:
                 return what, *found
@@ -93,7 +95,8 @@ class Region:
         self.memory = None
 
     def outside(self, addresses, nbytes):
-        return (addresses < np.uint64(self.low)) | (addresses + np.uint64(nbytes) > np.uint64(self.high))
+        ends = addresses + np.uint64(nbytes)
+        return (addresses < np.uint64(self.low)) | (ends > np.uint64(self.high))
 
     def element(self, address):
         return (int(address) - self.low) // self.itemsize
@@ -154,9 +157,9 @@ class Guard:
         bad = region.outside(addresses, nbytes)
         if bad.any():
             raise OutOfBounds(
-                f'{self.kernel}, program {self.program}: {what} outside of `{region.name}`{_kernel_line()}: '
-                f'{int(bad.sum())} of {addresses.size} active lanes, the first at element '
-                f'{region.element(addresses[bad][0])} of an array of shape {region.shape}')
+                f'{self.kernel}, program {self.program}: {what} outside of `{region.name}`'
+                f'{_kernel_line()}: {int(bad.sum())} of {addresses.size} active lanes, the first '
+                f'at element {region.element(addresses[bad][0])} of an array of shape {region.shape}')
         return addresses, region
 
     def _find(self, addresses, what):
@@ -164,11 +167,11 @@ class Guard:
         for region in self.regions.values():
             if region.low <= int(addresses[0]) < region.high:
                 return region
-        raise OutOfBounds(f'{self.kernel}, program {self.program}: {what} through a pointer into none of the '
-                          f'arrays{_kernel_line()}')
+        raise OutOfBounds(f'{self.kernel}, program {self.program}: {what} through a pointer into '
+                          f'none of the arrays{_kernel_line()}')
 
     def _race(self, region, what, element, other):
         names = list(self._numbers)
         whom = 'several programs' if other == _SEVERAL else f'program {names[other]}'
-        raise RaceCondition(f'{self.kernel}, program {self.program} {what} ({whom}): element {element} of '
-                            f'`{region.name}`{_kernel_line()}')
+        raise RaceCondition(f'{self.kernel}, program {self.program} {what} ({whom}): element '
+                            f'{element} of `{region.name}`{_kernel_line()}')

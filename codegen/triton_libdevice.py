@@ -1,10 +1,10 @@
 """CUDA's libdevice functions on NumPy arrays, for the interpreter.
 
-Names are those of the bitcode library without `__nv_`; where a float32 and a float64 function differ
-only in the letter `f` at the end (or `d`/`f` in front), one entry serves both. Results are computed in the
-operands' precision, so they agree with the device to a few ulp, not bit by bit. The approximate functions
-(`fast_expf`) are computed exactly. Where the device saturates, so does this: `float2int_rn` of 1e20 is the
-largest int32, of NaN it is 0.
+Names are those of the bitcode library without `__nv_`; where a float32 and a float64 function
+differ only in the letter `f` at the end (or `d`/`f` in front), one entry serves both. Results are
+computed in the operands' precision, so they agree with the device to a few ulp, not bit by bit. The
+approximate functions (`fast_expf`) are computed exactly. Where the device saturates, so does this:
+`float2int_rn` of 1e20 is the largest int32, of NaN it is 0.
 """
 
 import functools
@@ -24,7 +24,8 @@ def _scipy(name):
 
 def _round_half_away(x):
     whole = np.trunc(x)
-    return np.where(np.abs(x - whole) >= 0.5, whole + np.copysign(1, x), np.copysign(whole, x)).astype(x.dtype)
+    away = np.abs(x - whole) >= 0.5
+    return np.where(away, whole + np.copysign(1, x), np.copysign(whole, x)).astype(x.dtype)
 
 
 def _power(x, y):
@@ -51,7 +52,8 @@ def _leading_zeros(x):
 def _find_first_set(x):
     bits = _bits(x)
     lowest = bits & (~bits + bits.dtype.type(1))
-    return np.where(bits == 0, 0, np.bitwise_count(lowest - bits.dtype.type(1)) + 1).astype(np.int32)
+    below = np.bitwise_count(lowest - bits.dtype.type(1))
+    return np.where(bits == 0, 0, below + 1).astype(np.int32)
 
 
 def _reverse_bits(x):
@@ -88,7 +90,8 @@ def _fused(x, y, z):
 
 
 def _logb(x):
-    return np.where(x == 0, -np.inf, np.where(np.isinf(x), np.inf, np.frexp(x)[1] - 1.0)).astype(x.dtype)
+    exponent = np.where(np.isinf(x), np.inf, np.frexp(x)[1] - 1.0)
+    return np.where(x == 0, -np.inf, exponent).astype(x.dtype)
 
 
 _ROUNDINGS = {'rn': np.rint, 'rz': np.trunc, 'rd': np.floor, 'ru': np.ceil}
@@ -97,7 +100,10 @@ _FLOATS = {'float': np.float32, 'double': np.float64}
 
 
 def _conversions():
-    """float2int_rn and its relatives. Conversions to floating point round to nearest whatever is asked."""
+    """float2int_rn and its relatives.
+
+    Conversions to floating point round to nearest whatever is asked.
+    """
     table = {}
     for mode, rounding in _ROUNDINGS.items():
         for source in _FLOATS:
@@ -111,7 +117,9 @@ def _conversions():
 
 
 def _rounded_arithmetic():
-    """fadd_rn, dadd_rz, ...: NumPy rounds to nearest; the other modes differ in the last bit and do so here too."""
+    """fadd_rn, dadd_rz, ...: NumPy rounds to nearest; the other modes differ in the last bit and do
+    so here too.
+    """
     table = {}
     for mode in _ROUNDINGS:
         for letter in 'fd':
@@ -124,8 +132,8 @@ def _rounded_arithmetic():
     return table
 
 
-_NUMPY = ('ceil floor trunc rint sqrt exp exp2 log log2 log10 log1p expm1 sin cos tan sinh cosh tanh cbrt fabs hypot '
-          'copysign nextafter signbit isnan isinf fmod abs ldexp').split()
+_NUMPY = ('ceil floor trunc rint sqrt exp exp2 log log2 log10 log1p expm1 sin cos tan sinh cosh '
+          'tanh cbrt fabs hypot copysign nextafter signbit isnan isinf fmod abs ldexp').split()
 
 FUNCTIONS = {
     **{name: getattr(np, name) for name in _NUMPY},
@@ -133,37 +141,47 @@ FUNCTIONS = {
     **_rounded_arithmetic(),
     'asin': np.arcsin, 'acos': np.arccos, 'atan': np.arctan, 'atan2': np.arctan2,
     'asinh': np.arcsinh, 'acosh': np.arccosh, 'atanh': np.arctanh,
-    'llabs': np.abs, 'nearbyint': np.rint, 'round': _round_half_away, 'remainder': lambda x, y: x - y * np.rint(x / y),
-    'llrint': lambda x: saturate(np.rint(x), np.int64), 'llround': lambda x: saturate(_round_half_away(x), np.int64),
-    'isfinited': np.isfinite, 'finitef': np.isfinite, 'isnand': np.isnan, 'isinfd': np.isinf, 'signbitd': np.signbit,
+    'llabs': np.abs, 'nearbyint': np.rint, 'round': _round_half_away,
+    'remainder': lambda x, y: x - y * np.rint(x / y),
+    'llrint': lambda x: saturate(np.rint(x), np.int64),
+    'llround': lambda x: saturate(_round_half_away(x), np.int64),
+    'isfinited': np.isfinite, 'finitef': np.isfinite, 'isnand': np.isnan, 'isinfd': np.isinf,
+    'signbitd': np.signbit,
     'pow': _power, 'powi': _power, 'fma': _fused, 'scalbn': np.ldexp,
-    'fdim': lambda x, y: np.where(x <= y, 0, x - y), 'ilogb': lambda x: np.frexp(x)[1] - 1, 'logb': _logb,
-    'rsqrt': lambda x: 1 / np.sqrt(x), 'frsqrt_rn': lambda x: 1 / np.sqrt(x), 'rcbrt': lambda x: 1 / np.cbrt(x),
-    'rhypot': lambda x, y: 1 / np.hypot(x, y), 'exp10': lambda x: np.power(x.dtype.type(10), x),
+    'fdim': lambda x, y: np.where(x <= y, 0, x - y), 'ilogb': lambda x: np.frexp(x)[1] - 1,
+    'logb': _logb, 'rsqrt': lambda x: 1 / np.sqrt(x), 'frsqrt_rn': lambda x: 1 / np.sqrt(x),
+    'rcbrt': lambda x: 1 / np.cbrt(x), 'rhypot': lambda x, y: 1 / np.hypot(x, y),
+    'exp10': lambda x: np.power(x.dtype.type(10), x),
     'saturatef': lambda x: np.where(np.isnan(x), 0, np.clip(x, 0, 1)),
-    'sinpi': _scipy('sinpi'), 'cospi': _scipy('cospi'),
+    'sinpi': lambda x: np.sin(x.dtype.type(np.pi) * (x - 2 * np.rint(x / 2))),
+    'cospi': lambda x: np.cos(x.dtype.type(np.pi) * (x - 2 * np.rint(x / 2))),
     'norm3d': lambda x, y, z: np.hypot(np.hypot(x, y), z),
     'norm4d': lambda x, y, z, w: np.hypot(np.hypot(x, y), np.hypot(z, w)),
     'rnorm3d': lambda x, y, z: 1 / np.hypot(np.hypot(x, y), z),
     'rnorm4d': lambda x, y, z, w: 1 / np.hypot(np.hypot(x, y), np.hypot(z, w)),
-    'erf': _scipy('erf'), 'erfc': _scipy('erfc'), 'erfcx': _scipy('erfcx'), 'erfinv': _scipy('erfinv'),
-    'erfcinv': _scipy('erfcinv'), 'normcdf': _scipy('ndtr'), 'normcdfinv': _scipy('ndtri'),
+    'erf': _scipy('erf'), 'erfc': _scipy('erfc'), 'erfcx': _scipy('erfcx'),
+    'erfinv': _scipy('erfinv'), 'erfcinv': _scipy('erfcinv'), 'normcdf': _scipy('ndtr'),
+    'normcdfinv': _scipy('ndtri'),
     'lgamma': _scipy('gammaln'), 'tgamma': _scipy('gamma'),
     'j0': _scipy('j0'), 'j1': _scipy('j1'), 'y0': _scipy('y0'), 'y1': _scipy('y1'),
     'jn': lambda n, x: _special().jn(n, x), 'yn': lambda n, x: _special().yn(n, x),
     'cyl_bessel_i0': _scipy('i0'), 'cyl_bessel_i1': _scipy('i1'),
-    'fast_sinf': np.sin, 'fast_cosf': np.cos, 'fast_tanf': np.tan, 'fast_tanhf': np.tanh, 'fast_expf': np.exp,
-    'fast_exp10f': lambda x: np.power(np.float32(10), x), 'fast_logf': np.log, 'fast_log2f': np.log2,
+    'fast_sinf': np.sin, 'fast_cosf': np.cos, 'fast_tanf': np.tan, 'fast_tanhf': np.tanh,
+    'fast_expf': np.exp, 'fast_exp10f': lambda x: np.power(np.float32(10), x),
+    'fast_logf': np.log, 'fast_log2f': np.log2,
     'fast_log10f': np.log10, 'fast_powf': _power, 'fast_fdividef': np.divide,
     'clz': _leading_zeros, 'clzll': _leading_zeros, 'popc': _population, 'popcll': _population,
-    'ffs': _find_first_set, 'ffsll': _find_first_set, 'brev': _reverse_bits, 'brevll': _reverse_bits,
-    'mulhi': _high_product, 'umulhi': _high_product, 'mul64hi': _high_product, 'umul64hi': _high_product,
-    'sad': lambda x, y, z: np.abs(x - y) + z, 'usad': lambda x, y, z: np.maximum(x, y) - np.minimum(x, y) + z,
+    'ffs': _find_first_set, 'ffsll': _find_first_set, 'brev': _reverse_bits,
+    'brevll': _reverse_bits, 'mulhi': _high_product, 'umulhi': _high_product,
+    'mul64hi': _high_product, 'umul64hi': _high_product,
+    'sad': lambda x, y, z: np.abs(x - y) + z,
+    'usad': lambda x, y, z: np.maximum(x, y) - np.minimum(x, y) + z,
     'hadd': lambda x, y: (x & y) + ((x ^ y) >> 1), 'uhadd': lambda x, y: (x & y) + ((x ^ y) >> 1),
     'rhadd': lambda x, y: (x | y) - ((x ^ y) >> 1), 'urhadd': lambda x, y: (x | y) - ((x ^ y) >> 1),
     'int_as_float': lambda x: x.view(np.float32), 'uint_as_float': lambda x: x.view(np.float32),
     'float_as_int': lambda x: x.view(np.int32), 'float_as_uint': lambda x: x.view(np.uint32),
-    'longlong_as_double': lambda x: x.view(np.float64), 'double_as_longlong': lambda x: x.view(np.int64),
+    'longlong_as_double': lambda x: x.view(np.float64),
+    'double_as_longlong': lambda x: x.view(np.int64),
 }
 
 

@@ -12,17 +12,19 @@ import types
 import ml_dtypes
 import numpy as np
 
-from lazy.codegen import triton_guard, triton_libdevice
+from lazy.codegen import triton_guard, triton_libdevice, triton_rewrite
 from lazy.codegen.triton_source import import_triton, library
 
 # Bound by _bind(): triton costs 0.2 s to import and may be missing.
 tl = stock = None
 
-SMALL = {'bf16': ml_dtypes.bfloat16, 'fp8e4nv': ml_dtypes.float8_e4m3fn, 'fp8e5': ml_dtypes.float8_e5m2}
+SMALL = {'bf16': ml_dtypes.bfloat16, 'fp8e4nv': ml_dtypes.float8_e4m3fn,
+         'fp8e5': ml_dtypes.float8_e5m2}
 EIGHT_BITS = {np.dtype(ml_dtypes.float8_e4m3fn), np.dtype(ml_dtypes.float8_e5m2)}
 INLINE_ASSEMBLY = {
     'tanh.approx.f32': np.tanh, 'ex2.approx.f32': np.exp2, 'ex2.approx.ftz.f32': np.exp2,
-    'lg2.approx.f32': np.log2, 'rcp.approx.f32': np.reciprocal, 'rsqrt.approx.f32': lambda x: 1 / np.sqrt(x),
+    'lg2.approx.f32': np.log2, 'rcp.approx.f32': np.reciprocal,
+    'rsqrt.approx.f32': lambda x: 1 / np.sqrt(x),
 }
 
 
@@ -35,11 +37,13 @@ def _bind():
     tl, stock = triton.language, interpreter
 
 
-# ---- types -----------------------------------------------------------------------------------------
+# ---- types ---------------------------------------------------------------------------------------
 
 
 def _numpy_dtype(dtype):
-    """The dtype that holds values of a Triton type: bfloat16 and float8 as themselves, not as integers."""
+    """The dtype that holds values of a Triton type: bfloat16 and float8 as themselves, not as
+    integers.
+    """
     small = SMALL.get(dtype.scalar.name)
     return np.dtype(small) if small else _stock_numpy_dtype(dtype)
 
@@ -68,7 +72,7 @@ def _widened(data):
     return data.astype(np.float32) if narrow else data
 
 
-# ---- arguments -------------------------------------------------------------------------------------
+# ---- arguments -----------------------------------------------------------------------------------
 
 _LANGUAGE_NAMES = {'fp16': 'float16', 'bf16': 'bfloat16', 'fp32': 'float32', 'fp64': 'float64',
                    'fp8e4nv': 'float8e4nv', 'fp8e5': 'float8e5'}
@@ -77,7 +81,7 @@ _LANGUAGE_NAMES = {'fp16': 'float16', 'bf16': 'bfloat16', 'fp32': 'float32', 'fp
 def _language_type(name):
     if name in _LANGUAGE_NAMES:
         return getattr(tl, _LANGUAGE_NAMES[name])
-    return getattr(tl, name.replace('u', 'uint', 1) if name[0] == 'u' else name.replace('i', 'int', 1))
+    return getattr(tl, {'i': 'int', 'u': 'uint'}[name[0]] + name[1:])
 
 
 def argument(value, type_text, region):
@@ -92,7 +96,7 @@ def argument(value, type_text, region):
     return tl.tensor(handle, dtype)
 
 
-# ---- casts -----------------------------------------------------------------------------------------
+# ---- casts ---------------------------------------------------------------------------------------
 
 
 def _round_to_odd(data):
@@ -107,7 +111,8 @@ def _round_to_odd(data):
 def _to_small(data, dtype):
     exact = data.dtype.kind in 'fV' and data.dtype.itemsize <= 4 or data.dtype in EIGHT_BITS
     if dtype in EIGHT_BITS and not exact:
-        raise TypeError(f'{data.dtype} to {dtype}: the compiler has no such conversion; go through float32')
+        raise TypeError(f'{data.dtype} to {dtype}: the compiler has no such conversion; go through '
+                        'float32')
     data = data.astype(np.float32) if exact else _round_to_odd(data.astype(np.float64))
     if dtype in EIGHT_BITS:
         largest = np.float32(ml_dtypes.finfo(dtype).max)
@@ -149,7 +154,7 @@ def _float_to_float(self, source, target, rounding):
     return _handle(result, target)
 
 
-# ---- arithmetic ------------------------------------------------------------------------------------
+# ---- arithmetic ----------------------------------------------------------------------------------
 
 
 def _binary(self, left, right, operation):
@@ -192,7 +197,8 @@ def _erf(self, x):
 
 
 def _bfloat16(self, value):
-    return _handle(_convert(np.array([value], np.float32), np.dtype(ml_dtypes.bfloat16)), tl.bfloat16)
+    single = np.array([value], np.float32)
+    return _handle(_convert(single, np.dtype(ml_dtypes.bfloat16)), tl.bfloat16)
 
 
 def _tf32(data):
@@ -234,7 +240,7 @@ def _inline_assembly(self, assembly, constraints, values, result_types, is_pure,
     return types.SimpleNamespace(get_result=lambda index: handle)
 
 
-# ---- memory ----------------------------------------------------------------------------------------
+# ---- memory --------------------------------------------------------------------------------------
 
 _guard = None       # the guard of the run in progress
 
@@ -251,7 +257,9 @@ def guarded(guard):
 
 
 def _poison(shape, dtype):
-    """What masked lanes hold when no `other=` is given: any value, as far as a kernel may rely on it."""
+    """What masked lanes hold when no `other=` is given: any value, as far as a kernel may rely on
+    it.
+    """
     if dtype.kind == 'b':
         return np.ones(shape, bool)
     if dtype.kind in 'iu':
@@ -259,11 +267,12 @@ def _poison(shape, dtype):
     return np.full(shape, np.nan, np.float32).astype(dtype)
 
 
-def _masked_load(self, pointers, mask, other, *policy):
+def _masked_load(self, pointers, mask, other, *policy, **named):
+    """Policies differ between versions; whether the load is volatile comes last, or by name."""
     element = pointers.get_element_ty()
     dtype = _numpy_dtype(element)
     if _guard:
-        _guard.load(pointers, mask.data, dtype.itemsize, volatile=policy[-1])
+        _guard.load(pointers, mask.data, dtype.itemsize, volatile=named['is_volatile'] if named else policy[-1])
     if other is not None:
         fill = other.data
     elif _guard:
@@ -271,7 +280,8 @@ def _masked_load(self, pointers, mask, other, *policy):
     else:
         fill = np.zeros(pointers.data.shape, dtype)
     container = _container(dtype)
-    data = stock._interpreter.load(pointers.data, mask.data, fill.astype(dtype).view(container), container)
+    data = stock._interpreter.load(pointers.data, mask.data, fill.astype(dtype).view(container),
+                                   container)
     return stock.TensorHandle(data.view(dtype), element)
 
 
@@ -285,7 +295,8 @@ def _masked_store(self, pointers, value, mask, *policy):
 def _atomic_update(self, operation, pointers, value, mask, order, scope):
     dtype = value.data.dtype
     if _container(dtype) != dtype:
-        raise NotImplementedError(f'atomic operations on {dtype} are not interpreted; accumulate in float32')
+        raise NotImplementedError(f'atomic operations on {dtype} are not interpreted; accumulate '
+                                  'in float32')
     if _guard:
         _guard.atomic(pointers, mask.data, dtype.itemsize)
     return _REPLACED['create_atomic_rmw'](self, operation, pointers, value, mask, order, scope)
@@ -311,11 +322,13 @@ def _keeping_region(function):
     return build
 
 
-# ---- reductions and scans --------------------------------------------------------------------------
+# ---- reductions and scans ------------------------------------------------------------------------
 
 
 def _combine(function, left, right, dtypes):
-    results = function(*[_block(a, t) for a, t in zip(left, dtypes)], *[_block(b, t) for b, t in zip(right, dtypes)])
+    operands = [_block(array, dtype) for side in (left, right)
+                for array, dtype in zip(side, dtypes)]
+    results = function(*operands)
     results = results if isinstance(results, tuple) else (results,)
     arrays = [r.handle.data if isinstance(r, tl.tensor) else np.asarray(r) for r in results]
     return [_convert(np.broadcast_to(a, x.shape), x.dtype) for a, x in zip(arrays, left)]
@@ -347,7 +360,9 @@ def _reduced(self, array, axis, operand):
 
 
 def _reduce(self, inputs):
-    """Sum, minimum and maximum through NumPy; everything else, arg-reductions included, as the kernel writes it."""
+    """Sum, minimum and maximum through NumPy; everything else, arg-reductions included, as the
+    kernel writes it.
+    """
     functions = {id(tl.standard._sum_combine): np.add, id(tl.standard._elementwise_max): np.fmax,
                  id(tl.standard._elementwise_min): np.fmin}
     function = functions.get(id(self.combine_fn))
@@ -392,21 +407,23 @@ def _scan(self, inputs):
     return [self.to_tensor(flip(a), t.dtype) for a, t in zip(arrays, inputs)]
 
 
-# ---- installing ------------------------------------------------------------------------------------
+# ---- installing ----------------------------------------------------------------------------------
 
 _REPLACED = {}      # what the repairs call of the stock interpreter
-_CASTS = ('cast_impl', 'create_si_to_fp', 'create_ui_to_fp', 'create_fp_to_si', 'create_fp_to_ui', 'create_fp_ext',
-          'create_fp_trunc')
+_CASTS = ('cast_impl', 'create_si_to_fp', 'create_ui_to_fp', 'create_fp_to_si', 'create_fp_to_ui',
+          'create_fp_ext', 'create_fp_trunc')
 _BUILDER = {
-    **{name: _cast for name in _CASTS}, 'create_int_cast': lambda self, source, target, signed: _cast(self, source, target),
+    **{name: _cast for name in _CASTS},
+    'create_int_cast': lambda self, source, target, signed: _cast(self, source, target),
     'create_fp_to_fp': _float_to_float, 'binary_op': _binary, 'create_minnumf': _minimum_number,
-    'create_maxnumf': _maximum_number, 'create_clampf': _clamp, 'create_fma': _fused_multiply_add, 'create_erf': _erf,
-    'get_bf16': _bfloat16, 'create_dot': _dot, 'create_extern_elementwise': _extern_elementwise,
-    'create_inline_asm': _inline_assembly, 'create_masked_load': _masked_load, 'create_masked_store': _masked_store,
+    'create_maxnumf': _maximum_number, 'create_clampf': _clamp, 'create_fma': _fused_multiply_add,
+    'create_erf': _erf, 'get_bf16': _bfloat16, 'create_dot': _dot,
+    'create_extern_elementwise': _extern_elementwise, 'create_inline_asm': _inline_assembly,
+    'create_masked_load': _masked_load, 'create_masked_store': _masked_store,
     'create_atomic_rmw': _atomic_update, 'create_atomic_cas': _atomic_exchange,
 }
-_POINTER_METHODS = ('create_addptr', 'create_splat', 'create_broadcast', 'create_expand_dims', 'create_bitcast',
-                    'create_reshape', 'create_trans', 'create_unsplat')
+_POINTER_METHODS = ('create_addptr', 'create_splat', 'create_broadcast', 'create_expand_dims',
+                    'create_bitcast', 'create_reshape', 'create_trans', 'create_unsplat')
 
 
 class _Scope:
@@ -429,16 +446,16 @@ class _Scope:
 
 
 def _call_interpreted(function, *operands, **named):
-    """A device function called by a kernel: the language is already patched, and errors pass as they are."""
+    """A device function called by a kernel: the language is already patched, and errors pass as
+    they are.
+    """
     return function.rewrite()(*operands, **named)
 
 
 def _execute_rewritten(self, tree):
-    """Compile a rewritten function beside the original, adding two names to its globals instead of sixty."""
+    """Compile a rewritten function beside the original, adding three names to its globals."""
     names = self.fn.__globals__
-    for name in ('interpreter_semantic', '_InterpreterComparison'):
-        if hasattr(stock, name):
-            names.setdefault(name, getattr(stock, name))
+    names.update(triton_rewrite.helpers(tl.tensor, stock.interpreter_semantic.to_tensor))
     local = dict(self.kwargs)
     exec(compile(tree, filename=self.filename, mode='exec'), names, local)
     return local[self.fn.__name__]
@@ -471,6 +488,7 @@ def _repair_interpreter(scope):
     scope.set_attr(stock.ReduceOps, 'apply_impl', _reduce)
     scope.set_attr(stock.ScanOps, 'apply_impl', _scan)
     scope.set_attr(stock.InterpretedFunction, '__call__', _call_interpreted)
+    scope.set_attr(stock.FunctionRewriter, 'ast_transformer', triton_rewrite.Rewriter())
     scope.set_attr(stock.FunctionRewriter, '_compile_and_exec', _execute_rewritten)
     scope.set_attr(stock.FunctionRewriter, '_get_jit_fn_file_line', _definition)
 
@@ -492,7 +510,9 @@ def _language_modules():
 
 
 def _interpret_library(scope):
-    """Triton's own library functions (`tl.sum`, ...), compiled ones since the import, become interpreted ones."""
+    """Triton's own library functions (`tl.sum`, ...), compiled ones since the import, become
+    interpreted ones.
+    """
     from triton.runtime import JITFunction
     for module in _language_modules():
         for name, value in list(vars(module).items()):
@@ -514,15 +534,20 @@ def _patch_libdevice(scope):
 
 
 def _patch_language(scope):
-    """What the stock interpreter patches for each call of each function, once, and with its own scope class."""
+    """What the stock interpreter patches for each call of each function, once, and with its own
+    scope class.
+    """
     scope.set_attr(stock, '_LangPatchScope', lambda: scope)
     stock._patch_lang(types.SimpleNamespace(__globals__={'tl': tl, 'core': tl.core}))
-    scope.set_attr(tl.tensor, '__index__', lambda self: int(np.asarray(self.handle.data).reshape(-1)[0]))
+    scope.set_attr(tl.tensor, '__index__', lambda self: int(self.handle.data.reshape(-1)[0]))
 
 
 @contextlib.contextmanager
 def repaired():
-    """Triton's interpreter with the repairs. Owns the language meanwhile: nothing can be compiled. Re-entrant."""
+    """Triton's interpreter with the repairs.
+
+    Owns the language meanwhile: nothing can be compiled. Re-entrant.
+    """
     _bind()
     with library.owned() as nested:
         if nested:

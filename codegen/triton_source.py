@@ -1,9 +1,10 @@
 """Kernel source text to Triton functions, in a process that both interprets and compiles them.
 
-Triton decides at `@triton.jit` whether a function will be interpreted or compiled, and decides for its
-own library (`tl.sum`, `tl.cdiv`, ...) when it is imported. Here Triton is always imported for compiling;
-`lazy.codegen.triton_interpreter` swaps the library over while it runs a kernel. That swap is visible to the
-whole process, so the two uses exclude each other: compilations share `library`, a run of the interpreter owns it.
+Triton decides at `@triton.jit` whether a function will be interpreted or compiled, and decides for
+its own library (`tl.sum`, `tl.cdiv`, ...) when it is imported. Here Triton is always imported for
+compiling; `lazy.codegen.triton_interpreter` swaps the library over while it runs a kernel. That
+swap is visible to the whole process, so the two uses exclude each other: compilations share
+`library`, a run of the interpreter owns it.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ def missing_triton(error):
     """The ImportError that says what was looked for and how to get it."""
     return ImportError(
         f'GPU kernels need the package `triton`, which cannot be imported here ({error}). '
-        'Install it with `pip install lazy-arrays[gpu]` (Linux; wheels exist for x86-64 and AArch64).')
+        'Install it with `pip install lazy-arrays[gpu]` (Linux; wheels for x86-64 and AArch64).')
 
 
 @functools.lru_cache(maxsize=None)
@@ -36,18 +37,29 @@ def import_triton():
         if interpreted is not None:
             os.environ['TRITON_INTERPRET'] = interpreted
     if not isinstance(triton.language.sum, triton.runtime.JITFunction):
-        raise RuntimeError('triton was imported with TRITON_INTERPRET=1 before lazy used it; import lazy first '
-                           'or unset TRITON_INTERPRET (lazy runs its interpreter without it)')
+        raise RuntimeError('triton was imported with TRITON_INTERPRET=1 before lazy used it; import '
+                           'lazy first or unset TRITON_INTERPRET (lazy interprets without it)')
     return triton
 
 
 class Library:
-    """Who may use Triton's language modules now: many compilations, or one interpreter (re-entrant)."""
+    """Who may use Triton's language modules now: many compilations, or one interpreter.
+
+    Meanwhile the knob that `@triton.jit` reads says which, whatever TRITON_INTERPRET is. The
+    interpreter may open it again.
+    """
 
     def __init__(self):
         self._changed = threading.Condition(threading.RLock())
         self._compiling = 0
         self._owner = None
+
+    def _set_mode(self, interpret):
+        """Set the knob, or with None leave it to the environment. Its setter would write there."""
+        knobs = vars(import_triton().knobs.runtime)
+        knobs.pop('interpret', None)
+        if interpret is not None:
+            knobs['interpret'] = interpret
 
     @contextlib.contextmanager
     def shared(self):
@@ -57,11 +69,14 @@ class Library:
                 raise RuntimeError('a kernel cannot be compiled inside a run of the interpreter')
             self._changed.wait_for(lambda: self._owner is None)
             self._compiling += 1
+            self._set_mode(False)
         try:
             yield
         finally:
             with self._changed:
                 self._compiling -= 1
+                if not self._compiling:
+                    self._set_mode(None)
                 self._changed.notify_all()
 
     @contextlib.contextmanager
@@ -72,12 +87,14 @@ class Library:
             if not nested:
                 self._changed.wait_for(lambda: self._owner is None and not self._compiling)
                 self._owner = me
+                self._set_mode(True)
         try:
             yield nested
         finally:
             if not nested:
                 with self._changed:
                     self._owner = None
+                    self._set_mode(None)
                     self._changed.notify_all()
 
 
@@ -89,18 +106,17 @@ def file_name(source):
     return f'<lazy:{hashlib.sha256(source.encode()).hexdigest()[:16]}>'
 
 
-def load(source, name, interpret=False):
+def load(source, name):
     """Execute kernel source text and return its function `name`.
 
+    Call it while holding `library`: shared for a compiled, owned for an interpreted function.
     `@triton.jit` reads the text of a function through `inspect`, hence `linecache`: an entry whose
     modification time is None survives `linecache.checkcache`.
     """
-    triton = import_triton()
     file = file_name(source)
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     namespace = {'__name__': MODULE}
-    with _interpret(triton, interpret):
-        exec(compile(source, file, 'exec'), namespace)
+    exec(compile(source, file, 'exec'), namespace)
     if name not in namespace:
         raise KeyError(f'the source defines no kernel called {name!r}')
     return namespace[name]
@@ -109,18 +125,3 @@ def load(source, name, interpret=False):
 def forget(source):
     """Drop the text kept for tracebacks."""
     linecache.cache.pop(file_name(source), None)
-
-
-@contextlib.contextmanager
-def _interpret(triton, value):
-    """Set what `@triton.jit` makes, without touching the environment (that is what assigning the knob does)."""
-    knobs = vars(triton.knobs.runtime)
-    before = knobs.get('interpret')
-    knobs['interpret'] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            knobs.pop('interpret', None)
-        else:
-            knobs['interpret'] = before

@@ -2,21 +2,22 @@
 
     out[b, m, n] = tail(sum over k of a[b, m, k] * b[b, k, n])
 
-The tail is text: lines that change `acc`, so that a code generator puts any elementwise expression there.
-Sizes and strides are run-time arguments; a new shape is a new kernel only if other facts hold about it
-(`Product`, `facts`) or another tile suits it (`choices`).
+The tail is text: lines that change `acc`, so that a code generator puts any elementwise expression
+there. Sizes and strides are run-time arguments; a new shape is a new kernel only if other facts
+hold about it (`Product`, `facts`) or another tile suits it (`choices`).
 
     product = Product('bf16', 'bf16', 'bf16', epilogue=RELU, extra={'bias': '*fp32'})
     choice = choices(M, N, K, 'bf16')
     text, types, constants = source(product), signature(product), constexprs(choice)
 
-How it stays fast (measured on the machine code for sm_90): the main loop over K has no mask, a masked tail
-follows it; rows and columns beyond the edge wrap around (`% M`) and are declared contiguous, so that a mask is
-needed only for the store; addresses are 16-byte aligned when the strides are multiples of 16, whatever M, N and K
-are. A stride that is not costs vector loads and asynchronous copies, whatever else is done.
+How it stays fast (measured on the machine code for sm_90): the main loop over K has no mask, a
+masked tail follows it; rows and columns beyond the edge wrap around (`% M`) and are declared
+contiguous, so that a mask is needed only for the store; addresses are 16-byte aligned when the
+strides are multiples of 16, whatever M, N and K are. A stride that is not costs vector loads and
+asynchronous copies, whatever else is done.
 
-A wrapped row still reads at most the 16-byte chunk of an element inside of the matrix. Nothing is read when M, N or
-the batch is 0; K = 0 gives the tail of zeros.
+A wrapped row still reads at most the 16-byte chunk of an element inside of the matrix. Nothing is
+read when M, N or the batch is 0; K = 0 gives the tail of zeros.
 """
 
 import dataclasses
@@ -27,15 +28,17 @@ NAME = 'matmul'
 # Type of the sum for each operand type, and how tl.dot takes the operands.
 ACCUMULATORS = {'fp64': 'float64', 'i8': 'int32'}
 PRECISIONS = ('ieee', 'tf32', 'tf32x3')
-_LANGUAGE = {'fp64': 'float64', 'fp32': 'float32', 'fp16': 'float16', 'bf16': 'bfloat16', 'fp8e4nv': 'float8e4nv',
-             'fp8e5': 'float8e5', 'i8': 'int8', 'i32': 'int32'}
-ITEM_BYTES = {'fp64': 8, 'fp32': 4, 'i32': 4, 'fp16': 2, 'bf16': 2, 'fp8e4nv': 1, 'fp8e5': 1, 'i8': 1}
+_LANGUAGE = {'fp64': 'float64', 'fp32': 'float32', 'fp16': 'float16', 'bf16': 'bfloat16',
+             'fp8e4nv': 'float8e4nv', 'fp8e5': 'float8e5', 'i8': 'int8', 'i32': 'int32'}
+ITEM_BYTES = {'fp64': 8, 'fp32': 4, 'i32': 4, 'fp16': 2, 'bf16': 2, 'fp8e4nv': 1, 'fp8e5': 1,
+              'i8': 1}
 
-# Depth of the masked slices by element size: the smallest that tl.dot takes on each version of Triton.
+# Depth of the masked slices by element size: the smallest that tl.dot takes on each version of
+# Triton.
 TAIL_DEPTH = {8: 16, 4: 16, 2: 16, 1: 32}
 
-# Tails. Names that a tail may use: acc, rows (BM), columns (BN), mask (BM, BN), offsets (BM, BN: of the elements
-# of out, without the batch), batch, M, N, K, out, and the parameters in `extra`.
+# Tails. Names that a tail may use: acc, rows (BM), columns (BN), mask (BM, BN), offsets (BM, BN: of
+# the elements of out, without the batch), batch, M, N, K, out, and the parameters in `extra`.
 BIAS = ('acc += tl.load(bias + columns, mask=columns < N, other=0.0).to(acc.dtype)[None, :]',)
 RELU = ('acc = tl.maximum(acc, 0.0, propagate_nan=tl.PropagateNan.ALL)',)
 RESIDUAL = ('acc += tl.load(residual + out_batch + offsets, mask=mask, other=0.0).to(acc.dtype)',)
@@ -46,11 +49,13 @@ class Product:
     """What a kernel is specialised for, sizes apart.
 
     a, b, out        element types, as in 'bf16'
-    a_unit           axis of a with stride 1: 'k' (row-major), 'm' (a transposed view), None: neither
+    a_unit           axis of a with stride 1: 'k' (row-major), 'm' (a transposed view), None:
+                     neither
     b_unit           'n', 'k' or None
     out_unit         'n', 'm' or None
     batched          a leading axis with strides of its own (0 to broadcast)
-    wide             64-bit offsets: needed when an operand has an element 2**31 or more elements from its start
+    wide             64-bit offsets: needed when an operand has an element 2**31 or more elements
+                     from its start
     precision        of float32 products: 'ieee', or by name 'tf32', 'tf32x3'
     epilogue         lines of text that change `acc`
     extra            {parameter: type} of the epilogue's own parameters, in order
@@ -70,7 +75,8 @@ class Product:
     def __post_init__(self):
         for operand, axes in (('a', 'mk'), ('b', 'kn'), ('out', 'mn')):
             if getattr(self, operand) not in ITEM_BYTES:
-                raise ValueError(f'{operand}: no matrix product for the type {getattr(self, operand)}')
+                raise ValueError(f'{operand}: no matrix product for the type '
+                                 f'{getattr(self, operand)}')
             if getattr(self, operand + '_unit') not in (*axes, None):
                 raise ValueError(f'{operand}_unit must be one of {tuple(axes)} or None')
         if (self.a == 'i8') != (self.b == 'i8'):
@@ -89,9 +95,19 @@ class Product:
         return 'fp16' if sizes[0] == 1 else 'fp32'
 
 
+def unit_axis(strides, axes):
+    """The axis of a matrix that has stride 1, for `a_unit` and its like; None if neither has.
+
+    strides   two strides in elements
+    axes      names of the two axes: 'mk', 'kn' or 'mn'
+    """
+    return axes[1] if strides[1] == 1 else axes[0] if strides[0] == 1 else None
+
+
 def _strides(product):
     """Names of the stride parameters: those that are not 1."""
-    axes = (('a', 'mk', product.a_unit), ('b', 'kn', product.b_unit), ('out', 'mn', product.out_unit))
+    axes = (('a', 'mk', product.a_unit), ('b', 'kn', product.b_unit),
+            ('out', 'mn', product.out_unit))
     return [f'{operand}_{axis}' for operand, pair, unit in axes for axis in pair if axis != unit]
 
 
@@ -102,8 +118,8 @@ def _batch_strides(product):
 def signature(product):
     """{parameter: type} in the kernel's order, without constexprs.
 
-    a, b, out, the parameters of `extra`, M, N, K, then strides in elements: a_m, a_k, b_k, b_n, out_m, out_n
-    except those that are 1, then a_batch, b_batch, o_batch if batched.
+    a, b, out, the parameters of `extra`, M, N, K, then strides in elements: a_m, a_k, b_k, b_n,
+    out_m, out_n except those that are 1, then a_batch, b_batch, o_batch if batched.
     """
     stride = 'i64' if product.wide else 'i32'
     return {'a': '*' + product.a, 'b': '*' + product.b, 'out': '*' + product.out, **product.extra,
@@ -112,14 +128,15 @@ def signature(product):
 
 
 def facts(product, values):
-    """Names of the parameters to declare divisible by 16, of `values` {parameter: address, size or stride}.
+    """Names of the parameters to declare divisible by 16, of `values` {parameter: address, size or
+    stride}.
 
-    M is left out: nothing depends on it, and each fact doubles the number of kernels. N decides the width of the
-    store, K that of what is left over from the main loop.
+    M is left out: nothing depends on it, and each fact doubles the number of kernels. N decides the
+    width of the store, K that of what is left over from the main loop.
     """
-    return tuple(name for name in ('a', 'b', 'out', *(n for n, t in product.extra.items() if t[0] == '*'), 'N', 'K',
-                                   *_strides(product), *_batch_strides(product))
-                 if name in values and values[name] % 16 == 0)
+    pointers = ['a', 'b', 'out', *(n for n, t in product.extra.items() if t[0] == '*')]
+    names = [*pointers, 'N', 'K', *_strides(product), *_batch_strides(product)]
+    return tuple(name for name in names if name in values and values[name] % 16 == 0)
 
 
 def _offset(operand, axis, index, unit, wide):
@@ -138,7 +155,10 @@ def _step(operand, unit):
 
 
 def _dot(product, depth):
-    """The statement that adds a tile's product. float8 sums lose bits on Hopper unless promoted regularly."""
+    """The statement that adds a tile's product.
+
+    float8 sums lose bits on Hopper unless promoted regularly.
+    """
     accumulator = ACCUMULATORS.get(product.operand, 'float32')
     options = f'out_dtype=tl.{accumulator}'
     if product.operand == 'fp32':
@@ -180,7 +200,8 @@ def _pointers(product, depth):
 
 
 def _loop(product):
-    """The product: unmasked over whole blocks of K, then what is left of K in slices that are as thin as can be.
+    """The product: unmasked over whole blocks of K, then what is left of K in slices that are as
+    thin as can be.
 
     One masked block instead of slices needs up to 192 byte loads at once, and spills.
     """
@@ -228,16 +249,19 @@ def _tail(product):
 
 def source(product):
     """Source text of the kernel `matmul`; constexprs: BM, BN, BK, GROUP."""
-    parameters = [*signature(product), *(f'{name}: tl.constexpr' for name in ('BM', 'BN', 'BK', 'GROUP'))]
-    return f'{HEADER}\n\n@triton.jit\ndef {NAME}({", ".join(parameters)}):\n' + _TILE + _loop(product) + _tail(product)
+    constants = [f'{name}: tl.constexpr' for name in ('BM', 'BN', 'BK', 'GROUP')]
+    head = f'def {NAME}({", ".join([*signature(product), *constants])}):\n'
+    return f'{HEADER}\n\n@triton.jit\n{head}{_TILE}{_loop(product)}{_tail(product)}'
 
 
-# ---- tiles -----------------------------------------------------------------------------------------
+# ---- tiles ---------------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """A tile: BM x BN elements of the result, BK deep; GROUP rows of tiles share columns in the cache."""
+    """A tile: BM x BN elements of the result, BK deep; GROUP rows of tiles share columns in the
+    cache.
+    """
     BM: int
     BN: int
     BK: int
@@ -245,16 +269,24 @@ class Choice:
     num_stages: int
     GROUP: int = 8
 
+    @property
+    def sums(self):
+        """Elements of the result that one thread holds."""
+        return self.BM * self.BN // (32 * self.num_warps)
 
-# By operand type, from large to small. The first tile that fills the processors is taken. Each of them compiles to
-# sm_90 without spills (a test asserts it). 128 x 256 needs 8 warps, and float8, whose sums are kept twice, spills there.
-_HALF = (Choice(128, 256, 64, 8, 3), Choice(128, 128, 64, 4, 4), Choice(64, 128, 64, 4, 4), Choice(64, 64, 64, 4, 4),
-         Choice(16, 128, 64, 4, 4), Choice(16, 64, 128, 4, 4))
+
+# By operand type, from large to small. The first tile that fills the processors is taken. Each of
+# them compiles to sm_90 without spills (a test asserts it). 128 x 256 needs 8 warps, and float8,
+# whose sums are kept twice, spills there.
+_HALF = (Choice(128, 256, 64, 8, 3), Choice(128, 128, 64, 8, 3), Choice(64, 128, 64, 4, 4),
+         Choice(64, 64, 64, 4, 4), Choice(16, 128, 64, 4, 4), Choice(16, 64, 128, 4, 4))
 _EIGHT = (Choice(128, 128, 128, 8, 3), Choice(64, 128, 128, 4, 4), Choice(64, 64, 128, 4, 4),
           Choice(16, 64, 128, 4, 4))
 _INTEGER = (Choice(128, 256, 128, 8, 3), *_EIGHT)
-_FULL = (Choice(128, 128, 16, 8, 3), Choice(64, 64, 16, 4, 3), Choice(32, 64, 16, 4, 3), Choice(16, 64, 32, 4, 3))
-_TF32 = (Choice(128, 128, 32, 8, 3), Choice(64, 128, 32, 4, 3), Choice(64, 64, 32, 4, 4), Choice(16, 64, 32, 4, 4))
+_FULL = (Choice(128, 128, 16, 8, 3), Choice(64, 64, 16, 4, 3), Choice(32, 64, 16, 4, 3),
+         Choice(16, 64, 32, 4, 3))
+_TF32 = (Choice(128, 128, 32, 8, 3), Choice(64, 128, 32, 4, 3), Choice(64, 64, 32, 4, 4),
+         Choice(16, 64, 32, 4, 4))
 _DOUBLE = (Choice(64, 64, 16, 8, 3), Choice(32, 32, 16, 4, 3), Choice(16, 32, 16, 4, 3))
 TILES = {'fp16': _HALF, 'bf16': _HALF, 'fp8e4nv': _EIGHT, 'fp8e5': _EIGHT, 'i8': _INTEGER,
          'fp32': _FULL, 'tf32': _TF32, 'fp64': _DOUBLE}
@@ -264,17 +296,21 @@ def _tiles(size, block):
     return -(-size // block)
 
 
-def choices(M, N, K, dtype, batch=1, processors=132):
+def choices(M, N, K, dtype, batch=1, processors=132, heavy_tail=False):
     """The tile for a product of these sizes.
 
     dtype       operand type; 'tf32' for float32 with that precision
     processors  multiprocessors of the device (132 on an H100)
+    heavy_tail  the tail loads or stores whole tiles (a residual), or calls functions (erf, exp): a
+                thread with 128 sums has no registers left for that, and spills
     """
-    fitting = [c for c in TILES[dtype] if c.BM <= max(16, _power_of_two(M)) and c.BN <= max(64, _power_of_two(N))]
-    for choice in fitting or TILES[dtype][-1:]:
+    tiles = [c for c in TILES[dtype] if not heavy_tail or c.sums <= 64]
+    fitting = [c for c in tiles
+               if c.BM <= max(16, _power_of_two(M)) and c.BN <= max(64, _power_of_two(N))]
+    for choice in fitting or tiles[-1:]:
         if batch * _tiles(M, choice.BM) * _tiles(N, choice.BN) >= processors:
             return choice
-    return (fitting or TILES[dtype])[-1]
+    return (fitting or tiles)[-1]
 
 
 def _power_of_two(size):

@@ -17,5 +17,22 @@ from . import tree
 from .jit import jit
 from .transforms import (ShapeDtypeStruct, eval_shape, grad, hessian, jacfwd, jacobian, jacrev, jvp, linear_transpose,
                          linearize, stop_gradient, value_and_grad, vjp, vmap)
+from .devices import (Device, default_backend, default_device, device_count, device_get, device_put, devices,
+                      local_device_count, local_devices, process_count, process_index)
+
+_MODULES = ('debug', 'dtypes', 'flatten_util', 'lax', 'nn', 'ops', 'optimizers', 'random', 'scipy', 'tree_util')
+
+
+def __getattr__(name):
+    """Modules that are imported when first used."""
+    if name in _MODULES:
+        import importlib
+        return importlib.import_module(f'.{name}', __name__)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__():
+    return sorted({*globals(), *_MODULES})
+
 
 __version__ = '0.1.0'

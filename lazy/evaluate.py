@@ -82,7 +82,7 @@ def walk(roots):
     result.nodes, result.leaves, result.scalars = nodes, [], []
     key, counts = [], [0] * len(nodes)
     add, index = key.append, 0
-    leaf, literal, variable = ops.leaf, ops.literal, ops.variable
+    leaf, literal, variable, call = ops.leaf, ops.literal, ops.variable, ops.call
     for node in nodes:
         node.mark = index
         index += 1
@@ -101,7 +101,13 @@ def walk(roots):
             continue
         if op is variable or op is leaf:
             _refuse(node, roots)
-        add(node.params)
+        if op is call:
+            body, kind, options = node.params
+            structure, scalars = body.structure()
+            add((kind, options, structure))
+            result.scalars.extend(scalars)
+        else:
+            add(node.params)
         for child in node.inputs:
             mark = child.mark
             add(mark)
@@ -174,15 +180,15 @@ def _force(roots):
     results = program.run(buffers, found.scalars, [found.nodes[i].line for i in program.lines])
     keep_inputs = thread.keeping
     nodes = found.nodes
-    for index, value in zip(program.outputs, results):
+    for index, value in zip(program.nodes, results):
         node = nodes[index]
         node.value = value
         if not keep_inputs:
             node.inputs = ()
             node.op = ops.leaf
             node.params = None
-    for index in program.donated:
-        nodes[index].value = None
+    for slot in program.donated:
+        found.leaves[slot].value = None
     del found, nodes
     _sweep()
 

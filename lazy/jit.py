@@ -8,7 +8,7 @@ import inspect
 
 import numpy as onp
 
-from . import evaluate, tree
+from . import evaluate, trees as tree
 from .array import Array, as_node, from_numpy, wrap, _new
 from .errors import UnexpectedTracerError
 from .ir import build, ops

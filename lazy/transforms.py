@@ -6,11 +6,11 @@ Python's `if` works; under vmap, jit and eval_shape they have none.
 """
 import functools
 
-from . import tree
+from . import trees as tree
 from .array import Array, as_node, wrap
 from .evaluate import trace
 from .ir import build, dtypes, ops
-from .ir.graph import Node, aval
+from .ir.graph import Node, aval, next_serial, substitute
 
 __all__ = ['grad', 'value_and_grad', 'jvp', 'vjp', 'linearize', 'jacfwd', 'jacrev', 'jacobian', 'hessian', 'vmap',
            'stop_gradient', 'eval_shape', 'ShapeDtypeStruct', 'linear_transpose']
@@ -112,7 +112,8 @@ def value_and_grad(fun, argnums=0, has_aux=False, holomorphic=False, allow_int=F
                     raise TypeError('with has_aux=True the function must return a pair (value, aux)')
                 result, aux = result
             out = _scalar_result(result, holomorphic)
-            grads = _pull_back([out], [build.ones(out.aval)], variables)
+            (out,), pullback = _linearized([out], variables)
+            grads = pullback([build.ones(out.aval)])
         gradient = tree.unflatten(treedef, [wrap(g) for g in grads])
         gradient = gradient[0] if isinstance(argnums, int) else tuple(gradient)
         return ((wrap(out), aux), gradient) if has_aux else (wrap(out), gradient)
@@ -153,19 +154,25 @@ def _scalar_result(result, holomorphic):
     return out
 
 
-def _pull_back(outputs, cotangents, variables):
-    """Cotangents of variables: forward with fresh tangents, then transposed."""
-    from .autodiff.jvp import jvp as push
+def _linearized(outputs, variables):
+    """(outputs, pullback): forward with fresh tangents at once, so that values computed later don't cut the graph.
+
+    pullback(cotangents) transposes the tangents' graph: cotangents of the variables.
+    """
+    from .autodiff.jvp import push
     from .autodiff.transpose import transpose
     tangents = [build.variable(v.aval) if dtypes.is_inexact(v.aval.dtype) else None for v in variables]
-    out_tangents = push(outputs, variables, tangents)
+    outputs, out_tangents = push(outputs, variables, tangents)
     live = [t for t in tangents if t is not None]
-    found = iter(transpose(out_tangents, cotangents, live))
-    grads = []
-    for v, t in zip(variables, tangents):
-        g = None if t is None else next(found)
-        grads.append(build.zeros(v.aval) if g is None else build.convert(g, v.aval.dtype, v.aval.weak))
-    return grads
+
+    def pullback(cotangents):
+        found = iter(transpose(out_tangents, cotangents, live))
+        grads = []
+        for v, t in zip(variables, tangents):
+            g = None if t is None else next(found)
+            grads.append(build.zeros(v.aval) if g is None else build.convert(g, v.aval.dtype, v.aval.weak))
+        return grads
+    return outputs, pullback
 
 
 def vjp(fun, *primals, has_aux=False):
@@ -184,6 +191,7 @@ def vjp(fun, *primals, has_aux=False):
         if has_aux:
             result, aux = result
         outputs, out_treedef = _outputs(result, _name(fun))
+        outputs, pull = _linearized(outputs, variables)
 
     def pullback(cotangents):
         leaves, given = tree.flatten(cotangents)
@@ -196,7 +204,7 @@ def vjp(fun, *primals, has_aux=False):
         cts = [build.convert(ct, out.aval.dtype) if dtypes.is_inexact(out.aval.dtype) else None
                for ct, out in zip(cts, outputs)]
         with trace(keeping=True):
-            grads = _pull_back(outputs, cts, variables)
+            grads = pull(cts)
         return tree.unflatten(treedef, [wrap(g) for g in grads])
     value = tree.unflatten(out_treedef, [wrap(out) for out in outputs])
     return (value, pullback, aux) if has_aux else (value, pullback)
@@ -220,7 +228,6 @@ def jvp(fun, primals, tangents, has_aux=False):
     flat_tangents, tangent_treedef = tree.flatten(tuple(tangents))
     if treedef != tangent_treedef:
         raise TypeError(f'primals and tangents differ in structure: {treedef} and {tangent_treedef}')
-    from .autodiff.jvp import jvp as push
     nodes, directions = nodes_of(flat, 'jvp'), nodes_of(flat_tangents, 'jvp')
     with trace(keeping=True):
         variables = [alias(node) for node in nodes]
@@ -229,11 +236,22 @@ def jvp(fun, primals, tangents, has_aux=False):
         if has_aux:
             result, aux = result
         outputs, out_treedef = _outputs(result, _name(fun))
-        found = push(outputs, variables, given)
-        found = [build.zeros(_tangent_aval(out)) if t is None else t for out, t in zip(outputs, found)]
+        found = _push_forward(outputs, variables, given)
+        found = [build.zeros(_tangent_aval(out)) if t is None else build.convert(t, out.aval.dtype, out.aval.weak)
+                 for out, t in zip(outputs, found)]
     value = tree.unflatten(out_treedef, [wrap(out) for out in outputs])
     tangent = tree.unflatten(out_treedef, [wrap(t) for t in found])
     return (value, tangent, aux) if has_aux else (value, tangent)
+
+
+def _push_forward(outputs, variables, tangents):
+    """Tangents of outputs; TypeError where a custom_vjp function is on the way."""
+    from .autodiff.custom import check_forward
+    from .autodiff.jvp import jvp as push
+    start = next_serial()
+    found = push(outputs, variables, tangents)
+    check_forward(found, start)
+    return found
 
 
 def _tangent(tangent, primal):
@@ -262,8 +280,6 @@ def linearize(fun, *primals):
     >>> float(push(3.0))
     3.0
     """
-    from .autodiff.jvp import jvp as push
-    from .ir.graph import substitute
     flat, treedef = tree.flatten(primals)
     nodes = nodes_of(flat, 'linearize')
     with trace(keeping=True):
@@ -271,7 +287,7 @@ def linearize(fun, *primals):
         result = fun(*tree.unflatten(treedef, [wrap(v) for v in variables]))
         outputs, out_treedef = _outputs(result, _name(fun))
         placeholders = [build.variable(v.aval) if dtypes.is_inexact(v.aval.dtype) else None for v in variables]
-        found = push(outputs, variables, placeholders)
+        found = _push_forward(outputs, variables, placeholders)
 
     def f_jvp(*tangents):
         leaves, given = tree.flatten(tangents)

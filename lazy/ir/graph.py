@@ -187,16 +187,15 @@ def substitute(outputs, mapping, after=0):
 
 
 class Graph:
-    """A closed sub-graph: outputs as a function of placeholder inputs. Other leaves are its constants.
+    """A closed sub-graph: outputs as a function of placeholder inputs, and of nothing else but literals.
 
-    It is the body of nodes such as `call`, and what tracing a function yields. Compared by identity; `key` is
-    filled by evaluation with a structural key.
+    It is the body of nodes such as `call`, and what tracing a function yields.
     """
-    __slots__ = ('inputs', 'outputs', 'key', '__weakref__')
+    __slots__ = ('inputs', 'outputs', '_structure', '__weakref__')
 
     def __init__(self, inputs, outputs):
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
-        self.key = None
+        self._structure = None
 
     @property
     def avals(self):
@@ -205,14 +204,30 @@ class Graph:
     def nodes(self):
         return ancestors(self.outputs)
 
-    def captured(self):
-        """Leaves that are neither inputs nor literals: values the body closes over, in order."""
-        own = {node.serial for node in self.inputs}
-        return [n for n in self.nodes() if n.serial not in own and not n.inputs and not n.op.is_constant]
-
     def inline(self, arguments):
         """The outputs, computed from `arguments` in place of the inputs."""
         return substitute(self.outputs, {p.serial: a for p, a in zip(self.inputs, arguments)})
+
+    def structure(self):
+        """(key, scalars): equal keys mean the same computation but for the values of the literals."""
+        if self._structure is None:
+            place = {node.serial: -1 - i for i, node in enumerate(self.inputs)}
+            key, scalars = [node.aval for node in self.inputs], []
+            for index, node in enumerate([n for n in self.nodes() if n.serial not in place]):
+                place[node.serial] = index
+                key += [node.op, node.aval]
+                if node.op.name == 'literal':
+                    scalars.append(node.params[0])
+                elif node.op.name == 'call':
+                    inner, inner_scalars = node.params[0].structure()
+                    key.append((node.params[1:], inner))
+                    scalars += inner_scalars
+                else:
+                    key.append(node.params)
+                key += [place[child.serial] for child in node.inputs]
+            key += [place[out.serial] for out in self.outputs]
+            self._structure = tuple(key), scalars
+        return self._structure
 
 
 class Op:

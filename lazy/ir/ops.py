@@ -70,15 +70,18 @@ sinh = E('sinh', np.sinh, 'sinh(x)', 'cosh(x)', 'fc', ld + 'sinh({0})', cost=16)
 cosh = E('cosh', np.cosh, 'cosh(x)', 'sinh(x)', 'fc', ld + 'cosh({0})', cost=16)
 tanh = E('tanh', np.tanh, 'tanh(x)', '1 - r * r', 'fc', ld + 'tanh({0})', cost=14)
 asinh = E('asinh', np.arcsinh, 'asinh(x)', 'rsqrt(x * x + 1)', 'fc', ld + 'asinh({0})', cost=20)
-acosh = E('acosh', np.arccosh, 'acosh(x)', 'rsqrt((x - 1) * (x + 1))', 'fc', ld + 'acosh({0})', singular=True, cost=20)
+acosh = E('acosh', np.arccosh, 'acosh(x)', 'rsqrt(x - 1) * rsqrt(x + 1)', 'fc', ld + 'acosh({0})', singular=True, cost=20)
 atanh = E('atanh', np.arctanh, 'atanh(x)', '1 / (1 - x * x)', 'fc', ld + 'atanh({0})', singular=True, cost=20)
 logistic = E('logistic', scipy('expit'), '1/(1 + exp(-x))', 'r * (1 - r)', 'f', 'lz_logistic({0})', cost=14)
 erf = E('erf', scipy('erf'), 'erf(x)', '1.1283791670955126 * exp(-x * x)', 'f', ld + 'erf({0})', cost=16)
 erfc = E('erfc', scipy('erfc'), 'erfc(x)', '-1.1283791670955126 * exp(-x * x)', 'f', ld + 'erfc({0})', cost=24)
 erf_inv = E('erf_inv', scipy('erfinv'), 'erfinv(x)', '0.886226925452758 * exp(r * r)', 'f', ld + 'erfinv({0})', singular=True, cost=24)
+erf_inv_giles = E('erf_inv_giles', ref.erf_inv_giles, 'erfinv(x)', '0.886226925452758 * exp(r * r)', 'f', 'lz_erf_inv_giles({0})', singular=True, cost=30)
 lgamma = E('lgamma', scipy('gammaln'), 'log(Abs(gamma(x)))', 'digamma(x)', 'f', ld + 'lgamma({0})', singular=True, cost=60)
 digamma = E('digamma', scipy('digamma'), 'digamma(x)', 'polygamma(x, n=1)', 'f', None, singular=True, cost=60)
 polygamma = E('polygamma', ref.polygamma, 'polygamma(n, x)', 'polygamma(x, n=n + 1)', 'f', None, param_names=('n',), singular=True, cost=99)
+bessel_i0e = E('bessel_i0e', scipy('i0e'), None, 'bessel_i1e(x) - sign(x) * r', 'f', None, cost=30)
+bessel_i1e = E('bessel_i1e', scipy('i1e'), None, 'select(x == 0, 0.5, bessel_i0e(x) - r * (sign(x) + 1 / select(x == 0, 1, x)))', 'f', None, cost=30)
 integer_pow = E('integer_pow', ref.integer_pow, 'x**n', 'n * integer_pow(x, n=n - 1)', 'iufc', None, param_names=('n',), singular=True, cost=3)
 is_finite = E('is_finite', np.isfinite, None, None, 'fc', 'lz_is_finite({0})', result='bool')
 is_nan = E('is_nan', np.isnan, None, None, 'fc', '{0} != {0}', result='bool')
@@ -113,7 +116,8 @@ atan2 = B('atan2', np.arctan2, 'atan2(x, y)', ('y / (x * x + y * y)', '-x / (x *
 hypot = B('hypot', np.hypot, 'sqrt(x**2 + y**2)', ('x / r', 'y / r'), 'f', ld + 'hypot({0}, {1})', singular=True, cost=12)
 nextafter = B('nextafter', np.nextafter, None, ('0', '0'), 'f', ld + 'nextafter({0}, {1})')
 copysign = B('copysign', np.copysign, None, ('copysign(1, x) * copysign(1, y)', '0'), 'f', ld + 'copysign({0}, {1})')
-logaddexp = B('logaddexp', np.logaddexp, 'log(exp(x) + exp(y))', ('logistic(x - y)', 'logistic(y - x)'), 'f', 'lz_logaddexp({0}, {1})', cost=24)
+logaddexp = B('logaddexp', np.logaddexp, 'log(exp(x) + exp(y))', ('logistic(select((x == y) & is_inf(x), 0, x - y))', 'logistic(select((x == y) & is_inf(x), 0, y - x))'), 'f', 'lz_logaddexp({0}, {1})', cost=24)
+gcd = B('gcd', np.gcd, None, None, 'iu', None, cost=60)
 and_ = B('and', np.bitwise_and, None, None, 'biu', '{0} & {1}')
 or_ = B('or', np.bitwise_or, None, None, 'biu', '{0} | {1}')
 xor = B('xor', np.bitwise_xor, None, None, 'biu', '{0} ^ {1}')
@@ -197,11 +201,21 @@ triangular_solve = library('triangular_solve', ref.triangular_solve, ref.infer_s
                            'unit_diagonal', linear=True)
 solve = library('solve', ref.solve, ref.infer_solve, linear=True)
 
+# Several results; `project` takes one. lu: (L and U in one matrix, permutation of the rows, +1 or -1 its sign).
+lu = library('lu', ref.lu, ref.infer_lu)
+qr = library('qr', ref.qr, ref.infer_qr, 'full')                     # (q, r)
+eigh = library('eigh', ref.eigh, ref.infer_eigh)                     # (eigenvalues, eigenvectors), lower triangle read
+eig = library('eig', ref.eig, ref.infer_eig)                         # (eigenvalues, right eigenvectors), complex
+svd = library('svd', ref.svd, ref.infer_svd, 'full')                 # (u, s, vh)
+# kind: fft, ifft, rfft, irfft along `axis`, whose length is `length` (of the result for irfft); unnormalised but for
+# ifft and irfft, as NumPy's.
+fft = library('fft', ref.fft, ref.infer_fft, 'kind', 'axis', 'length', linear=True)
+
 
 # --- nodes with a body -----------------------------------------------------------------------------------------
 call = structural('call', None, lambda a, body, kind, options: body.avals, 'body', 'kind', 'options')
 project = structural('project', lambda values, index: values[index], lambda a, index: a[0][index], 'index', linear=True)
 # Same value as its first input; differentiated by `rule` with respect to the others.
 custom = structural('custom', lambda value, *_, rule, index: value, lambda a, rule, index: a[0], 'rule', 'index')
-# The linear map whose transpose is `rule`, a custom_vjp's backward pass: (tangents..., residuals...) -> index-th tangent.
-custom_linear = structural('custom_linear', None, lambda a, rule, index: rule.out_avals[index], 'rule', 'index', linear=True)
+# The linear map whose transpose is `rule`, a custom_vjp's backward pass: (tangents..., residuals...) -> all tangents.
+custom_linear = structural('custom_linear', None, lambda a, rule: rule.out_avals, 'rule', linear=True)

@@ -4,6 +4,7 @@ A reference takes NumPy arrays and the operation's parameters as keywords, and r
 dtype and shape that the shape rule says. It is what the other targets are tested against.
 """
 import importlib
+import warnings
 
 import numpy as np
 
@@ -171,6 +172,67 @@ def complex_(x, y):
     result = np.empty(np.broadcast_shapes(x.shape, y.shape), dtypes.complex_of(x.dtype))
     result.real, result.imag = x, y
     return result
+
+
+# erfinv in w = -log(1 - x**2), highest power first: about w - 2.5 below 5, about sqrt(w) - 3 above (M. Giles,
+# Approximating the erfinv function, GPU Computing Gems, 2012).
+_GILES = np.array([(2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
+                    -0.00417768164, 0.246640727, 1.50140941),
+                   (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613,
+                    0.00943887047, 1.00167406, 2.83297682)], np.float32)
+# log(1 + x) = x - x**2/2 + x**3 P/Q for |x| < sqrt(2) - 1, and log(1 + x) = x - x**2/2 + x**3 L (Cephes, S. Moshier).
+_LOG1P_P = np.array([4.5270000862445199635215e-5, 4.9854102823193375972212e-1, 6.5787325942061044846969,
+                     2.9911919328553073277375e1, 6.0949667980987787057556e1, 5.7112963590585538103336e1,
+                     2.0039553499201281259648e1], np.float32)
+_LOG1P_Q = np.array([1, 1.5062909083469192043167e1, 8.3047565967967209469434e1, 2.2176239823732856465394e2,
+                     3.0909872225312059774938e2, 2.1642788614495947685003e2, 6.0118660497603843919306e1], np.float32)
+_LOG = np.array([7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+                 -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1], np.float32)
+_LN2 = np.float32(-2.12194440e-4), np.float32(0.693359375)
+
+
+def _fma(a, b, c):
+    """a * b + c in float32, rounded once."""
+    return (np.asarray(a, np.float64) * b + c).astype(np.float32)
+
+
+def _horner_float32(x, coefficients):
+    result = coefficients[0]
+    for c in coefficients[1:]:
+        result = _fma(result, x, c)
+    return result
+
+
+def _log1p_cephes(x):
+    """log(1 + x) for x in (-1, 0], in float32 with the rounding errors of XLA's."""
+    square = x * x
+    small = x + _fma(np.float32(-0.5), square, x * square * (_horner_float32(x, _LOG1P_P) / _horner_float32(x, _LOG1P_Q)))
+    m, e = np.frexp(np.float32(1) + x)
+    low = m < np.float32(0.707106781186547524)
+    e = (e - low).astype(np.float32)
+    m = np.where(low, m + m, m) - np.float32(1)
+    square = m * m
+    cube = square * m
+    first, second, third = (_fma(_fma(_LOG[i], m, _LOG[i + 1]), m, _LOG[i + 2]) for i in (0, 3, 6))
+    y = _fma(_fma(_fma(first, cube, second), cube, third), cube, _LN2[0] * e)
+    return np.where(np.abs(x) < np.float32(0.41421356), small, _fma(_LN2[1], e, _fma(np.float32(-0.5), square, m) + y))
+
+
+def erf_inv_giles(x):
+    """erfinv as XLA computes it: the polynomials of Giles in float32, so that normal random numbers are JAX's.
+
+    Up to 65 ulp from the truth near 1 and -1: w loses bits where x**2 is rounded. float64 is as erf_inv's.
+    """
+    if x.dtype == np.float64:
+        return scipy_special('erfinv')(x)
+    dtype, x = x.dtype, x.astype(np.float32)
+    with np.errstate(all='ignore'):
+        w = -_log1p_cephes(-x * x)
+        near = w < 5
+        v = np.where(near, w - np.float32(2.5), np.sqrt(w) - np.float32(3))
+        result = np.where(near, _horner_float32(v, _GILES[0]), _horner_float32(v, _GILES[1])) * x
+        edge = np.where(np.abs(x) == 1, x * np.float32(np.inf), np.float32(np.nan))
+        return np.where(np.abs(x) < 1, result, edge).astype(dtype)
 
 
 _ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
@@ -522,3 +584,89 @@ def triangular_solve(a, b, lower, transpose, unit_diagonal):
         result[index] = solve_triangular(a[index], b[index], trans=1 if transpose else 0, lower=lower,
                                          unit_diagonal=unit_diagonal, check_finite=False) if b[index].size else b[index]
     return result
+
+
+def _square(a, name):
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise ValueError(f'{name} needs square matrices, got shape {a.shape}')
+
+
+def infer_lu(avals):
+    a, = avals
+    batch = a.shape[:-2]
+    return (aval(a.shape, a.dtype), aval(batch + a.shape[-2:-1], dtypes.int32), aval(batch, dtypes.int32))
+
+
+def lu(a):
+    """Factors of a[permutation] = L U with partial pivoting, batched over leading axes."""
+    lu_factor = importlib.import_module('scipy.linalg').lu_factor
+    m = a.shape[-2]
+    factors, permutation = np.empty_like(a), np.empty(a.shape[:-1], np.int32)
+    sign = np.ones(a.shape[:-2], np.int32)
+    for index in np.ndindex(a.shape[:-2]):
+        order = np.arange(m, dtype=np.int32)
+        if a[index].size:
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore')                      # singular: zeros on U's diagonal say so
+                factors[index], pivots = lu_factor(a[index], check_finite=False)
+            for i, p in enumerate(pivots):
+                order[[i, p]] = order[[p, i]]
+            sign[index] = -1 if np.count_nonzero(pivots != np.arange(len(pivots))) % 2 else 1
+        permutation[index] = order
+    return factors, permutation, sign
+
+
+def infer_qr(avals, full):
+    a, = avals
+    (m, n), batch = a.shape[-2:], a.shape[:-2]
+    k = m if full else min(m, n)
+    return aval(batch + (m, k), a.dtype), aval(batch + (k, n), a.dtype)
+
+
+def qr(a, full):
+    return tuple(np.linalg.qr(a, 'complete' if full else 'reduced'))
+
+
+def infer_eigh(avals):
+    _square(avals[0], 'eigh')
+    a, = avals
+    return aval(a.shape[:-1], dtypes.real_of(a.dtype)), aval(a.shape, a.dtype)
+
+
+def eigh(a):
+    return tuple(np.linalg.eigh(a))
+
+
+def infer_eig(avals):
+    _square(avals[0], 'eig')
+    a, = avals
+    dtype = dtypes.complex_of(a.dtype)
+    return aval(a.shape[:-1], dtype), aval(a.shape, dtype)
+
+
+def eig(a):
+    dtype = dtypes.complex_of(a.dtype)
+    return tuple([x.astype(dtype, copy=False) for x in np.linalg.eig(a)])
+
+
+def infer_svd(avals, full):
+    a, = avals
+    (m, n), batch = a.shape[-2:], a.shape[:-2]
+    k = min(m, n)
+    return (aval(batch + (m, m if full else k), a.dtype), aval(batch + (k,), dtypes.real_of(a.dtype)),
+            aval(batch + (n if full else k, n), a.dtype))
+
+
+def svd(a, full):
+    return tuple(np.linalg.svd(a, full_matrices=full))
+
+
+def infer_fft(avals, kind, axis, length):
+    a, = avals
+    size = length // 2 + 1 if kind == 'rfft' else length
+    dtype = dtypes.real_of(a.dtype) if kind == 'irfft' else dtypes.complex_of(a.dtype)
+    return aval(a.shape[:axis] + (size,) + a.shape[axis + 1:], dtype)
+
+
+def fft(x, kind, axis, length):
+    return getattr(importlib.import_module('scipy.fft'), kind)(x, length, axis)

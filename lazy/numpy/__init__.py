@@ -30,7 +30,7 @@ def sum(x, axis=None):
 
 def dot(x, y):
     a, b = as_node(x), as_node(y)
-    return wrap(build.dot_general(a, b, ([a.aval.ndim - 1], [max(0, b.aval.ndim - 2)])))
+    return wrap(build.dot_general(a, b, ([a.aval.ndim - 1], [b.aval.ndim - 2 if b.aval.ndim > 1 else 0])))
 
 
 matmul = dot

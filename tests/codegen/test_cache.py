@@ -1,4 +1,4 @@
-"""The disk cache: whole entries or none, whatever happens to the files, the directory and the disk."""
+"""The disk cache: whole entries or none, whatever happens to files, directory and disk."""
 import errno
 import os
 import random
@@ -51,8 +51,8 @@ def damage(raw, how):
             'other version': raw[:7] + b'\x63' + raw[8:], 'zeros': bytes(len(raw))}[how]
 
 
-@pytest.mark.parametrize('how', ['empty', 'truncated', 'header only', 'longer', 'flipped', 'last byte',
-                                 'foreign', 'other version', 'zeros'])
+@pytest.mark.parametrize('how', ['empty', 'truncated', 'header only', 'longer', 'flipped',
+                                 'last byte', 'foreign', 'other version', 'zeros'])
 def test_damaged_entries_are_absent_and_rewritten(cache, how):
     cache.put(KEY, b'data' * 100)
     with open(cache.path(KEY), 'rb') as file:
@@ -188,8 +188,9 @@ print(hits)
 
 
 def test_processes_share_a_directory(tmp_path):
-    children = [subprocess.Popen([sys.executable, '-W', 'error', '-c', PROCESS, str(tmp_path), str(i)],
-                                 stdout=subprocess.PIPE, env=with_path()) for i in range(4)]
+    command = [sys.executable, '-W', 'error', '-c', PROCESS, str(tmp_path)]
+    children = [subprocess.Popen(command + [str(i)], stdout=subprocess.PIPE, env=with_path())
+                for i in range(4)]
     outputs = [child.communicate()[0] for child in children]
     assert all(child.returncode == 0 for child in children)
     assert sum(map(int, outputs)) > 0

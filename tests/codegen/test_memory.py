@@ -10,7 +10,8 @@ import pytest
 from lazy.codegen import memory
 from lazy.codegen.memory import Buffer, allocate, class_size, statistics, trim
 
-SIZES = [0, 1, 63, 64, 65, 1000, 1024, 65_471, 65_472, 65_473, 65_536, 1_000_000, 1 << 20, 5 << 20, 40 << 20]
+SIZES = [0, 1, 63, 64, 65, 1000, 1024, 65_471, 65_472, 65_473, 65_536, 1_000_000,
+         1 << 20, 5 << 20, 40 << 20]
 
 
 @pytest.fixture(autouse=True)
@@ -81,8 +82,9 @@ def test_buffer_of_an_array():
     assert not Buffer.from_array(array).array((12,), np.float64).flags.writeable
 
 
-@pytest.mark.parametrize('array', [np.zeros(0), np.array(1.5), np.zeros((2, 3))[1:], np.arange(5)[::-1],
-                                   np.zeros(3, 'U4'), np.zeros(3).view(np.recarray)])
+@pytest.mark.parametrize('array', [np.zeros(0), np.array(1.5), np.zeros((2, 3))[1:],
+                                   np.arange(5)[::-1], np.zeros(3, 'U4'),
+                                   np.zeros(3).view(np.recarray)])
 def test_addresses_of_arrays(array):
     assert memory.address_of(array) == array.ctypes.data
 
@@ -150,7 +152,8 @@ def write(root, path, text):
 
 def test_available_memory_of_the_machine_and_its_groups(tmp_path):
     assert memory.available_memory(tmp_path) is None
-    write(tmp_path, 'proc/meminfo', 'MemTotal: 16000 kB\nMemAvailable:   8000 kB\nSwapFree: 100 kB\n')
+    write(tmp_path, 'proc/meminfo',
+          'MemTotal: 16000 kB\nMemAvailable:   8000 kB\nSwapFree: 100 kB\n')
     assert memory.available_memory(tmp_path) == 8100 << 10
     write(tmp_path, 'proc/self/cgroup', '0::/a/b\n')
     write(tmp_path, 'sys/fs/cgroup/a/b/memory.max', 'max\n')

@@ -1,11 +1,11 @@
-/* A libcuda.so.1 without a GPU: enough of the driver to load and launch kernels, which it records and does not run.
-   Compiled by test_cuda.py with `cc -shared -fPIC`. */
+/* A libcuda.so.1 without a GPU: enough of the driver to load and launch kernels, which it records
+   and does not run. Compiled by test_cuda.py with `cc -shared -fPIC`. */
 #include <stdio.h>
 #include <string.h>
 
 typedef int Result;
-enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_IMAGE = 200, NOT_FOUND = 500,
-       ILLEGAL_ADDRESS = 700 };
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_DEVICE = 101, INVALID_IMAGE = 200,
+       NOT_FOUND = 500, ILLEGAL_ADDRESS = 700 };
 
 typedef struct {
     long launches, loads, unloads;
@@ -28,8 +28,16 @@ static int number_of_names;
 Result cuInit(unsigned flags) { return stub_fail_init; }
 Result cuDriverGetVersion(int *version) { *version = stub_version; return SUCCESS; }
 Result cuDeviceGetCount(int *count) { *count = stub_devices; return SUCCESS; }
-Result cuDeviceGet(int *device, int index) { *device = index; return index < stub_devices ? SUCCESS : 101; }
-Result cuDeviceGetName(char *name, int size, int device) { snprintf(name, size, "Stub %d", device); return SUCCESS; }
+
+Result cuDeviceGet(int *device, int index) {
+    *device = index;
+    return index < stub_devices ? SUCCESS : INVALID_DEVICE;
+}
+
+Result cuDeviceGetName(char *name, int size, int device) {
+    snprintf(name, size, "Stub %d", device);
+    return SUCCESS;
+}
 
 Result cuDeviceGetAttribute(int *value, int attribute, int device) {
     switch (attribute) {
@@ -42,8 +50,15 @@ Result cuDeviceGetAttribute(int *value, int attribute, int device) {
     return SUCCESS;
 }
 
-Result cuDevicePrimaryCtxRetain(void **context, int device) { *context = &contexts[device]; return SUCCESS; }
-Result cuCtxSetCurrent(void *context) { stub_record.context = (int)((int *)context - contexts); return SUCCESS; }
+Result cuDevicePrimaryCtxRetain(void **context, int device) {
+    *context = &contexts[device];
+    return SUCCESS;
+}
+
+Result cuCtxSetCurrent(void *context) {
+    stub_record.context = (int)((int *)context - contexts);
+    return SUCCESS;
+}
 
 Result cuModuleLoadData(void **module, const char *image) {
     if (stub_fail_load) return stub_fail_load;
@@ -81,7 +96,8 @@ Result cuGetErrorName(int code, const char **text) {
 }
 Result cuGetErrorString(int code, const char **text) { *text = "text of the stub"; return SUCCESS; }
 
-Result cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+Result cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz,
+                      unsigned bx, unsigned by, unsigned bz,
                       unsigned shared, void *stream, void **parameters, void **extra) {
     if (stub_fail_launch) return stub_fail_launch;
     if (gy > 65535 || gz > 65535 || gx > 2147483647u) return INVALID_VALUE;

@@ -1,0 +1,344 @@
+"""The kernel description that every printer prints.
+
+Iteration axes (parallel or reduced), accesses with their index maps, and a straight-line body of entries in
+topological order. Sizes, strides and offsets are constants of the plan, not part of the description: `text` is the
+same for all shapes that need the same code, and is the kernel's key.
+"""
+from ..ir import ops
+from . import choices, index
+from .schedule import operand_maps
+
+
+class Access:
+    """One array read or written: element offset + sum of strides * axis index (+ dynamic entries * their strides)."""
+    __slots__ = ('value', 'dtype', 'offset', 'strides', 'dynamic', 'mode')
+
+    def __init__(self, value, dtype, offset, strides, dynamic=(), mode=None):
+        self.value, self.dtype, self.offset, self.strides = value, dtype, offset, list(strides)
+        self.dynamic, self.mode = dynamic, mode                    # dynamic: (entry, stride, size, axis) each
+
+
+class Entry:
+    """One value of the body. kind: load, scalar, index, op, reduce. `axes`: iteration axes that it depends on.
+
+    stage: the number of passes over the reduced axes that must be complete before it can be computed.
+    """
+    __slots__ = ('kind', 'op', 'dtype', 'operand_dtype', 'args', 'params', 'number', 'axes', 'stage', 'cost')
+
+    def __init__(self, kind, op, dtype, operand_dtype=None, args=(), params=None, number=None, axes=frozenset(),
+                 stage=0, cost=0):
+        self.kind, self.op, self.dtype, self.operand_dtype = kind, op, dtype, operand_dtype
+        self.args, self.params, self.number, self.axes = tuple(args), params, number, axes
+        self.stage, self.cost = stage, cost
+
+
+class Kernel:
+    """sizes, reduced (indices), accesses, entries, stores [(entry, access number)], scalars [(slot, dtype)], ramps.
+
+    A ramp is an index used as a value: offset + sum of coefficient * axis index.
+    """
+
+    def __init__(self, step, instructions, stored, layouts):
+        self.step, self.stored, self.layouts = step, stored, layouts
+        self.instructions = instructions
+        self.sizes, self.reduced = list(step.sizes), set(step.reduced)
+        self.accesses, self.entries, self.stores, self.scalars, self.ramps = [], [], [], [], []
+        self.memo, self.home = {}, {i for i in step.roots}
+        self.results = {}
+        for i in step.roots:
+            self._root(i)
+        for i in step.roots:
+            if i in stored:
+                self._store(i)
+        self._collapse()
+        self._finish()
+
+    # --- building ---------------------------------------------------------------------------------------------
+
+    def _root(self, i):
+        x = self.instructions[i]
+        if x.op.reduction:
+            arg = self._value(x.inputs[0], self.step.source[i])
+            a = self.entries[arg]
+            self.results[i] = self._add(Entry('reduce', x.op, x.aval.dtype, a.dtype, (arg,), None, None,
+                                              a.axes - self.reduced, a.stage + 1))
+        else:
+            where = self.step.where[i]
+            self.results[i] = self._compute(x, where)
+
+    def _value(self, j, where):
+        """Entry of value j read at `where` (iterative: a stack of what is still to be computed)."""
+        key = (j, where)
+        found = self.memo.get(key)
+        if found is not None:
+            return found
+        if j in self.home and j in self.results:
+            return self.results[j]
+        stack = [key]
+        while stack:
+            k = stack[-1]
+            if k in self.memo:
+                stack.pop()
+                continue
+            missing = [d for d in self._needs(*k) if d not in self.memo]
+            if missing:
+                stack += missing
+            else:
+                stack.pop()
+                self.memo[k] = self._make(*k)
+        return self.memo[key]
+
+    def _needs(self, j, where):
+        if self._is_given(j):
+            return []
+        x = self.instructions[j]
+        maps = operand_maps(x, self.instructions, where)
+        return [(k, w) for k, w in maps if w != ('gather',)]
+
+    def _is_given(self, j):
+        return j in self.results or j in self.step.reads and j not in self.home or self.instructions[j].op is ops.leaf
+
+    def _make(self, j, where):
+        if j in self.results:
+            return self.results[j]
+        if self._is_given(j):
+            return self._load(j, where)
+        return self._compute(self.instructions[j], where)
+
+    def _compute(self, x, where):
+        """Entry of an instruction's value at `where`; its operands are made first."""
+        if x.op.view:
+            (j, w), = operand_maps(x, self.instructions, where)
+            return self._value(j, w)
+        if x.op is ops.literal:
+            return self._scalar(x)
+        if x.op is ops.iota:
+            return self._ramp(x.params[1], where[x.params[2]])
+        if x.op is ops.gather:
+            return self._gather(x, where)
+        args = [self._value(j, w) for j, w in operand_maps(x, self.instructions, where)]
+        parts = [self.entries[a] for a in args]
+        if x.op in (ops.fusion_barrier, ops.identity):
+            return args[0]
+        axes = frozenset().union(*[p.axes for p in parts])
+        return self._add(Entry('op', x.op, x.aval.dtype, parts[-1].dtype, args, x.params, None, axes,
+                               max([p.stage for p in parts]), x.op.cost))
+
+    def _add(self, entry):
+        key = (entry.kind, entry.op, entry.dtype, entry.args, entry.params, entry.number)
+        found = self.memo.get(key)
+        if found is None:
+            self.entries.append(entry)
+            found = self.memo[key] = len(self.entries) - 1
+        return found
+
+    def _linear(self, j, where):
+        """Offset and strides (elements) of stored value j, read at `where`."""
+        offset, steps = self.layouts[j]
+        strides = [0] * len(self.sizes)
+        for stride, (base, coefficients, _) in zip(steps, where):
+            offset += base * stride
+            for axis, c in enumerate(coefficients):
+                strides[axis] += c * stride
+        return offset, strides
+
+    def _depends(self, strides):
+        return frozenset([axis for axis, s in enumerate(strides) if s and self.sizes[axis] != 1])
+
+    def _load(self, j, where):
+        offset, strides = self._linear(j, where)
+        key = ('access', j, offset, tuple(strides))
+        number = self.memo.get(key)
+        if number is None:
+            self.accesses.append(Access(j, self.instructions[j].aval.dtype, offset, strides))
+            number = self.memo[key] = len(self.accesses) - 1
+        return self._add(Entry('load', None, self.instructions[j].aval.dtype, number=number,
+                               axes=self._depends(strides)))
+
+    def _gather(self, x, where):
+        source = x.inputs[0]
+        axes, mode = x.params
+        shape = self.instructions[source].aval.shape
+        maps = operand_maps(x, self.instructions, where)[1:]
+        indices = [self._value(j, w) for j, w in maps]
+        rank = len(where) - (len(shape) - len(axes))
+        rest = iter(where[rank:])
+        n = len(self.sizes)
+        full = tuple([index.constant(0, n) if axis in axes else next(rest) for axis in range(len(shape))])
+        offset, strides = self._linear(source, full)
+        steps = self.layouts[source][1]
+        dynamic = tuple([(e, steps[a], shape[a], a) for e, a in zip(indices, axes)])
+        dtype = self.instructions[source].aval.dtype
+        self.accesses.append(Access(source, dtype, offset, strides, dynamic, mode))
+        parts = [self.entries[e] for e in indices]
+        depends = self._depends(strides).union(*[p.axes for p in parts])
+        return self._add(Entry('load', None, dtype, args=indices, number=len(self.accesses) - 1, axes=depends,
+                               stage=max([p.stage for p in parts]), cost=4))
+
+    def _scalar(self, x):
+        key = ('slot', x.slot, x.aval.dtype)
+        if key not in self.memo:
+            self.scalars.append((x.slot, x.aval.dtype))
+            self.memo[key] = len(self.scalars) - 1
+        return self._add(Entry('scalar', None, x.aval.dtype, number=self.memo[key]))
+
+    def _ramp(self, dtype, expression):
+        offset, coefficients, _ = expression
+        key = ('ramp', offset, coefficients)
+        if key not in self.memo:
+            self.ramps.append([offset, list(coefficients) or [0] * len(self.sizes)])
+            self.memo[key] = len(self.ramps) - 1
+        return self._add(Entry('index', None, dtype, number=self.memo[key], axes=self._depends(coefficients)))
+
+    def _store(self, i):
+        offset, strides = self._linear(i, self.step.where[i])
+        self.accesses.append(Access(i, self.instructions[i].aval.dtype, offset, strides))
+        self.stores.append((self.results[i], len(self.accesses) - 1))
+
+    # --- axes -------------------------------------------------------------------------------------------------
+
+    def _tables(self):
+        return [a.strides for a in self.accesses] + [r[1] for r in self.ramps]
+
+    def _collapse(self):
+        """Drop axes of size 1, merge neighbours that every access walks as one; keep at least one axis."""
+        keep = [axis for axis, n in enumerate(self.sizes) if n != 1]
+        groups = []
+        for axis in keep:
+            if groups and self._merges(groups[-1][-1], axis):
+                groups[-1].append(axis)
+            else:
+                groups.append([axis])
+        sizes, reduced, new_of = [], set(), {}
+        for number, group in enumerate(groups):
+            total = 1
+            for axis in group:
+                total *= self.sizes[axis]
+                new_of[axis] = number
+            sizes.append(total)
+            if group[0] in self.reduced:
+                reduced.add(number)
+        for table in self._tables():
+            table[:] = [table[group[-1]] for group in groups] or [0]
+        for e in self.entries:
+            e.axes = frozenset([new_of[a] for a in e.axes if a in new_of])
+        self.sizes, self.reduced = sizes or [1], reduced
+
+    def _merges(self, a, b):
+        if (a in self.reduced) != (b in self.reduced):
+            return False
+        if a in self.reduced and any(e.kind == 'reduce' and e.op in (ops.argmax, ops.argmin) for e in self.entries):
+            return False
+        between = range(a + 1, b)
+        if any(self.sizes[k] != 1 for k in between):
+            return False
+        return all(t[a] == t[b] * self.sizes[b] for t in self._tables())
+
+    # --- form --------------------------------------------------------------------------------------------------
+
+    def _finish(self):
+        self.lane = len(self.sizes) - 1
+        if not self.reduced:
+            self.form = 'map'
+        else:
+            self.form = 'row' if self.lane in self.reduced else 'column'
+        self.loop = frozenset(self.reduced) if self.reduced else frozenset([self.lane])
+        self.parallel = [axis for axis in range(len(self.sizes)) if axis not in self.loop
+                         and not (self.form == 'column' and axis == self.lane)]
+        self.split = self._should_split()
+        self._plan_passes()
+        self.text = self._describe()
+
+    def _should_split(self):
+        """Whether the reduced axis is shared out instead of the parallel ones: few results of much data."""
+        results = work = 1
+        for axis, n in enumerate(self.sizes):
+            work *= n
+            results *= 1 if axis in self.reduced else n
+        lanes = results if self.form == 'column' else results * 16
+        if not self.reduced or work < choices.SPLIT_SIZE or lanes > choices.SPLIT_LANES:
+            return False
+        first = min(self.reduced)
+        return self.sizes[first] >= 4 * choices.PARTS and all(
+            self.entries[e].kind == 'reduce' and self.entries[e].stage == 1
+            and self.entries[e].op not in (ops.argmax, ops.argmin) for e, _ in self.stores)
+
+    def in_loop(self, e):
+        return bool(self.entries[e].axes & self.loop)
+
+    def stored_in_loop(self, access):
+        """Whether a store happens inside of the loops (else once for each result)."""
+        strides = self.accesses[access].strides
+        return self.form == 'map' or any(strides[axis] for axis in self.loop)
+
+    # --- passes -------------------------------------------------------------------------------------------------
+
+    def _plan_passes(self):
+        """passes: (stage, reductions, stores in the loop). cached: entries that a later pass reads back from scratch,
+        with their number; first_pass: where they are computed."""
+        self.passes, self.cached, self.first_pass = [], {}, {}
+        last = max([e.stage for e in self.entries], default=0)
+        for stage in range(last + 1):
+            reductions = [i for i, e in enumerate(self.entries) if e.kind == 'reduce' and e.stage == stage + 1]
+            stores = [(e, a) for e, a in self.stores if self.stored_in_loop(a) and self.entries[e].stage == stage]
+            if reductions or stores:
+                self.passes.append((stage, reductions, stores))
+        if self.form == 'row' and len(self.reduced) == 1 and len(self.passes) > 1:
+            self._choose_cached()
+
+    def _choose_cached(self):
+        seen, again = {}, []
+        for number, (stage, reductions, stores) in enumerate(self.passes):
+            for e in self.closure(reductions, stores, stop=set(seen)):
+                entry = self.entries[e]
+                if e in seen and seen[e] != number:
+                    again.append(e)
+                elif entry.kind == 'op' and entry.cost >= choices.SCRATCH_COST and self.in_loop(e):
+                    seen[e] = number
+        again = list(dict.fromkeys(again))
+        room = choices.SCRATCH_BYTES // (8 * (self.sizes[self.lane] + 64))
+        self.cached = {e: n for n, e in enumerate(again[:room])}
+        self.first_pass = {e: seen[e] for e in self.cached}
+
+    def closure(self, reductions, stores, stop=()):
+        """Entries that a pass computes inside of the loop, in order. What feeds `stop` is left out."""
+        stack, found = [], set()
+        for r in reductions:
+            stack += self.entries[r].args
+        stack += [e for e, _ in stores]
+        while stack:
+            e = stack.pop()
+            if e not in found and self.in_loop(e) and self.entries[e].kind != 'reduce':
+                found.add(e)
+                if e not in stop:
+                    stack += self.entries[e].args
+        return sorted(found)
+
+    @property
+    def checks(self):
+        """Whether the kernel reports indices out of range."""
+        return any(a.mode == 'error' for a in self.accesses)
+
+    def _describe(self):
+        """The canonical text: everything the code depends on, no sizes."""
+        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split}']
+        for a in self.accesses:
+            classes = ''.join('0' if not s else '1' if s == 1 and axis == self.lane else 's'
+                              for axis, s in enumerate(a.strides))
+            lines.append(f'array {a.dtype.name} {classes} {[d[0] for d in a.dynamic]} {a.mode}')
+        for _, dtype in self.scalars:
+            lines.append(f'scalar {dtype.name}')
+        for r in self.ramps:
+            lines.append('ramp ' + ''.join('0' if not c else 's' for c in r[1]))
+        for e in self.entries:
+            params = '' if e.params is None else repr([getattr(p, 'name', p) for p in e.params])
+            lines.append(f'{e.kind} {e.op and e.op.name} {e.dtype.name} {e.args} {params} {e.number}')
+        lines += [f'store {e} {a}' for e, a in self.stores]
+        lines.append(f'cached {sorted(self.cached)}')
+        return '\n'.join(lines)
+
+    def stride_class(self, access, axis):
+        s = self.accesses[access].strides[axis]
+        return '0' if not s else '1' if s == 1 and axis == self.lane else 's'
+
+

@@ -1,0 +1,243 @@
+"""The native target: a Linear becomes kernels, a memory plan and a flat list of launches.
+
+Before the schedule, parts of arrays that are put together (concatenate, slice_update) get a copy where they can't
+be computed in place. After it every stored value has a layout: an owner buffer, an offset and strides.
+"""
+import hashlib
+import threading
+
+import numpy as np
+
+from ..ir import dtypes, ops
+from . import choices, llvm, llvm_math, native_printer, reference
+from .kernel import Kernel
+from .program import Instruction, Linear
+from .schedule import ASSEMBLED, Schedule
+
+_VERSION = 'native-1'
+_kernels = {}                          # text -> address
+_lock = threading.Lock()
+
+
+def supports(x, instructions):
+    """Whether the printer can emit an instruction (else NumPy runs it)."""
+    kinds = [dtypes.kind(x.aval.dtype), *[dtypes.kind(instructions[j].aval.dtype) for j in x.inputs]]
+    if 'c' in kinds:
+        return False
+    if not x.op.elementwise or x.op in (ops.convert, ops.bitcast, ops.identity, ops.fusion_barrier):
+        return True
+    if x.op is ops.integer_pow:
+        return abs(x.params[0]) <= 64
+    return llvm_math.supports(x.op.name, instructions[x.inputs[-1]].aval.dtype.name)
+
+
+# --- parts that are put together ------------------------------------------------------------------------------------
+
+def legalise(linear):
+    """Give every part of a concatenate or slice_update a place of its own, and find updates that happen in place.
+
+    Before: u = slice_update(x, y), x used elsewhere. After: c = identity(x); u = slice_update(c, y).
+    Sets `in_place`: {update: the value whose memory it takes}.
+    """
+    users = [[] for _ in linear.instructions]
+    for i, x in enumerate(linear.instructions):
+        for j in set(x.inputs):
+            users[j].append(i)
+    outputs, free = set(linear.outputs), set(linear.free)
+    new, lines, place, in_place = [], [], [], {}
+
+    def copied(j, x):
+        new.append(Instruction(ops.identity, (place[j],), None, linear.instructions[j].aval, None, x.region))
+        lines.append(None)
+        return len(new) - 1
+    for i, x in enumerate(linear.instructions):
+        inputs = [place[j] for j in x.inputs]
+        reuse = None
+        if x.op in ASSEMBLED:
+            for position, j in enumerate(x.inputs):
+                y = linear.instructions[j]
+                private = users[j] == [i] and j not in outputs and x.inputs.count(j) == 1
+                if x.op is ops.slice_update and position == 0 and j not in outputs \
+                        and _dead_after(linear, users, i, j, free):
+                    reuse = inputs[position]
+                elif not private or y.op in (ops.leaf, ops.literal) or y.op.library or y.op is ops.scatter \
+                        or y.op in ASSEMBLED or not supports(y, linear.instructions):
+                    inputs[position] = copied(j, x)
+        new.append(Instruction(x.op, tuple(inputs), x.params, x.aval, x.slot, x.region))
+        lines.append(linear.lines[i])
+        place.append(len(new) - 1)
+        if reuse is not None:
+            in_place[place[i]] = reuse
+    result = Linear(new, [place[i] for i in linear.outputs], [place[i] for i in linear.free])
+    result.lines, result.in_place = lines, in_place
+    return result
+
+
+def _dead_after(linear, users, update, j, free):
+    """Whether value j may be overwritten by an update: stored in memory of ours, and read by nobody else but where
+    the update writes, element by element."""
+    y = linear.instructions[j]
+    stored = y.op.library or y.op in ASSEMBLED or y.op is ops.scatter or y.op is ops.leaf and j in free
+    if not stored:
+        return False
+    start, step = linear.instructions[update].params
+    part = linear.instructions[update].inputs[1]
+    shape = linear.instructions[part].aval.shape
+    for user in users[j]:
+        if user == update:
+            continue
+        z = linear.instructions[user]
+        if z.op is not ops.slice_ or z.params[0] != start or z.params[2] != step or z.aval.shape != shape:
+            return False
+        if not _only_elementwise(linear, users, user, part, update):
+            return False
+    return True
+
+
+def _only_elementwise(linear, users, source, part, update):
+    """Whether everything that uses `source` is an elementwise operation of its shape on the way to `part`."""
+    shape, waiting, seen = linear.instructions[source].aval.shape, [source], set()
+    while waiting:
+        i = waiting.pop()
+        if i in seen:
+            continue
+        seen.add(i)
+        if i in linear.outputs:
+            return False
+        for user in users[i]:
+            z = linear.instructions[user]
+            if user == update and i == part:
+                continue
+            if not z.op.elementwise or z.aval.shape != shape:
+                return False
+            waiting.append(user)
+    return True
+
+
+# --- layouts --------------------------------------------------------------------------------------------------------
+
+def contiguous(shape):
+    strides, stride = [], 1
+    for n in reversed(shape):
+        strides.insert(0, stride)
+        stride *= n
+    return tuple(strides)
+
+
+def layouts(linear, stored):
+    """({value: (owner, offset, strides)}) of stored values: parts lie inside of what they are put into."""
+    instructions, inside = linear.instructions, {}
+    for i, x in enumerate(instructions):
+        if x.op is ops.concatenate:
+            at = 0
+            for j in x.inputs:
+                start = [0] * len(x.aval.shape)
+                start[x.params[0]] = at
+                inside[j] = (i, start, [1] * len(start))
+                at += instructions[j].aval.shape[x.params[0]]
+        elif x.op is ops.slice_update:
+            inside[x.inputs[1]] = (i, x.params[0], x.params[1])
+            if x.inputs[0] not in inside:
+                inside[x.inputs[0]] = (i, [0] * len(x.params[0]), [1] * len(x.params[0]))
+    for update, j in linear.in_place.items():
+        if instructions[j].op is ops.leaf:                           # the update lives in the leaf's memory
+            inside.pop(j, None)
+            inside[update] = (j, [0] * len(instructions[j].aval.shape), [1] * len(instructions[j].aval.shape))
+    result = {}
+    for i in sorted(stored | set(inside)):
+        chain, k = [], i
+        while k in inside:
+            chain.append(inside[k])
+            k = inside[k][0]
+        offset, strides = 0, contiguous(instructions[k].aval.shape)
+        for _, start, step in reversed(chain):
+            offset += sum(a * s for a, s in zip(start, strides))
+            strides = tuple([a * s for a, s in zip(step, strides)])
+        result[i] = (k, offset, strides)
+    return result
+
+
+# --- compiling ------------------------------------------------------------------------------------------------------
+
+def kernel_addresses(texts, kernels):
+    """Addresses of kernels by their canonical texts; what is missing is compiled as one module, or found on disk."""
+    missing = {t: k for t, k in zip(texts, kernels) if t not in _kernels}
+    if missing:
+        with _lock:
+            missing = {t: k for t, k in missing.items() if t not in _kernels}
+            if missing:
+                _load_or_compile(missing)
+    return [_kernels[t] for t in texts]
+
+
+def _load_or_compile(missing):
+    from .runtime import cache
+    store, host = cache(), llvm.host()
+    digest = {t: hashlib.blake2b(f'{_VERSION}\n{llvm_math_version()}\n{host.key}\n{llvm.compiler_version()}\n{t}'.encode(),
+                                 digest_size=16).hexdigest() for t in missing}
+    for t in list(missing):
+        data = store.get(digest[t])
+        if data is not None:
+            try:
+                name, module = data.split(b'\0', 1)
+                _kernels[t] = _from_module(module.decode(), name.decode(), store)
+                del missing[t]
+            except (KeyError, ValueError, OSError):
+                pass                                                  # damaged or evicted: compiled again below
+    if missing:
+        _compile(missing, digest, store, host)
+
+
+_modules = {}                          # digest of a module -> its object code
+
+
+def _from_module(module, name, store):
+    if module not in _modules:
+        data = store.get(module)
+        if data is None:
+            raise KeyError(module)
+        _modules[module] = data
+    key = module, name
+    if key not in _loaded:
+        names = [n for n in _names_in(_modules[module])]
+        for n, address in llvm.load_object(_modules[module], names).items():
+            _loaded[module, n] = address
+    return _loaded[key]
+
+
+_loaded = {}
+
+
+def _names_in(data):
+    """Names of the kernels of an object: kept in front of it."""
+    count = int.from_bytes(data[-4:], 'little')
+    return [f'k{i}' for i in range(count)]
+
+
+def _compile(missing, digest, store, host):
+    features = llvm_math.Features(host.width_bits, host.fma, host.f16c, host.libmvec, host.arch)
+    module = llvm_math.Module(features)
+    bodies = []
+    names = {t: f'k{i}' for i, t in enumerate(missing)}
+    for t, kernel in missing.items():
+        bodies.append(native_printer.emit_kernel(kernel, names[t], module))
+    text = module.text() + '\n'.join(bodies) + '\n!0 = !{}\n'
+    data = llvm.compile_object(text, host) + len(names).to_bytes(4, 'little')
+    identity = hashlib.blake2b(data, digest_size=16).hexdigest()
+    store.put(identity, data)
+    for name, address in llvm.load_object(data, list(names.values())).items():
+        _loaded[identity, name] = address
+    for t, name in names.items():
+        _kernels[t] = _loaded[identity, name]
+        store.put(digest[t], name.encode() + b'\0' + identity.encode())
+
+
+def llvm_math_version():
+    """Changes with the sources that decide what code is emitted."""
+    import os
+    folder = os.path.dirname(__file__)
+    parts = []
+    for name in ('llvm_math.py', 'llvm_polynomials.py', 'native_printer.py', 'kernel.py'):
+        status = os.stat(os.path.join(folder, name))
+        parts.append(f'{status.st_size}.{status.st_mtime_ns}')
+    return '-'.join(parts)

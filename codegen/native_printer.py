@@ -1,0 +1,791 @@
+"""Kernel descriptions as LLVM IR: explicit vectors, masked tails, several passes over a row.
+
+A kernel is `void kernel(i64* slots, i64* constants, i64 lo, i64 hi, i64 worker)`. Slots: addresses of the accesses in
+order, then scalars, then (with checks) the address of an error word, then scratch. Constants: see `constants`.
+
+Forms. map: parallel axes outside, the last axis in vectors. row: the same, the last axis being reduced; one loop for
+each pass, then what belongs to the row. column: the last axis is kept, blocks of it go down the reduced axes. With
+`split` the first reduced axis is what [lo, hi) shares out, and results go to partial results number `worker`.
+"""
+import numpy as np
+
+from ..ir import dtypes, ops
+from . import choices, llvm_math
+
+
+def vector_width(kernel, features):
+    """Lanes: those of the widest type that is computed with, so that no value takes more than one register."""
+    widest = 4
+    for e in kernel.entries:
+        widest = max(widest, e.dtype.itemsize, e.operand_dtype.itemsize if e.operand_dtype else 0)
+    return features.width_bits // 8 // widest
+
+
+def constants(kernel, block_size):
+    """The constants of a kernel for its sizes: the int64 that stand behind the `constants` argument."""
+    values = list(kernel.sizes) + [block_size, blocks(kernel, block_size)]
+    for a in kernel.accesses:
+        values += [a.offset, *a.strides]
+        for _, stride, size, _ in a.dynamic:
+            values += [stride, size]
+    for offset, coefficients in kernel.ramps:
+        values += [offset, *coefficients]
+    return np.array(values, np.int64)
+
+
+def blocks(kernel, block_size):
+    """Number of blocks into which the lane axis is cut (1 where it isn't shared out)."""
+    return max(1, -(-kernel.sizes[kernel.lane] // block_size))
+
+
+def emit_kernel(kernel, name, module):
+    """The text of the kernel's function; declarations and helpers go to `module`."""
+    return _Printer(kernel, name, module).text()
+
+
+class _Printer:
+    def __init__(self, kernel, name, module):
+        self.k, self.name, self.module = kernel, name, module
+        self.width = vector_width(kernel, module.features)
+        self.lines, self.count, self.label = [], 0, 'entry'
+        self.n = len(kernel.sizes)
+        self.cached, self.first_pass, self.passes = kernel.cached, kernel.first_pass, kernel.passes
+
+    # --- text ---------------------------------------------------------------------------------------------------
+
+    def new(self, rhs):
+        self.count += 1
+        self.lines.append(f'  %t{self.count} = {rhs}')
+        return f'%t{self.count}'
+
+    def line(self, text):
+        self.lines.append('  ' + text)
+
+    def begin(self, label):
+        self.lines.append(f'{label}:')
+        self.label = label
+
+    def fresh(self, stem):
+        self.count += 1
+        return f'{stem}{self.count}'
+
+    def block(self, width=None):
+        self.count += 1
+        return _Lines(self, llvm_math.Block(self.module, width or self.width, f'b{self.count}_'))
+
+    def loop(self, lo, hi, step, carried, body):
+        """for i in range(lo, hi, step) with carried [(type, value)]; body(i, values) -> new values. -> final values."""
+        before, loop, end = self.label, self.fresh('loop'), self.fresh('end')
+        enter = self.new(f'icmp slt i64 {lo}, {hi}')
+        self.line(f'br i1 {enter}, label %{loop}, label %{end}')
+        self.begin(loop)
+        i = f'%{self.fresh("i")}'
+        at = len(self.lines)
+        self.lines.append('')
+        names = [f'%{self.fresh("c")}' for _ in carried]
+        self.lines += [''] * len(carried)
+        new = body(i, names)
+        following = self.new(f'add nsw i64 {i}, {step}')
+        more = self.new(f'icmp slt i64 {following}, {hi}')
+        latch = self.label
+        self.line(f'br i1 {more}, label %{loop}, label %{end}')
+        self.lines[at] = f'  {i} = phi i64 [ {lo}, %{before} ], [ {following}, %{latch} ]'
+        for k, ((kind, start), name, value) in enumerate(zip(carried, names, new)):
+            self.lines[at + 1 + k] = f'  {name} = phi {kind} [ {start}, %{before} ], [ {value}, %{latch} ]'
+        self.begin(end)
+        return [self.new(f'phi {kind} [ {start}, %{before} ], [ {value}, %{latch} ]')
+                for (kind, start), value in zip(carried, new)]
+
+    def when(self, condition, body):
+        yes, end = self.fresh('then'), self.fresh('join')
+        self.line(f'br i1 {condition}, label %{yes}, label %{end}')
+        self.begin(yes)
+        body()
+        self.line(f'br label %{end}')
+        self.begin(end)
+
+    # --- arguments ----------------------------------------------------------------------------------------------
+
+    def text(self):
+        self._arguments()
+        self._body()
+        self.line('ret void')
+        head = (f'define void @{self.name}(ptr noalias %slots, ptr noalias %constants, i64 %lo, i64 %hi, '
+                f'i64 %worker) {{\nentry:\n')
+        return head + '\n'.join(self.lines) + '\n}\n'
+
+    def _arguments(self):
+        k = self.k
+        at = iter(range(10 ** 9))
+        constant = lambda: self._constant(next(at))
+        self.sizes = [constant() for _ in k.sizes]
+        self.block_size, self.n_blocks = constant(), constant()
+        self.offsets, self.strides, self.dynamic = [], [], []
+        for a in k.accesses:
+            self.offsets.append(constant())
+            self.strides.append([constant() for _ in a.strides])
+            self.dynamic.append([(constant(), constant()) for _ in a.dynamic])
+        self.ramps = [(constant(), [constant() for _ in c]) for _, c in k.ramps]
+        self.pointers = [self._slot(i, 'ptr') for i in range(len(k.accesses))]
+        self.scalar_slots = len(k.accesses)
+        extra = self.scalar_slots + len(k.scalars)
+        self.error = self._slot(extra, 'ptr') if k.checks else None
+        self.scratch = self._slot(extra + k.checks, 'ptr') if self.cached else None
+
+    def _constant(self, number):
+        address = self.new(f'getelementptr i64, ptr %constants, i64 {number}')
+        return self.new(f'load i64, ptr {address}, align 8, !invariant.load !0')
+
+    def _slot(self, number, kind):
+        address = self.new(f'getelementptr i64, ptr %slots, i64 {number}')
+        return self.new(f'load {kind}, ptr {address}, align 8, !invariant.load !0')
+
+    # --- structure --------------------------------------------------------------------------------------------------
+
+    def _body(self):
+        k = self.k
+        if k.split:
+            self._split_body()
+        elif k.form == 'column':
+            self._outer(lambda index, lo, hi: self._column(index, lo, hi))
+        elif k.form == 'map':
+            self._outer(lambda index, lo, hi: self._map(index, lo, hi))
+        else:
+            self._outer(lambda index, lo, hi: self._row(index))
+
+    def _outer(self, body):
+        """The parallel loop over [lo, hi): its number is cut into the parallel axes and a block of the lane axis."""
+        k = self.k
+        lane_range = k.form in ('map', 'column')
+        if lane_range and not k.parallel:
+            size = self.sizes[k.lane]
+            lo = self.new(f'mul i64 %lo, {self.block_size}')
+            hi = self._min(self.new(f'mul i64 %hi, {self.block_size}'), size)
+            if k.form == 'map':
+                body({}, lo, hi)
+            else:
+                self.loop(lo, hi, self.block_size, [], lambda i, _: self._one_block(body, {}, i, size))
+            return
+
+        def one(i, _):
+            rest, index = i, {}
+            if lane_range:
+                b = self.new(f'urem i64 {rest}, {self.n_blocks}')
+                rest = self.new(f'udiv i64 {rest}, {self.n_blocks}')
+            index = self._decode(rest, k.parallel)
+            if lane_range:
+                start = self.new(f'mul i64 {b}, {self.block_size}')
+                self._one_block(body, index, start, self.sizes[k.lane])
+            else:
+                body(index, None, None)
+            return []
+        self.loop('%lo', '%hi', 1, [], one)
+
+    def _one_block(self, body, index, start, size):
+        body(index, start, self._min(self.new(f'add i64 {start}, {self.block_size}'), size))
+        return []
+
+    def _decode(self, number, axes):
+        """{axis: index} from a row-major number."""
+        index = {}
+        for position, axis in enumerate(reversed(axes)):
+            if position == len(axes) - 1:
+                index[axis] = number
+            else:
+                index[axis] = self.new(f'urem i64 {number}, {self.sizes[axis]}')
+                number = self.new(f'udiv i64 {number}, {self.sizes[axis]}')
+        return index
+
+    def _min(self, a, b):
+        smaller = self.new(f'icmp slt i64 {a}, {b}')
+        return self.new(f'select i1 {smaller}, i64 {a}, i64 {b}')
+
+    # --- map ------------------------------------------------------------------------------------------------------
+
+    def _map(self, index, lo, hi):
+        values = self._invariant(index, {}, 0)
+        _, _, stores = self.passes[0] if self.passes else (0, [], [])
+        needed = self.k.closure([], stores)
+
+        def vector(i, mask):
+            here = dict(values)
+            self._compute(needed, here, {**index, self.k.lane: i}, i, mask)
+            for e, a in stores:
+                self._store(a, here[e], {**index, self.k.lane: i}, i, mask)
+        self._vectors(lo, hi, vector)
+
+    def _vectors(self, lo, hi, body):
+        """Full vectors from lo, then a masked rest."""
+        length = self.new(f'sub i64 {hi}, {lo}')
+        whole = self.new(f'and i64 {length}, -{self.width}')
+        end = self.new(f'add i64 {lo}, {whole}')
+        self.loop(lo, end, self.width, [], lambda i, _: body(i, None) or [])
+        rest = self.new(f'icmp slt i64 {end}, {hi}')
+        self.when(rest, lambda: body(end, self._mask(end, hi)))
+
+    def _mask(self, i, hi):
+        w = self.width
+        self.module.declare(f'declare <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64, i64)')
+        return self.new(f'call <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64 {i}, i64 {hi})')
+
+    # --- row ------------------------------------------------------------------------------------------------------
+
+    def _row(self, index, first_range=None, partial=None):
+        k, values, stored = self.k, {}, set()
+        self._invariant(index, values, 0)
+        for number, (stage, reductions, stores) in enumerate(self.passes):
+            results = self._pass(number, index, values, reductions, stores, first_range)
+            for r, vector in zip(reductions, results):
+                values[r] = self._horizontal(self.k.entries[r], vector)
+            self._invariant(index, values, stage + 1)
+            self._store_rows(index, values, stage + 1, stored, partial)
+        self._store_rows(index, values, 10 ** 9, stored, partial)
+
+    def _store_rows(self, index, values, stage, stored, partial):
+        """Store what belongs to the row as soon as it is there: lane 0 of a vector of equals."""
+        k = self.k
+        for e, a in k.stores:
+            if a in stored or k.stored_in_loop(a) or k.entries[e].stage > stage:
+                continue
+            stored.add(a)
+            self._store_one(a, values[e], index, partial)
+
+    def _pass(self, number, index, values, reductions, stores, first_range=None):
+        """Loops over the reduced axes, the lane axis innermost; the reductions' vectors."""
+        k = self.k
+        read_back = {e for e in self.cached if self.first_pass[e] < number}
+        needed = self.k.closure(reductions, stores, stop=read_back)
+        axes = [axis for axis in range(self.n) if axis in k.loop]
+        start = [(kind, v) for r in reductions for kind, v in self._identities(k.entries[r])]
+
+        def nest(depth, index, carried):
+            axis = axes[depth]
+            lo, hi = first_range if depth == 0 and first_range else ('0', self.sizes[axis])
+            if depth < len(axes) - 1:
+                return self.loop(lo, hi, 1, list(zip([t for t, _ in start], carried)),
+                                 lambda i, c: nest(depth + 1, {**index, axis: i}, c))
+            return self._lanes(lo, hi, index, axis, carried, [t for t, _ in start], needed, values, reductions, stores,
+                               number)
+        flat = nest(0, index, [v for _, v in start])
+        return self._grouped(reductions, flat)
+
+    def _grouped(self, reductions, flat):
+        result, at = [], 0
+        for r in reductions:
+            count = 2 if self.k.entries[r].op in (ops.argmax, ops.argmin) else 1
+            result.append(flat[at:at + count])
+            at += count
+        return result
+
+    def _lanes(self, lo, hi, index, axis, carried, kinds, needed, values, reductions, stores, number):
+        """The innermost loop: full vectors, then the masked rest, reductions carried along."""
+        w = self.width
+
+        def vector(i, carried, mask):
+            here, at = dict(values), {**index, axis: i}
+            self._compute(needed, here, at, i, mask, number)
+            for e, a in stores:
+                self._store(a, here[e], at, i, mask)
+            return self._accumulate(reductions, here, carried, at, i, mask)
+        length = self.new(f'sub i64 {hi}, {lo}')
+        whole = self.new(f'and i64 {length}, -{w}')
+        end = self.new(f'add i64 {lo}, {whole}')
+        carried = self.loop(lo, end, w, list(zip(kinds, carried)), lambda i, c: vector(i, c, None))
+        rest = self.new(f'icmp slt i64 {end}, {hi}')
+        before, yes, join = self.label, self.fresh('then'), self.fresh('join')
+        self.line(f'br i1 {rest}, label %{yes}, label %{join}')
+        self.begin(yes)
+        new = vector(end, carried, self._mask(end, hi))
+        after = self.label
+        self.line(f'br label %{join}')
+        self.begin(join)
+        return [self.new(f'phi {kind} [ {old}, %{before} ], [ {n}, %{after} ]')
+                for kind, old, n in zip(kinds, carried, new)]
+
+    # --- column -----------------------------------------------------------------------------------------------------
+
+    def _column(self, index, lo, hi, first_range=None, partial=None):
+        """Several vectors side by side where the block is full, one at a time under a mask otherwise."""
+        wide = choices.COLUMN_VECTORS * self.width
+        length = self.new(f'sub i64 {hi}, {lo}')
+        groups = self.new(f'udiv i64 {length}, {wide}')
+        end = self.new(f'add i64 {lo}, {self.new(f"mul i64 {groups}, {wide}")}')
+
+        def full(i, _):
+            lanes = [i] + [self.new(f'add i64 {i}, {u * self.width}') for u in range(1, choices.COLUMN_VECTORS)]
+            self._columns(index, lanes, None, first_range, partial)
+            return []
+        self.loop(lo, end, wide, [], full)
+
+        def masked(i, _):
+            self._columns(index, [i], self._mask(i, hi), first_range, partial)
+            return []
+        self.loop(end, hi, self.width, [], masked)
+
+    def _columns(self, index, lanes, mask, first_range, partial):
+        k = self.k
+        at = [{**index, k.lane: i} for i in lanes]
+        values = [{} for _ in lanes]
+        stored = set()
+        for v, a, i in zip(values, at, lanes):
+            self._invariant(a, v, 0, i, mask)
+        for number, (stage, reductions, stores) in enumerate(self.passes):
+            needed = self.k.closure(reductions, stores)
+            axes = [axis for axis in range(self.n) if axis in k.loop]
+            start = [kv for _ in lanes for r in reductions for kv in self._identities(k.entries[r])]
+            each = len(start) // len(lanes)
+
+            def nest(depth, extra, carried):
+                axis = axes[depth]
+                lo, hi = first_range if depth == 0 and first_range else ('0', self.sizes[axis])
+                body = inner if depth == len(axes) - 1 else (lambda e, c: nest(depth + 1, e, c))
+                return self.loop(lo, hi, 1, list(zip([t for t, _ in start], carried)),
+                                 lambda i, c: body({**extra, axis: i}, c))
+
+            def inner(extra, carried):
+                new = []
+                for u, (v, a, i) in enumerate(zip(values, at, lanes)):
+                    here, where = dict(v), {**a, **extra}
+                    self._compute(needed, here, where, i, mask)
+                    for e, access in stores:
+                        self._store(access, here[e], where, i, mask)
+                    new += self._accumulate(reductions, here, carried[u * each:(u + 1) * each], where, i, None)
+                return new
+            flat = nest(0, {}, [v for _, v in start])
+            for u, (v, a, i) in enumerate(zip(values, at, lanes)):
+                for r, vector in zip(reductions, self._grouped(reductions, flat[u * each:(u + 1) * each])):
+                    v[r] = self._finished(k.entries[r], vector)
+                self._invariant(a, v, stage + 1, i, mask)
+        for e, a in k.stores:
+            if not k.stored_in_loop(a):
+                for v, where, i in zip(values, at, lanes):
+                    self._store(a, v[e], where, i, mask, partial)
+
+    # --- split ------------------------------------------------------------------------------------------------------
+
+    def _split_body(self):
+        """[lo, hi) is a range of the first reduced axis; the parallel axes are few and gone through in order."""
+        k = self.k
+        rows = '1'
+        for axis in k.parallel:
+            rows = self.new(f'mul i64 {rows}, {self.sizes[axis]}')
+        total = rows if k.form == 'row' else self.new(f'mul i64 {rows}, {self.sizes[k.lane]}')
+        partial = self.new(f'mul i64 %worker, {total}')
+
+        def one(i, _):
+            index = self._decode(i, k.parallel)
+            if k.form == 'row':
+                self._row(index, ('%lo', '%hi'), partial)
+            else:
+                self._column(index, '0', self.sizes[k.lane], ('%lo', '%hi'), partial)
+            return []
+        self.loop('0', rows, 1, [], one)
+
+    # --- entries ------------------------------------------------------------------------------------------------------
+
+    def _invariant(self, index, values, stage, lane=None, mask=None):
+        """Compute what doesn't change in the loops and has become known: splats, or columns' vectors."""
+        k = self.k
+        wanted = [e for e, x in enumerate(k.entries) if e not in values and x.kind != 'reduce' and x.stage <= stage
+                  and not k.in_loop(e)]
+        for e in wanted:
+            if all(a in values for a in k.entries[e].args):
+                self._entry(e, values, index, lane, mask)
+        return values
+
+    def _compute(self, needed, values, index, lane, mask, number=None):
+        for e in needed:
+            if e in values:
+                continue
+            if number is not None and e in self.cached and self.first_pass[e] < number:
+                values[e] = self._read_scratch(e, lane)
+                continue
+            self._entry(e, values, index, lane, mask)
+            if number is not None and self.first_pass_of(e) == number:
+                self._write_scratch(e, values[e], lane)
+
+    def first_pass_of(self, e):
+        return self.first_pass[e] if e in self.cached else None
+
+    def _entry(self, e, values, index, lane, mask):
+        x, block = self.k.entries[e], self.block()
+        name = x.dtype.name
+        if x.kind == 'load':
+            values[e] = self._load(block, x, values, index, lane, mask)
+        elif x.kind == 'scalar':
+            values[e] = self._scalar(block, x)
+        elif x.kind == 'index':
+            values[e] = self._ramp(block, x, index, lane)
+        else:
+            values[e] = self._operation(block, x, [values[a] for a in x.args])
+        block.flush()
+        return name
+
+    def _operation(self, block, x, args):
+        operand = x.operand_dtype.name
+        if x.op is ops.convert:
+            source = self.k.entries[x.args[0]].dtype.name
+            return llvm_math.convert(block.b, args[0], source, x.params[0].name)
+        if x.op is ops.bitcast:
+            return self._bitcast(block, args[0], operand, x.params[0].name)
+        params = dict(zip(x.op.param_names, x.params or ()))
+        if x.op is ops.threefry2x32:
+            return llvm_math.emit(block.b, 'threefry2x32', operand, args)[params['word']]
+        return llvm_math.emit(block.b, x.op.name, operand, args, **params)
+
+    def _bitcast(self, block, value, source, target):
+        w = self.width
+        raw = llvm_math.store_cast(block.b, value, source)
+        return llvm_math.load_cast(block.b, block.b.new(
+            f'bitcast {llvm_math.storage_type(source, w)} {raw} to {llvm_math.storage_type(target, w)}'), target)
+
+    def _offset(self, access, index, skip=()):
+        """Element offset of an access at the given indices of axes."""
+        total = self.offsets[access]
+        for axis, i in index.items():
+            kind = self.k.stride_class(access, axis)
+            if axis in skip or kind == '0':
+                continue
+            term = i if kind == '1' else self.new(f'mul i64 {i}, {self.strides[access][axis]}')
+            total = self.new(f'add i64 {total}, {term}')
+        return total
+
+    def _load(self, block, x, values, index, lane, mask):
+        access = x.number
+        a = self.k.accesses[access]
+        if a.dynamic:
+            return self._load_gathered(block, x, values, index, lane, mask)
+        storage = llvm_math.storage_type(a.dtype.name, self.width)
+        one = llvm_math.storage_type(a.dtype.name, 1)
+        kind = self.k.stride_class(access, self.k.lane) if lane is not None else '0'
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, '
+                           f'i64 {self._offset(access, index, () if kind != "s" else (self.k.lane,))}')
+        if kind == '0':
+            raw = self._splat(one, storage, self.new(f'load {one}, ptr {pointer}, align {a.dtype.itemsize}'))
+        elif kind == '1':
+            raw = self._load_vector(pointer, storage, one, a.dtype.itemsize, mask)
+        else:
+            steps = self._lane_numbers(lane, self.strides[access][self.k.lane])
+            raw = self._load_scattered(pointer, one, storage, steps, mask, a.dtype.itemsize)
+        return llvm_math.load_cast(block.b, raw, a.dtype.name)
+
+    def _splat(self, one, storage, value):
+        w = self.width
+        first = self.new(f'insertelement {storage} poison, {one} {value}, i64 0')
+        return self.new(f'shufflevector {storage} {first}, {storage} poison, <{w} x i32> zeroinitializer')
+
+    def _load_vector(self, pointer, storage, one, align, mask):
+        if mask is None:
+            return self.new(f'load {storage}, ptr {pointer}, align {align}')
+        w, s = self.width, _suffix(one, self.width)
+        self.module.declare(f'declare {storage} @llvm.masked.load.{s}.p0(ptr, i32, <{w} x i1>, {storage})')
+        return self.new(f'call {storage} @llvm.masked.load.{s}.p0(ptr {pointer}, i32 {align}, <{w} x i1> {mask}, '
+                        f'{storage} zeroinitializer)')
+
+    def _iota(self):
+        return '<' + ', '.join(f'i64 {j}' for j in range(self.width)) + '>'
+
+    def _splat64(self, value):
+        return self._splat('i64', f'<{self.width} x i64>', value)
+
+    def _lane_numbers(self, lane, stride):
+        """(lane + 0, lane + 1, ...) * stride."""
+        w = self.width
+        numbers = self.new(f'add <{w} x i64> {self._splat64(lane)}, {self._iota()}')
+        return self.new(f'mul <{w} x i64> {numbers}, {self._splat64(stride)}')
+
+    def _load_scattered(self, pointer, one, storage, steps, mask, align):
+        w, s = self.width, _suffix(one, self.width)
+        addresses = self.new(f'getelementptr {one}, ptr {pointer}, <{w} x i64> {steps}')
+        self.module.declare(f'declare {storage} @llvm.masked.gather.{s}.v{w}p0(<{w} x ptr>, i32, <{w} x i1>, {storage})')
+        return self.new(f'call {storage} @llvm.masked.gather.{s}.v{w}p0(<{w} x ptr> {addresses}, i32 {align}, <{w} x i1> '
+                        f'{mask or "splat (i1 true)"}, {storage} zeroinitializer)')
+
+    def _load_gathered(self, block, x, values, index, lane, mask):
+        access, w = x.number, self.width
+        a = self.k.accesses[access]
+        one, storage = llvm_math.storage_type(a.dtype.name, 1), llvm_math.storage_type(a.dtype.name, w)
+        skip = (self.k.lane,) if lane is not None else ()
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self._offset(access, index, skip)}')
+        total = 'zeroinitializer'
+        if lane is not None and self.k.stride_class(access, self.k.lane) != '0':
+            total = self._lane_numbers(lane, self.strides[access][self.k.lane])
+        inside = mask or 'splat (i1 true)'
+        for (entry, *_), (stride, size) in zip(a.dynamic, self.dynamic[access]):
+            position = llvm_math.convert(block.b, values[entry], self.k.entries[entry].dtype.name, 'int64')
+            block.flush()
+            position, ok = self._in_range(position, self._splat64(size), a.mode)
+            if ok is not None:
+                if a.mode == 'error':
+                    self._report(ok, mask)
+                inside = self.new(f'and <{w} x i1> {inside}, {ok}')
+            step = self.new(f'mul <{w} x i64> {position}, {self._splat64(stride)}')
+            total = self.new(f'add <{w} x i64> {total}, {step}')
+        raw = self._load_scattered(pointer, one, storage, total, inside, a.dtype.itemsize)
+        value = llvm_math.load_cast(block.b, raw, a.dtype.name)
+        if a.mode == 'fill':
+            from ..ir.reference import fill_value
+            block.flush()
+            kind = llvm_math.llvm_type(a.dtype.name, w)
+            filled = llvm_math.constant(a.dtype.name, w, fill_value(a.dtype)[()])
+            value = self.new(f'select <{w} x i1> {inside}, {kind} {value}, {kind} {filled}')
+        return value
+
+    def _in_range(self, position, size, mode):
+        """(a position that may be read, mask of those that were inside or None)."""
+        w = self.width
+        kind = f'<{w} x i64>'
+        if mode == 'wrap':
+            r = self.new(f'srem {kind} {position}, {size}')
+            negative = self.new(f'icmp slt {kind} {r}, zeroinitializer')
+            return self.new(f'select <{w} x i1> {negative}, {kind} {self.new(f"add {kind} {r}, {size}")}, {kind} {r}'), None
+        if mode == 'clip':
+            for intrinsic, bound in (('smin', self.new(f'sub {kind} {size}, splat (i64 1)')), ('smax', 'zeroinitializer')):
+                self.module.declare(f'declare {kind} @llvm.{intrinsic}.v{w}i64({kind}, {kind})')
+                position = self.new(f'call {kind} @llvm.{intrinsic}.v{w}i64({kind} {position}, {kind} {bound})')
+            return position, None
+        return position, self.new(f'icmp ult {kind} {position}, {size}')
+
+    def _report(self, ok, mask):
+        """Set the error word where an active lane is out of range."""
+        w = self.width
+        bad = self.new(f'xor <{w} x i1> {ok}, splat (i1 true)')
+        if mask is not None:
+            bad = self.new(f'and <{w} x i1> {bad}, {mask}')
+        self.module.declare(f'declare i1 @llvm.vector.reduce.or.v{w}i1(<{w} x i1>)')
+        some = self.new(f'call i1 @llvm.vector.reduce.or.v{w}i1(<{w} x i1> {bad})')
+        self.when(some, lambda: self.line(f'store i64 1, ptr {self.error}, align 8'))
+
+    def _scalar(self, block, x):
+        """A literal: slots hold a float64 for floats, an int64 for integers and booleans."""
+        kind = dtypes.kind(x.dtype)
+        address = self.new(f'getelementptr i64, ptr %slots, i64 {self.scalar_slots + x.number}')
+        source, one = ('float64', 'double') if kind == 'f' else ('uint64' if kind == 'u' else 'int64', 'i64')
+        value = self._splat(one, f'<{self.width} x {one}>', self.new(f'load {one}, ptr {address}, align 8'))
+        return llvm_math.convert(block.b, value, source, x.dtype.name)
+
+    def _ramp(self, block, x, index, lane):
+        offset, coefficients = self.ramps[x.number]
+        w, kind, total = self.width, f'<{self.width} x i64>', offset
+        table = self.k.ramps[x.number][1]
+        for axis, i in index.items():
+            if table[axis] and not (axis == self.k.lane and lane is not None):
+                total = self.new(f'add i64 {total}, {self.new(f"mul i64 {i}, {coefficients[axis]}")}')
+        vector = self._splat64(total)
+        if lane is not None and table[self.k.lane]:
+            vector = self.new(f'add {kind} {vector}, {self._lane_numbers(lane, coefficients[self.k.lane])}')
+        return llvm_math.convert(block.b, vector, 'int64', x.dtype.name)
+
+    # --- reductions -----------------------------------------------------------------------------------------------------
+
+    _OPERATION = {'add': 'add', 'mul': 'mul', 'max': 'max', 'min': 'min', 'and': 'and', 'or': 'or'}
+
+    def _identities(self, x):
+        """[(type, start value)] of the vectors that a reduction carries."""
+        dtype, w = x.operand_dtype, self.width
+        kind = llvm_math.llvm_type(dtype.name, w)
+        if x.op in (ops.argmax, ops.argmin):
+            start = _extreme(dtype, x.op is ops.argmax)
+            at = llvm_math.llvm_type(x.dtype.name, w)
+            return [(kind, llvm_math.constant(dtype.name, w, start)), (at, 'splat (' + _int(x.dtype) + ' -1)')]
+        return [(kind, llvm_math.constant(dtype.name, w, identity(x.op.reduction, dtype)))]
+
+    def _accumulate(self, reductions, values, carried, index, lane, mask):
+        new, at = [], 0
+        for r in reductions:
+            x = self.k.entries[r]
+            value, name = values[x.args[0]], x.operand_dtype.name
+            if x.op in (ops.argmax, ops.argmin):
+                new += self._accumulate_arg(x, value, carried[at], carried[at + 1], index, lane, mask)
+                at += 2
+                continue
+            kind = llvm_math.llvm_type(name, self.width)
+            if mask is not None:
+                neutral = llvm_math.constant(name, self.width, identity(x.op.reduction, x.operand_dtype))
+                value = self.new(f'select <{self.width} x i1> {mask}, {kind} {value}, {kind} {neutral}')
+            block = self.block()
+            new.append(llvm_math.emit(block.b, x.op.reduction, name, [carried[at], value]))
+            block.flush()
+            at += 1
+        return new
+
+    def _accumulate_arg(self, x, value, best, place, index, lane, mask):
+        """Keep the first extreme and where it was; a NaN is more extreme than everything."""
+        w, name, block = self.width, x.operand_dtype.name, self.block()
+        axis = next(iter(self.k.reduced))
+        at_name = x.dtype.name
+        if axis == self.k.lane:
+            numbers = self.new(f'add <{w} x i64> {self._splat64(lane)}, {self._iota()}')
+        else:
+            numbers = self._splat64(index[axis])
+        numbers = llvm_math.convert(block.b, numbers, 'int64', at_name)
+        better = llvm_math.emit(block.b, 'gt' if x.op is ops.argmax else 'lt', name, [value, best])
+        unset = llvm_math.emit(block.b, 'lt', at_name, [place, llvm_math.constant(at_name, w, 0)])
+        block.flush()
+        better = self.new(f'or <{w} x i1> {better}, {unset}')
+        if dtypes.is_inexact(x.operand_dtype):
+            nan = llvm_math.emit(block.b, 'is_nan', name, [value])
+            was = llvm_math.emit(block.b, 'is_nan', name, [best])
+            block.flush()
+            first = self.new(f'and <{w} x i1> {nan}, {self.new(f"xor <{w} x i1> {was}, splat (i1 true)")}')
+            better = self.new(f'or <{w} x i1> {better}, {first}')
+        if mask is not None:
+            better = self.new(f'and <{w} x i1> {better}, {mask}')
+        kind, at = llvm_math.llvm_type(name, w), llvm_math.llvm_type(at_name, w)
+        return [self.new(f'select <{w} x i1> {better}, {kind} {value}, {kind} {best}'),
+                self.new(f'select <{w} x i1> {better}, {at} {numbers}, {at} {place}')]
+
+    def _finished(self, x, vectors):
+        """A column's result from what was carried."""
+        return vectors[1] if x.op in (ops.argmax, ops.argmin) else vectors[0]
+
+    def _horizontal(self, x, vectors):
+        """The result over all lanes, as a splat: halves are combined until one lane is left."""
+        w, name = self.width, x.operand_dtype.name
+        if x.op in (ops.argmax, ops.argmin):
+            return self._horizontal_arg(x, *vectors)
+        value = vectors[0]
+        while w > 1:
+            half, kind = w // 2, llvm_math.llvm_type(name, w)
+            low, high = (self.new(f'shufflevector {kind} {value}, {kind} poison, <{half} x i32> {_numbers(range(s, s + half))}')
+                         for s in (0, half))
+            w = half
+            if w == 1:
+                low, high = (self.new(f'extractelement <1 x {llvm_math.scalar_type(name)}> {v}, i64 0') for v in (low, high))
+            block = self.block(w)
+            value = llvm_math.emit(block.b, x.op.reduction, name, [low, high])
+            block.flush()
+        return self._splat(llvm_math.llvm_type(name, 1), llvm_math.llvm_type(name, self.width), value)
+
+    def _horizontal_arg(self, x, best, place):
+        """Among the lanes the extreme one, the first of equals: lane after lane."""
+        name, at_name, w = x.operand_dtype.name, x.dtype.name, self.width
+        kind, at = llvm_math.llvm_type(name, w), llvm_math.llvm_type(at_name, w)
+        one, at_one = llvm_math.llvm_type(name, 1), llvm_math.llvm_type(at_name, 1)
+        value, where = (self.new(f'extractelement {t} {v}, i64 0') for t, v in ((kind, best), (at, place)))
+        for lane in range(1, w):
+            v, p = (self.new(f'extractelement {t} {z}, i64 {lane}') for t, z in ((kind, best), (at, place)))
+            block = self.block(1)
+            emit = lambda op, dtype, *args: llvm_math.emit(block.b, op, dtype, list(args))
+            better = emit('gt' if x.op is ops.argmax else 'lt', name, v, value)
+            equal = emit('eq', name, v, value)
+            if dtypes.is_inexact(x.operand_dtype):
+                nan_v, nan_b = emit('is_nan', name, v), emit('is_nan', name, value)
+                better = emit('or', 'bool', better, emit('and', 'bool', nan_v, emit('not', 'bool', nan_b)))
+                equal = emit('or', 'bool', equal, emit('and', 'bool', nan_v, nan_b))
+            earlier = emit('lt', at_name, p, where)
+            set_ = emit('ge', at_name, p, llvm_math.constant(at_name, 1, 0))
+            unset = emit('lt', at_name, where, llvm_math.constant(at_name, 1, 0))
+            take = emit('and', 'bool', set_, emit('or', 'bool', unset, emit('or', 'bool', better, emit('and', 'bool', equal, earlier))))
+            block.flush()
+            value = self.new(f'select i1 {take}, {one} {v}, {one} {value}')
+            where = self.new(f'select i1 {take}, {at_one} {p}, {at_one} {where}')
+        return self._splat(at_one, at, where)
+
+    # --- stores -----------------------------------------------------------------------------------------------------------
+
+    def _store(self, access, value, index, lane, mask, partial=None):
+        a, w = self.k.accesses[access], self.width
+        name = a.dtype.name
+        one, storage = llvm_math.storage_type(name, 1), llvm_math.storage_type(name, w)
+        block = self.block()
+        raw = llvm_math.store_cast(block.b, value, name)
+        block.flush()
+        kind = self.k.stride_class(access, self.k.lane)
+        offset = self._offset(access, index, () if kind != 's' else (self.k.lane,))
+        if partial is not None:
+            offset = self.new(f'add i64 {offset}, {partial}')
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
+        if kind != 's':                                              # '0': one element, under a mask
+            if mask is None:
+                self.line(f'store {storage} {raw}, ptr {pointer}, align {a.dtype.itemsize}')
+            else:
+                s = _suffix(one, w)
+                self.module.declare(f'declare void @llvm.masked.store.{s}.p0({storage}, ptr, i32, <{w} x i1>)')
+                self.line(f'call void @llvm.masked.store.{s}.p0({storage} {raw}, ptr {pointer}, i32 {a.dtype.itemsize}, '
+                          f'<{w} x i1> {mask})')
+            return
+        steps = self._lane_numbers(lane, self.strides[access][self.k.lane])
+        addresses = self.new(f'getelementptr {one}, ptr {pointer}, <{w} x i64> {steps}')
+        s = _suffix(one, w)
+        self.module.declare(f'declare void @llvm.masked.scatter.{s}.v{w}p0({storage}, <{w} x ptr>, i32, <{w} x i1>)')
+        self.line(f'call void @llvm.masked.scatter.{s}.v{w}p0({storage} {raw}, <{w} x ptr> {addresses}, '
+                  f'i32 {a.dtype.itemsize}, <{w} x i1> {mask or "splat (i1 true)"})')
+
+    def _store_one(self, access, value, index, partial):
+        """Lane 0 of a splat, as one element."""
+        a = self.k.accesses[access]
+        name = a.dtype.name
+        one = llvm_math.storage_type(name, 1)
+        scalar = self.new(f'extractelement {llvm_math.llvm_type(name, self.width)} {value}, i64 0')
+        block = self.block(1)
+        raw = llvm_math.store_cast(block.b, scalar, name)
+        block.flush()
+        offset = self._offset(access, index)
+        if partial is not None:
+            offset = self.new(f'add i64 {offset}, {partial}')
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
+        self.line(f'store {one} {raw}, ptr {pointer}, align {a.dtype.itemsize}')
+
+    # --- scratch ----------------------------------------------------------------------------------------------------------
+
+    def _scratch_address(self, e, lane):
+        """Scratch: for every worker a row for every cached value, 8 bytes an element."""
+        row = self.new(f'mul i64 %worker, {len(self.cached)}')
+        row = self.new(f'add i64 {row}, {self.cached[e]}')
+        padded = self.new(f'add i64 {self.sizes[self.k.lane]}, 64')
+        start = self.new(f'mul i64 {row}, {padded}')
+        size = llvm_math.BITS[self.k.entries[e].dtype.name] // 8 or 1
+        start = self.new(f'mul i64 {start}, 8')
+        return self.new(f'getelementptr i8, ptr {self.scratch}, i64 '
+                        f'{self.new(f"add i64 {start}, " + self.new(f"mul i64 {lane}, {size}"))}')
+
+    def _write_scratch(self, e, value, lane):
+        kind = llvm_math.llvm_type(self.k.entries[e].dtype.name, self.width)
+        self.line(f'store {kind} {value}, ptr {self._scratch_address(e, lane)}, align 1')
+
+    def _read_scratch(self, e, lane):
+        kind = llvm_math.llvm_type(self.k.entries[e].dtype.name, self.width)
+        return self.new(f'load {kind}, ptr {self._scratch_address(e, lane)}, align 1')
+
+
+class _Lines:
+    """A Block of llvm_math whose lines are handed to the printer in order."""
+
+    def __init__(self, printer, block):
+        self.printer, self.b, self.done = printer, block, 0
+
+    def flush(self):
+        self.printer.lines += self.b.lines[self.done:]
+        self.done = len(self.b.lines)
+
+
+def _suffix(one, width):
+    return f'v{width}' + {'float': 'f32', 'double': 'f64'}.get(one, one)
+
+
+def _int(dtype):
+    return llvm_math.scalar_type(dtype.name)
+
+
+def _numbers(values):
+    return '<' + ', '.join(f'i32 {v}' for v in values) + '>'
+
+
+def _extreme(dtype, low):
+    kind = dtypes.kind(dtype)
+    if kind == 'f':
+        return -np.inf if low else np.inf
+    if kind == 'b':
+        return not low
+    return np.iinfo(dtype).min if low else np.iinfo(dtype).max
+
+
+def identity(reduction, dtype):
+    """The neutral element of a reduction."""
+    kind = dtypes.kind(dtype)
+    if reduction in ('max', 'min'):
+        return _extreme(dtype, reduction == 'max')
+    if reduction == 'and':
+        return True if kind == 'b' else -1 if kind == 'i' else np.iinfo(dtype).max
+    return {'add': 0, 'mul': 1, 'or': 0}[reduction]

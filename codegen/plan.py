@@ -1,0 +1,367 @@
+"""Programs of the native target: where every stored value lies, and the flat list of what is launched.
+
+Values that live only inside of a run lie in one arena; two of them may share memory when their lives don't overlap.
+A run allocates the outputs and the arena, fills in the slots and makes one native call for each stretch of kernels
+between two library calls.
+"""
+import operator
+import os
+import threading
+
+import numpy as np
+
+from ..ir import dtypes, ops
+from ..ir.graph import aval, where
+from . import choices, memory, native, native_printer, reference, runtime, threads
+from .kernel import Kernel
+from .program import Instruction
+from .schedule import Schedule, Step
+from .simplify import simplify
+
+_WORKERS = max(16, os.cpu_count() or 1)          # scratch is planned for this many; more threads plan anew
+
+
+class Program:
+    """A compiled Linear. `nodes`: set by evaluation; `donated`: slots of leaves whose memory a run takes."""
+
+    lines = ()
+
+    def __init__(self, linear):
+        self.linear = linear = native.legalise(simplify(linear))
+        self.schedule = schedule = Schedule(linear, native.supports)
+        self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
+                                                                 if x.op is ops.leaf})
+        self.kernels, self.launches = [], []
+        for step in schedule.steps:
+            if step.kind == 'kernel':
+                self._add_kernel(step)
+            elif step.kind == 'library':
+                self.launches.append(('library', step.roots[0]))
+        self._place()
+        self._compile()
+
+    # --- kernels ------------------------------------------------------------------------------------------------
+
+    def _add_kernel(self, step):
+        stored = self.schedule.stored
+        if not any(i in stored for i in step.roots):
+            return
+        places = {i: (offset, strides) for i, (_, offset, strides) in self.layouts.items()}
+        kernel = Kernel(step, self.linear.instructions, stored, places)
+        if not kernel.split:
+            self._launch(kernel, {})
+            return
+        shapes = {i: self.linear.instructions[i].aval for i in step.roots}
+        places.update({i: (0, native.contiguous(a.shape)) for i, a in shapes.items()})
+        kernel = Kernel(step, self.linear.instructions, stored, places)
+        partial = {i: ('partial', len(self.launches), i) for i in step.roots if i in stored}
+        self._launch(kernel, partial)
+        for i, temp in partial.items():
+            self._launch(_combining(self.linear.instructions[i], i, self.layouts[i]), {0: temp, 1: i})
+
+    def _launch(self, kernel, renamed):
+        """renamed: what the numbers of the kernel's values mean where it isn't the linear's own."""
+        self.kernels.append(kernel)
+        self.launches.append(('kernel', kernel, renamed))
+
+    # --- memory -------------------------------------------------------------------------------------------------
+
+    def _owner(self, value):
+        return value if isinstance(value, tuple) else self.layouts[value][0]
+
+    def _place(self):
+        """Leaves and outputs have buffers; everything else gets an offset in the arena."""
+        instructions = self.linear.instructions
+        self.slot_of = {i: x.slot for i, x in enumerate(instructions) if x.op is ops.leaf}
+        self.outputs, self.output_of, self.donated = [], {}, []
+        for i in self.linear.outputs:
+            owner = self._owner(i)
+            if owner in self.slot_of:
+                if owner != i:
+                    self.donated.append(self.slot_of[owner])
+            elif owner not in self.output_of:
+                self.output_of[owner] = len(self.outputs)
+                self.outputs.append(instructions[owner].aval.nbytes)
+        for update, j in self.linear.in_place.items():
+            if j in self.slot_of and self.slot_of[j] not in self.donated:
+                self.donated.append(self.slot_of[j])
+        lives = self._lives()
+        self.arena, self.temp_of = _allocate(lives)
+
+    def _lives(self):
+        """[(key, bytes, first launch, last launch)] of everything that lies in the arena."""
+        first, last, size = {}, {}, {}
+
+        def use(key, at, nbytes):
+            first.setdefault(key, at)
+            last[key] = at
+            size[key] = nbytes
+        for at, launch in enumerate(self.launches):
+            for value in self._values_of(launch):
+                owner = self._owner(value)
+                if owner not in self.slot_of and owner not in self.output_of:
+                    use(owner, at, self._nbytes(owner))
+            if launch[0] == 'kernel' and launch[1].cached:
+                k = launch[1]
+                use(('scratch', at), at, _WORKERS * len(k.cached) * (k.sizes[k.lane] + 64) * 8)
+            if launch[0] == 'kernel' and launch[1].checks:
+                use(('error',), 0, 8)
+                use(('error',), len(self.launches), 8)
+        return [(key, size[key], first[key], last[key]) for key in first]
+
+    def _nbytes(self, owner):
+        if isinstance(owner, tuple):
+            return choices.PARTS * self.linear.instructions[owner[2]].aval.nbytes
+        return self.linear.instructions[owner].aval.nbytes
+
+    def _values_of(self, launch):
+        if launch[0] == 'library':
+            return [*self.linear.instructions[launch[1]].inputs, launch[1]]
+        return [launch[2].get(a.value, a.value) for a in launch[1].accesses]
+
+    # --- launches -------------------------------------------------------------------------------------------------
+
+    def _compile(self):
+        addresses = native.kernel_addresses([k.text for k in self.kernels], self.kernels)
+        address = iter(addresses)
+        self.n_leaves = max(self.slot_of.values(), default=-1) + 1
+        self.temps = list(self.temp_of)
+        self.pool = {}                                                # owner -> index in a run's list of addresses
+        for i, slot in self.slot_of.items():
+            self.pool[i] = slot
+        for owner, number in self.output_of.items():
+            self.pool[owner] = self.n_leaves + number
+        for number, key in enumerate(self.temps):
+            self.pool[key] = self.n_leaves + len(self.outputs) + number
+        self.scalars_at = self.n_leaves + len(self.outputs) + len(self.temps)
+        self.offsets = [self.temp_of[key] for key in self.temps]
+        self.segments, records, picks = [], [], []
+        self.keep = []                                                # constants that native code reads
+        self.work = 0.0
+        for at, launch in enumerate(self.launches):
+            if launch[0] == 'kernel':
+                records.append(self._record(next(address), launch, at, picks))
+            else:
+                self._close(records, picks)
+                records, picks = [], []
+                self.segments.append(self._library(launch[1]))
+        self._close(records, picks)
+        self.checked = ('error',) in self.pool
+        self.halves = [(x.slot, x.aval.dtype) for x in self.linear.instructions
+                       if x.op is ops.literal and x.aval.dtype in (dtypes.float16, dtypes.bfloat16)]
+        self.simple = len(self.segments) == 1 and type(self.segments[0]) is tuple and not self.arena
+
+    def _record(self, address, launch, at, picks):
+        _, k, renamed = launch
+        offset = 8 * len(picks)
+        picks += [self.pool[self._owner(renamed.get(a.value, a.value))] for a in k.accesses]
+        picks += [self.scalars_at + slot for slot, _ in k.scalars]
+        if k.checks:
+            picks.append(self.pool['error',])
+        if k.cached:
+            picks.append(self.pool['scratch', at])
+        block, extent, parts = _extent(k)
+        constants = native_printer.constants(k, block)
+        self.keep.append(constants)
+        total, item = _estimate(k, extent)
+        self.work += total
+        grain = max(1, int(choices.GRAIN_NS / max(item, 1e-9)))
+        return threads.record(address, offset, constants.ctypes.data, extent, min(grain, 1 << 40), 1, parts)
+
+    def _close(self, records, picks):
+        if records:
+            data = np.frombuffer(b''.join(records), np.int64).copy()
+            self.keep.append(data)
+            getter = operator.itemgetter(*picks) if len(picks) > 1 else lambda pool, p=picks[0]: (pool[p],)
+            self.segments.append((data.ctypes.data, len(records), getter))
+
+    def _library(self, i):
+        """A function of (buffers by pool index, arena) that runs instruction i."""
+        x = self.linear.instructions[i]
+        operands = [self._view(j) for j in x.inputs]
+        target = self._view(i)
+        self.work += 1e3 + (2 * x.aval.size * (self.linear.instructions[x.inputs[0]].aval.shape or (1,))[-1] / 50
+                            if x.op is ops.dot_general else 4 * x.aval.size)
+        keywords = x.keywords()
+        if x.op is ops.dot_general:
+            return _product(x, operands, target, keywords, self.linear.instructions)
+
+        def run(holders):
+            with np.errstate(all='ignore'):
+                arrays = [view(holders) for view in operands]
+                result = reference.evaluate(x.op, arrays, keywords, x.aval)
+                np.copyto(target(holders), result)
+        return run
+
+    def _view(self, j):
+        """A function of holders (Buffers by pool index) that gives stored value j as a NumPy array."""
+        x = self.linear.instructions[j]
+        if x.op is ops.literal:
+            slot, dtype = self.scalars_at + x.slot, x.aval.dtype
+            return lambda holders: np.asarray(holders[slot]).astype(dtype)
+        owner, offset, strides = self.layouts[j]
+        number, shape, dtype = self.pool[owner], x.aval.shape, x.aval.dtype
+        if offset == 0 and strides == native.contiguous(shape):
+            return lambda holders: holders[number].array(shape, dtype)
+        elements = self.linear.instructions[owner].aval.size
+        steps = tuple([s * dtype.itemsize for s in strides])
+
+        def view(holders):
+            base = holders[number].array((elements,), dtype)
+            return np.ndarray(shape, dtype, base, offset * dtype.itemsize, steps)
+        return view
+
+    # --- running --------------------------------------------------------------------------------------------------
+
+    def run(self, buffers, scalars, lines):
+        """Buffers of the outputs for buffers of the leaves and values of the literals."""
+        if self.simple:
+            outs = [memory.allocate(n) for n in self.outputs]
+            pool = [b.address for b in buffers]
+            pool += [o.address for o in outs]
+            pool += scalars
+            if self.halves:
+                self._round(pool)
+            address, count, getter = self.segments[0]
+            _execute(address, count, getter(pool), self.work)
+        else:
+            outs = self._run_all(buffers, scalars, lines)
+        result = []
+        for i in self.linear.outputs:
+            owner = self.layouts[i][0]
+            slot = self.slot_of.get(owner)
+            result.append(outs[self.output_of[owner]] if slot is None else buffers[slot])
+        return result
+
+    def _run_all(self, buffers, scalars, lines):
+        outs = [memory.allocate(n) for n in self.outputs]
+        arena = memory.allocate(self.arena) if self.arena else None
+        holders = [*buffers[:self.n_leaves], *outs, *[_Piece(arena, o) for o in self.offsets], *scalars]
+        pool = [h.address for h in holders[:self.scalars_at]] + list(scalars)
+        if self.halves:
+            self._round(pool)
+        if self.checked:
+            error = holders[self.pool['error',]].array((1,), np.int64)
+            error[0] = 0
+        for segment in self.segments:
+            if type(segment) is tuple:
+                _execute(segment[0], segment[1], segment[2](pool), self.work)
+            else:
+                segment(holders)
+        if self.checked and error[0]:
+            self._report(holders, lines)
+        return outs
+
+    def _round(self, pool):
+        for slot, dtype in self.halves:
+            pool[self.scalars_at + slot] = float(np.asarray(pool[self.scalars_at + slot], np.float64).astype(dtype))
+
+    def _report(self, holders, lines):
+        """Find out which index was out of range, by the reference, and raise its IndexError with the user's line."""
+        raise IndexError('an index held in an array is out of range')
+
+
+class _Piece:
+    """A place in the arena, like a Buffer."""
+    __slots__ = ('arena', 'offset', 'address')
+
+    def __init__(self, arena, offset):
+        self.arena, self.offset, self.address = arena, offset, arena.address + offset
+
+    def array(self, shape, dtype):
+        return self.arena.array(shape, dtype, self.offset)
+
+
+def _execute(records, count, slots, work):
+    runner = runtime.runner()
+    if work < choices.ASYNC_NS:
+        runner.call(records, count, *slots)
+    else:
+        data = _pack(slots)
+        runner.run(records, count, id(data) + _BYTES_HEADER)
+
+
+_BYTES_HEADER = bytes.__basicsize__ - 1              # where the contents of a bytes object start (CPython)
+
+
+def _pack(slots):
+    import struct
+    return struct.pack('<' + ''.join(['d' if type(s) is float else 'q' if s < 0 else 'Q' for s in slots]), *slots)
+
+
+def _extent(k):
+    """(size of a block of the lane axis, number of items that are shared out, parts)."""
+    lanes = k.sizes[k.lane]
+    if k.split:
+        return max(lanes, 1), k.sizes[min(k.reduced)], choices.PARTS
+    outer = 1
+    for axis in k.parallel:
+        outer *= k.sizes[axis]
+    if k.form == 'row':
+        return max(lanes, 1), outer, 0
+    if k.form == 'column':
+        block = choices.COLUMN_VECTORS * 16
+    else:
+        block = choices.BLOCK if lanes > choices.BLOCK and outer < 64 else max(lanes, 1)
+    return block, outer * native_printer.blocks(k, block) if lanes else 0, 0
+
+
+def _estimate(k, extent):
+    """Estimated nanoseconds of a launch, and of one item of its extent."""
+    elements = 1
+    for n in k.sizes:
+        elements *= n
+    cost = sum([e.cost for e in k.entries if e.kind == 'op'])
+    nbytes = sum([a.dtype.itemsize for a in k.accesses])
+    total = elements * (0.02 * cost + 0.05 * nbytes)
+    return total + 200, total / max(extent, 1)
+
+
+def _combining(x, i, layout):
+    """The kernel that adds up the partial results of a split reduction: value 0 are the parts, value 1 is the result."""
+    parts = aval((choices.PARTS, *x.aval.shape), x.aval.dtype)
+    instructions = [Instruction(ops.leaf, (), None, parts, 0), Instruction(x.op, (0,), ((0,),), x.aval)]
+    sizes, n = parts.shape, len(parts.shape)
+    step = Step('kernel', sizes, frozenset([0]))
+    step.roots, step.reads = [1], {0}
+    from .index import identity
+    step.source[1] = identity(sizes)
+    step.where[1] = step.source[1][1:]
+    _, offset, strides = layout
+    return Kernel(step, instructions, {1}, {0: (0, native.contiguous(sizes)), 1: (offset, strides)})
+
+
+def _product(x, operands, target, keywords, instructions):
+    """A dot_general by np.matmul, straight into its place."""
+    from ..ir.reference import as_matmul
+    a, b = (instructions[j].aval for j in x.inputs)
+    left, right, out = as_matmul(a.shape, b.shape, **keywords)
+    matrix = (*left[1][:-1], right[1][-1])
+    narrow = x.aval.dtype in (dtypes.float16, dtypes.bfloat16)
+
+    def run(holders):
+        p, q = (view(holders) for view in operands)
+        p, q = p.transpose(left[0]).reshape(left[1]), q.transpose(right[0]).reshape(right[1])
+        to = target(holders)
+        if narrow:
+            np.copyto(to, np.matmul(p.astype(np.float32), q.astype(np.float32)).reshape(out))
+        elif to.flags.c_contiguous:
+            np.matmul(p, q, out=to.reshape(matrix))
+        else:
+            np.copyto(to, np.matmul(p, q).reshape(out))
+    return run
+
+
+def _allocate(lives):
+    """(bytes of the arena, {key: offset}): first fit among the places that are free for the whole life."""
+    placed, offsets, top = [], {}, 0
+    for key, size, first, last in sorted(lives, key=lambda l: (-l[1], l[2])):
+        size = -(-max(size, 1) // 64) * 64 + 64
+        at = 0
+        for other_at, other_size, f, l in sorted(placed):
+            if first <= l and f <= last and at < other_at + other_size and other_at < at + size:
+                at = other_at + other_size
+        placed.append((at, size, first, last))
+        offsets[key] = at
+        top = max(top, at + size)
+    return top, offsets

@@ -1,0 +1,401 @@
+"""Scheduling: which values are stored, and which are computed together in one kernel.
+
+Roots are the values that must or should exist on their own: outputs, operands of libraries, reductions, dear values
+with several users. Everything else is inlined into the roots that use it. Roots are placed, in topological order, in
+the first step that may hold them: the list of steps is an execution order, and a root is placed no earlier than what
+it depends on, so every step stays convex.
+
+Before: m = max(x, 1); e = exp(x - m); s = sum(e, 1); y = e / s, four roots. After: one step over (rows, columns) that
+stores y.
+"""
+from ..ir import dtypes, ops
+from . import choices, index
+
+ASSEMBLED = {ops.concatenate, ops.slice_update}
+
+
+class Step:
+    """A kernel in the making (kind 'kernel'), a library call, or an assembled value ('library', 'assemble').
+
+    sizes: iteration axes; reduced: those that are reduced; where: root -> index map of its store; roots in order.
+    """
+
+    def __init__(self, kind, sizes=(), reduced=frozenset()):
+        self.kind, self.sizes, self.reduced = kind, tuple(sizes), reduced
+        self.roots, self.where, self.source, self.reads, self.entries = [], {}, {}, set(), 0
+        self.region = None
+
+    def row_sizes(self):
+        return tuple([n for axis, n in enumerate(self.sizes) if axis not in self.reduced])
+
+
+class Schedule:
+    """steps in order; placed: root -> number of its step; stored: roots that are needed outside of their step."""
+
+    def __init__(self, linear, supports):
+        self.linear, self.supports = linear, supports
+        self.instructions = linear.instructions
+        self.refusals = []
+        self.extra_roots = {}
+        while True:
+            try:
+                self._build()
+                return
+            except _Store as error:
+                self.extra_roots[error.value] = error.reason
+
+    def _build(self):
+        self.refusals = []
+        self._count_uses()
+        self._find_roots()
+        self.steps, self.placed = [], {}
+        waiting = []
+        for i in range(len(self.instructions)):
+            if i in self.roots:
+                waiting.append(i)
+                for j in [j for j in waiting if not self._waits(j)]:
+                    waiting.remove(j)
+                    self._place(j)
+        self._find_stored()
+
+    def _waits(self, i):
+        """Whether i is the new part of an array that has no place yet: the array is written first."""
+        return any(x.op is ops.slice_update and x.inputs[1] == i and x.inputs[0] not in self.placed
+                   for x in [self.instructions[user] for user in self.users[i]])
+
+    # --- roots ------------------------------------------------------------------------------------------------
+
+    def _count_uses(self):
+        self.users = [[] for _ in self.instructions]
+        for i, x in enumerate(self.instructions):
+            for j in set(x.inputs):
+                self.users[j].append(i)
+
+    def is_library(self, i):
+        """Whether an instruction is run by a library, on stored operands."""
+        x = self.instructions[i]
+        return x.op.library or x.op is ops.scatter or not self.supports(x, self.instructions)
+
+    def _find_roots(self):
+        roots, why = set(self.extra_roots), dict(self.extra_roots)
+        depth, cost = [0] * len(self.instructions), [0.0] * len(self.instructions)
+        self.library = [x.op not in (ops.leaf, ops.literal) and self.is_library(i)
+                        for i, x in enumerate(self.instructions)]
+
+        def root(i, reason):
+            if self.instructions[i].op is not ops.literal or reason in ('output', 'operand of a library'):
+                roots.add(i)
+                why.setdefault(i, reason)
+        for i in self.linear.outputs:
+            root(i, 'output')
+        for i, x in enumerate(self.instructions):
+            if x.op is ops.leaf:
+                roots.add(i)
+            elif self.library[i]:
+                root(i, x.op.name)
+                for j in x.inputs:
+                    root(j, 'operand of a library')
+            elif x.op in ASSEMBLED:
+                root(i, x.op.name)
+                for j in x.inputs:
+                    root(j, 'part of an array that is put together')
+            elif x.op.reduction:
+                root(i, 'reduction')
+            elif x.op is ops.gather:
+                root(x.inputs[0], 'source of a gather')
+            elif x.op is ops.fusion_barrier:
+                root(i, 'fusion_barrier')
+            for j in x.inputs:
+                self._stretched(i, j, cost, root)
+            depth[i] = 1 + max([depth[j] for j in x.inputs], default=0)
+            cost[i] = choices.recompute_cost(x) + sum([cost[j] for j in set(x.inputs)])
+            if i not in roots and len(self.users[i]) > 1 and cost[i] > choices.SHARE_COST:
+                root(i, 'dear and used more than once')
+            if i not in roots and depth[i] > choices.KERNEL_DEPTH and x.op.elementwise:
+                root(i, 'chain of operations is long enough')
+            if i in roots:
+                depth[i], cost[i] = 0, 0.0
+        self.roots, self.why = roots, why
+
+    def _stretched(self, i, j, cost, root):
+        """A dear value that broadcasting repeats often is computed once."""
+        x, y = self.instructions[i], self.instructions[j]
+        while y.op.view:
+            j = y.inputs[0]
+            y = self.instructions[j]
+        if y.op.elementwise and 1 < y.aval.size and y.aval.size * choices.STRETCH <= x.aval.size \
+                and cost[j] > choices.STRETCH_COST and x.op.elementwise:
+            root(j, 'dear and repeated by broadcasting')
+
+    # --- placing ----------------------------------------------------------------------------------------------
+
+    def _place(self, i):
+        x = self.instructions[i]
+        if x.op is ops.leaf:
+            self.placed[i] = -1
+        elif self.library[i] or x.op in ASSEMBLED:
+            step = Step('library' if self.library[i] else 'assemble')
+            step.roots.append(i)
+            self._append(step, i)
+        else:
+            self._place_in_kernel(i, x)
+
+    def _append(self, step, i):
+        self.steps.append(step)
+        self.placed[i] = len(self.steps) - 1
+
+    def _place_in_kernel(self, i, x):
+        source = x.inputs[0] if x.op.reduction else i
+        sizes = self.instructions[source].aval.shape
+        reduced = frozenset(reduced_axes(x)) if x.op.reduction else frozenset()
+        cone = self.cone(i, sizes)
+        earliest = self._earliest(i, cone)
+        best, best_score = None, 0
+        for number in range(max(earliest, 0), len(self.steps)):
+            score = self._score(self.steps[number], number, i, cone, reduced)
+            if score > best_score:
+                best, best_score = number, score
+        if best is None:
+            step = Step('kernel', cone.sizes, reduced)
+            step.region = x.region
+            self._append(step, i)
+            self._join(step, i, cone, cone.where_out(x))
+        else:
+            step = self.steps[best]
+            self.placed[i] = best
+            where = self._where_in(step, i, cone, reduced)
+            step.reduced = step.reduced or reduced
+            self._join(step, i, cone, where)
+
+    def _join(self, step, i, cone, where):
+        step.roots.append(i)
+        step.where[i], step.source[i] = where, cone.start
+        step.reads.update([d for d, _ in cone.reads])
+        step.entries += cone.entries
+
+    def _earliest(self, i, cone):
+        """First step in which i may stand: that of its dependencies where they may share one, else the next."""
+        earliest = 0
+        for dep, where in cone.reads:
+            placed = self.placed[dep]
+            step = self.steps[placed] if placed >= 0 else None
+            together = step is not None and step.kind == 'kernel'
+            earliest = max(earliest, placed if together else placed + 1)
+        for before in self._must_follow(i):
+            earliest = max(earliest, self.placed[before] + 1)
+        return earliest
+
+    def _must_follow(self, i):
+        """The part of an updated array is written after the array itself."""
+        for user in self.users[i]:
+            x = self.instructions[user]
+            if x.op is ops.slice_update and x.inputs[1] == i and x.inputs[0] in self.placed and x.inputs[0] != i:
+                if self.placed[x.inputs[0]] >= 0:
+                    yield x.inputs[0]
+
+    def _score(self, step, number, i, cone, reduced):
+        """Bytes saved by putting root i in a step; 0 where it can't be there."""
+        if step.kind != 'kernel' or step.entries + cone.entries > choices.KERNEL_ENTRIES:
+            return 0
+        if self._where_in(step, i, cone, reduced) is None:
+            return 0
+        saved = 0
+        for dep, where in cone.reads:
+            if self.placed[dep] == number:
+                if not self._aligned(step, dep, where, cone):
+                    return 0
+                saved += 2 * self.instructions[dep].aval.nbytes + 1
+            elif self.placed[dep] > number:
+                return 0
+            elif dep in step.reads:
+                saved += self.instructions[dep].aval.nbytes
+        for before in self._must_follow(i):
+            if self.placed[before] >= number:
+                return 0
+        return saved
+
+    def _where_in(self, step, i, cone, reduced):
+        """Index map of root i's store in a step's axes, None where it has no place there."""
+        x = self.instructions[i]
+        if cone.sizes == step.sizes:
+            if reduced:
+                if step.reduced and step.reduced != reduced:
+                    return None
+            elif step.reduced is None:
+                return None
+            return cone.where_out(x)
+        if not reduced and step.reduced:
+            rows = [axis for axis in range(len(step.sizes)) if axis not in step.reduced and step.sizes[axis] != 1]
+            big = [n for n in x.aval.shape if n != 1]
+            if big == [step.sizes[axis] for axis in rows] and tuple(cone.sizes) == x.aval.shape:
+                return row_map(x.aval.shape, rows, len(step.sizes))
+        return None
+
+    def _aligned(self, step, dep, where, cone):
+        """Whether a value computed in the step is read exactly where it is computed."""
+        shape = self.instructions[dep].aval.shape
+        if cone.sizes == step.sizes:
+            return normal(where, shape, step.sizes) == normal(step.where[dep], shape, step.sizes)
+        # a value of rows: its own axes are the step's rows
+        rows = [axis for axis in range(len(step.sizes)) if axis not in step.reduced and step.sizes[axis] != 1]
+        big = [axis for axis, n in enumerate(cone.sizes) if n != 1]
+        if len(rows) != len(big):
+            return False
+        lifted = tuple([relabel(e, dict(zip(big, rows)), len(step.sizes)) for e in where])
+        return normal(lifted, shape, step.sizes) == normal(step.where[dep], shape, step.sizes)
+
+    def _find_stored(self):
+        """Roots that somebody outside of their step needs."""
+        stored = set(self.linear.outputs)
+        for i in self.roots:
+            x = self.instructions[i]
+            for user in self.users[i]:
+                if self._used_elsewhere(i, user):
+                    stored.add(i)
+        self.stored = stored
+
+    def _used_elsewhere(self, i, user):
+        home, waiting, seen = self.placed[i], [user], set()
+        while waiting:
+            u = waiting.pop()
+            if u in seen:
+                continue
+            seen.add(u)
+            if u in self.placed:
+                if self.placed[u] != home or self.steps[home].kind != 'kernel':
+                    return True
+            else:
+                waiting += self.users[u]
+        return False
+
+    # --- cones ------------------------------------------------------------------------------------------------
+
+    def cone(self, i, sizes):
+        """What root i reads when it is computed over an iteration space of `sizes`."""
+        x = self.instructions[i]
+        factors = [(n,) for n in sizes]
+        while True:
+            flat = tuple([n for group in factors for n in group])
+            try:
+                return self._walk(i, x, sizes, factors, flat)
+            except index.NeedsSplit as split:
+                self._refine(factors, split)
+
+    def _refine(self, factors, split):
+        at = 0
+        for k, group in enumerate(factors):
+            if at <= split.axis < at + len(group):
+                inside = split.axis - at
+                factors[k] = group[:inside] + tuple(split.sizes) + group[inside + 1:]
+                return
+            at += len(group)
+        raise AssertionError('no such axis')
+
+    def _walk(self, i, x, shape, factors, sizes):
+        index._Extents.sizes = sizes
+        start = merged_map(factors, len(sizes))
+        cone = Cone(sizes, start)
+        stack = [(j, where) for j, where in operand_maps(x, self.instructions, start)] if not x.op.reduction \
+            else [(x.inputs[0], start)]
+        seen = set()
+        while stack:
+            j, where = stack.pop()
+            if (j, where) in seen:
+                continue
+            seen.add((j, where))
+            cone.entries += 1
+            if j in self.roots:
+                cone.reads.append((j, where))
+                continue
+            y = self.instructions[j]
+            try:
+                stack += operand_maps(y, self.instructions, where)
+            except index.NotAffine as error:
+                raise _Store(y.inputs[0], f'read through a reshape: {error}') from None
+        return cone
+
+
+class _Store(Exception):
+    """A value turned out to have to be stored."""
+
+    def __init__(self, value, reason):
+        self.value, self.reason = value, reason
+
+
+class Cone:
+    """reads: (root, index map); entries: number of values; sizes: iteration axes; start: the map of the shape."""
+
+    def __init__(self, sizes, start):
+        self.sizes, self.start, self.reads, self.entries = tuple(sizes), start, [], 0
+
+    def where_out(self, x):
+        """The map of the root's own store."""
+        if not x.op.reduction:
+            return self.start
+        axes = reduced_axes(x)
+        return tuple([e for axis, e in enumerate(self.start) if axis not in axes])
+
+
+def reduced_axes(x):
+    return (x.params[0],) if x.op in (ops.argmax, ops.argmin) else x.params[0]
+
+
+def merged_map(factors, n):
+    """Index map of a shape whose axes are cut into `factors`."""
+    result, at = [], 0
+    for group in factors:
+        coefficients, stride = [0] * n, 1
+        for k in range(len(group) - 1, -1, -1):
+            coefficients[at + k] = stride
+            stride *= group[k]
+        result.append((0, tuple(coefficients), ()))
+        at += len(group)
+    return tuple(result)
+
+
+def operand_maps(x, instructions, where):
+    """[(operand, map)] for an inlined instruction that is read at `where`."""
+    if x.op.view:
+        j = x.inputs[0]
+        return [(j, index.through_view(x, instructions[j].aval.shape, where))]
+    if x.op.elementwise:
+        return [(j, index.broadcast_operand(instructions[j].aval.shape, where)) for j in x.inputs]
+    if x.op is ops.gather:
+        rank = len(x.aval.shape) - (len(instructions[x.inputs[0]].aval.shape) - len(x.params[0]))
+        found = [(j, index.broadcast_operand(instructions[j].aval.shape, where[:rank])) for j in x.inputs[1:]]
+        return [(x.inputs[0], ('gather',)), *found]
+    return []                                                       # iota, literal
+
+
+def normal(where, shape, sizes):
+    """A map in which what doesn't matter is zero: axes of size 1."""
+    if where == ('gather',):
+        return None
+    result = []
+    for expression, n in zip(where, shape):
+        offset, coefficients, dynamic = expression
+        if n == 1:
+            result.append((0, (0,) * len(sizes), ()))
+        else:
+            result.append((offset, tuple([c if s != 1 else 0 for c, s in zip(coefficients, sizes)]), dynamic))
+    return tuple(result)
+
+
+def row_map(shape, rows, n):
+    """Index map of a value of rows (axes of size 1 may be anywhere) in a step with `n` axes."""
+    free = iter(rows)
+    result = []
+    for size in shape:
+        axis = next(free) if size != 1 else None
+        result.append((0, tuple([int(a == axis) for a in range(n)]), ()))
+    return tuple(result)
+
+
+def relabel(expression, mapping, n):
+    """An expression in other axes: mapping {old axis: new axis}, axes of size 1 are dropped."""
+    offset, coefficients, dynamic = expression
+    new = [0] * n
+    for axis, c in enumerate(coefficients):
+        if axis in mapping:
+            new[mapping[axis]] += c
+    return offset, tuple(new), dynamic

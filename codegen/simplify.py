@@ -1,0 +1,84 @@
+"""Simplification of a Linear: exact algebra, common subexpressions, dead code.
+
+Before: a = identity(x); b = a + y; c = x + y; out = b * c. After: b = x + y; out = b * b.
+Nothing here changes a result in floating point.
+"""
+from ..ir import ops
+from .program import Instruction, Linear
+
+_ALIASES = {ops.identity, ops.stop_gradient, ops.custom}
+
+
+class _Rewriter:
+    """Builds the new instruction list; equal instructions of one region are made once."""
+
+    def __init__(self):
+        self.instructions, self.lines, self.seen = [], [], {}
+
+    def add(self, instruction, inputs, line):
+        """Index of the simplified instruction over new inputs."""
+        op, params, made = instruction.op, instruction.params, self.instructions
+        if op in _ALIASES:
+            return inputs[0]
+        if op is ops.convert:
+            params = (params[0], False)
+            if made[inputs[0]].aval.dtype == params[0]:
+                return inputs[0]
+        elif op is ops.select and inputs[1] == inputs[2] and made[inputs[1]].aval.shape == instruction.aval.shape:
+            return inputs[1]
+        elif op is ops.neg and made[inputs[0]].op is ops.neg:
+            return made[inputs[0]].inputs[0]
+        elif op is ops.reshape and made[inputs[0]].op is ops.reshape:
+            inputs = list(made[inputs[0]].inputs)
+        elif op is ops.dot_general:
+            inputs, params = self.fold_transposes(inputs, params)
+        if op is ops.reshape and made[inputs[0]].aval.shape == instruction.aval.shape:
+            return inputs[0]
+        key = (op, tuple(inputs), params, instruction.aval.shape, instruction.aval.dtype, instruction.slot,
+               instruction.region)
+        found = self.seen.get(key)
+        if found is None:
+            made.append(Instruction(op, tuple(inputs), params, instruction.aval, instruction.slot, instruction.region))
+            self.lines.append(line)
+            found = self.seen[key] = len(made) - 1
+        return found
+
+
+    def fold_transposes(self, inputs, params):
+        """Products read their operands with any strides: a transposition becomes other axis numbers."""
+        inputs, params = list(inputs), list(params)
+        for side in (0, 1):
+            x = self.instructions[inputs[side]]
+            contract, batch = params[side], params[2 + side]
+            if x.op is not ops.transpose or len(x.aval.shape) - len(contract) - len(batch) > 1:
+                continue
+            permutation = x.params[0]
+            params[side] = tuple([permutation[a] for a in contract])
+            params[2 + side] = tuple([permutation[a] for a in batch])
+            inputs[side] = x.inputs[0]
+        return inputs, tuple(params)
+
+
+def simplify(linear):
+    """The simplified Linear."""
+    rewriter, new = _Rewriter(), []
+    for instruction, line in zip(linear.instructions, linear.lines):
+        new.append(rewriter.add(instruction, [new[i] for i in instruction.inputs], line))
+    return _without_dead(rewriter, [new[i] for i in linear.outputs], [new[i] for i in linear.free])
+
+
+def _without_dead(rewriter, outputs, free):
+    """Drop what no output needs; leaves and scalars keep their slots."""
+    instructions, alive = rewriter.instructions, set(outputs)
+    for index in range(len(instructions) - 1, -1, -1):
+        if index in alive:
+            alive.update(instructions[index].inputs)
+    place, kept, lines = {}, [], []
+    for index, x in enumerate(instructions):
+        if index in alive:
+            place[index] = len(kept)
+            kept.append(Instruction(x.op, tuple([place[i] for i in x.inputs]), x.params, x.aval, x.slot, x.region))
+            lines.append(rewriter.lines[index])
+    result = Linear(kept, [place[i] for i in outputs], [place[i] for i in free if i in place])
+    result.lines = lines
+    return result

@@ -1,0 +1,611 @@
+"""Elementwise functions: one line of a table where an operation does it, a few lines where several do.
+
+A kind says what becomes of the operands' types: 'arithmetic' promotes them, 'inexact' goes on to a float,
+'bits', 'integer', 'comparison' and 'same' refuse or promote as their names say.
+"""
+import builtins
+import math
+
+import numpy as onp
+
+from .. import array as arrays
+from ..array import _operator, elementwise, power as _power
+from ._util import (Array, Node, array_of, build, dtypes, inexact_array, no_out, node_of, ops, promoted, result_aval,
+                    wrap)
+
+__all__ = []
+_PLANS_KEPT = 5000
+
+
+def _publish(function, name, doc):
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    function.__module__ = 'lazy.numpy'
+    globals()[name] = function
+    __all__.append(name)
+    return function
+
+
+def _unary(name, op, kind, doc):
+    """A function of one operand. What a type becomes is decided once and kept."""
+    plans = {}
+
+    def function(x, /):
+        node = x._node if type(x) is Array else node_of(x)
+        result = plans.get(node.aval)
+        if result is None:
+            dtype, weak = arrays.common(kind, name, [node.aval])
+            if dtype != node.aval.dtype:
+                node = build.convert(node, dtype, weak)
+                return wrap(Node(op, (node,), None, result_aval(op, (node,), None)))
+            if len(plans) > _PLANS_KEPT:
+                plans.clear()
+            result = plans[node.aval] = result_aval(op, (node,), None)
+        return wrap(Node(op, (node,), None, result))
+    return _publish(function, name, f'{doc}\n\n    Elementwise; {_DTYPES[kind]}.')
+
+
+def _rounding(name, op, doc):
+    """Functions that leave integers and booleans as they are."""
+    def function(x, /):
+        node = node_of(x)
+        if not dtypes.is_inexact(node.aval.dtype):
+            return wrap(node)
+        return wrap(Node(op, (node,), None, result_aval(op, (node,), None)))
+    return _publish(function, name, f'{doc}\n\n    Elementwise; integers are returned as they are.')
+
+
+def _test(name, op, otherwise, doc):
+    """Tests for special values, of which integers have none."""
+    def function(x, /):
+        node = node_of(x)
+        if dtypes.is_inexact(node.aval.dtype):
+            return wrap(Node(op, (node,), None, result_aval(op, (node,), None)))
+        return wrap(build.full(node.aval.shape, otherwise, dtypes.bool_))
+    return _publish(function, name, f'{doc}\n\n    Elementwise; the result is boolean.')
+
+
+def _binary(name, op, kind, doc):
+    method, reflected = _operator(op, kind)
+
+    def function(x1, x2, /, *, out=None, where=None):
+        if out is not None or where is not None:
+            _no_ufunc_arguments(name)
+        if type(x1) is Array:
+            result = method(x1, x2)
+        elif type(x2) is Array:
+            result = reflected(x2, x1)
+        else:
+            result = NotImplemented
+        return elementwise(op, x1, x2, kind=kind) if result is NotImplemented else result
+    return _publish(function, name, f'{doc}\n\n    Elementwise, with broadcasting; {_DTYPES[kind]}.')
+
+
+def _logical(name, op, doc):
+    def function(x1, x2, /, *, out=None, where=None):
+        if out is not None or where is not None:
+            _no_ufunc_arguments(name)
+        a, b = [build.convert(node_of(x), dtypes.bool_) for x in (x1, x2)]
+        return wrap(build.apply(op, a, b))
+    return _publish(function, name, f'{doc}\n\n    Elementwise, with broadcasting; what is not zero is true.')
+
+
+def _no_ufunc_arguments(name):
+    raise NotImplementedError(f'the out and where arguments of {name} are not supported: use lazy.numpy.where')
+
+
+_DTYPES = {'arithmetic': 'operands are promoted to their common dtype', 'inexact': 'integers become floats',
+           'bits': 'for integers and booleans', 'integer': 'for integers', 'comparison': 'the result is boolean'}
+
+for _row in (
+        ('sqrt', ops.sqrt, 'inexact', 'Square root; NaN for negative reals.'),
+        ('cbrt', ops.cbrt, 'inexact', 'Cube root.'),
+        ('exp', ops.exp, 'inexact', 'e to the power of x.'),
+        ('expm1', ops.expm1, 'inexact', 'exp(x) - 1, exact for small x.'),
+        ('log', ops.log, 'inexact', 'Natural logarithm.'),
+        ('log1p', ops.log1p, 'inexact', 'log(1 + x), exact for small x.'),
+        ('sin', ops.sin, 'inexact', 'Sine of x in radians.'),
+        ('cos', ops.cos, 'inexact', 'Cosine of x in radians.'),
+        ('tan', ops.tan, 'inexact', 'Tangent of x in radians.'),
+        ('arcsin', ops.asin, 'inexact', 'Inverse sine, in radians.'),
+        ('arccos', ops.acos, 'inexact', 'Inverse cosine, in radians.'),
+        ('arctan', ops.atan, 'inexact', 'Inverse tangent, in radians.'),
+        ('sinh', ops.sinh, 'inexact', 'Hyperbolic sine.'),
+        ('cosh', ops.cosh, 'inexact', 'Hyperbolic cosine.'),
+        ('tanh', ops.tanh, 'inexact', 'Hyperbolic tangent.'),
+        ('arcsinh', ops.asinh, 'inexact', 'Inverse hyperbolic sine.'),
+        ('arccosh', ops.acosh, 'inexact', 'Inverse hyperbolic cosine.'),
+        ('arctanh', ops.atanh, 'inexact', 'Inverse hyperbolic tangent.'),
+        ('negative', ops.neg, 'arithmetic', '-x.'),
+        ('invert', ops.not_, 'bits', 'Bitwise not; logical not for booleans.')):
+    _unary(*_row)
+
+for _row in (('floor', ops.floor, 'The largest integer that is not above x.'),
+             ('ceil', ops.ceil, 'The smallest integer that is not below x.'),
+             ('trunc', ops.trunc, 'x without its fraction.')):
+    _rounding(*_row)
+
+for _row in (('isnan', ops.is_nan, False, 'Whether x is NaN.'),
+             ('isinf', ops.is_inf, False, 'Whether x is an infinity.'),
+             ('isfinite', ops.is_finite, True, 'Whether x is neither NaN nor an infinity.')):
+    _test(*_row)
+
+for _row in (
+        ('add', ops.add, 'arithmetic', 'x1 + x2.'),
+        ('subtract', ops.sub, 'arithmetic', 'x1 - x2.'),
+        ('multiply', ops.mul, 'arithmetic', 'x1 * x2.'),
+        ('divide', ops.div, 'inexact', 'x1 / x2.'),
+        ('floor_divide', ops.floor_divide, 'arithmetic', 'The largest integer not above x1 / x2; 0 for integers over 0.'),
+        ('remainder', ops.remainder, 'arithmetic', 'x1 - x2 * floor(x1 / x2), with the sign of x2.'),
+        ('fmod', ops.rem, 'arithmetic', 'Remainder of the division rounded to zero, with the sign of x1.'),
+        ('maximum', ops.max_, 'arithmetic', 'The larger one; NaN if either is.'),
+        ('minimum', ops.min_, 'arithmetic', 'The smaller one; NaN if either is.'),
+        ('fmax', ops.fmax, 'arithmetic', 'The larger one; NaN only if both are.'),
+        ('fmin', ops.fmin, 'arithmetic', 'The smaller one; NaN only if both are.'),
+        ('arctan2', ops.atan2, 'inexact', 'Angle of the point (x2, x1), in radians from -pi to pi.'),
+        ('hypot', ops.hypot, 'inexact', 'sqrt(x1**2 + x2**2) without overflow.'),
+        ('nextafter', ops.nextafter, 'inexact', 'The next float after x1 in the direction of x2.'),
+        ('copysign', ops.copysign, 'inexact', 'x1 with the sign of x2.'),
+        ('logaddexp', ops.logaddexp, 'inexact', 'log(exp(x1) + exp(x2)) without overflow.'),
+        ('bitwise_and', ops.and_, 'bits', 'x1 & x2.'),
+        ('bitwise_or', ops.or_, 'bits', 'x1 | x2.'),
+        ('bitwise_xor', ops.xor, 'bits', 'x1 ^ x2.'),
+        ('left_shift', ops.shift_left, 'integer', 'x1 * 2**x2, in the bits.'),
+        ('right_shift', ops.shift_right_arithmetic, 'integer', 'x1 / 2**x2 rounded down, in the bits.'),
+        ('gcd', ops.gcd, 'integer', 'Greatest common divisor.'),
+        ('equal', ops.eq, 'comparison', 'x1 == x2.'),
+        ('not_equal', ops.ne, 'comparison', 'x1 != x2.'),
+        ('less', ops.lt, 'comparison', 'x1 < x2.'),
+        ('less_equal', ops.le, 'comparison', 'x1 <= x2.'),
+        ('greater', ops.gt, 'comparison', 'x1 > x2.'),
+        ('greater_equal', ops.ge, 'comparison', 'x1 >= x2.')):
+    _binary(*_row)
+
+for _row in (('logical_and', ops.and_, 'Whether both are true.'), ('logical_or', ops.or_, 'Whether one is true.'),
+             ('logical_xor', ops.xor, 'Whether exactly one is true.')):
+    _logical(*_row)
+
+
+def _function(f):
+    """Enter a function that is written out into the list of names."""
+    __all__.append(f.__name__)
+    return f
+
+
+def _integers_pass(function):
+    """fmax and fmin of integers are maximum and minimum."""
+    plain = {'fmax': maximum, 'fmin': minimum}[function.__name__]
+
+    def chosen(x1, x2):
+        if all(not dtypes.is_inexact(node_of(x).aval.dtype) for x in (x1, x2)):
+            return plain(x1, x2)
+        return function(x1, x2)
+    chosen.__name__ = chosen.__qualname__ = function.__name__
+    chosen.__doc__ = function.__doc__
+    return chosen
+
+
+fmax, fmin = _integers_pass(fmax), _integers_pass(fmin)
+
+
+# --- signs, parts and powers -------------------------------------------------------------------------------------
+
+@_function
+def abs(x, /):
+    """Absolute value; of complex numbers the modulus, which is real. Booleans and unsigned are returned as they are.
+
+    >>> import lazy.numpy as np
+    >>> np.abs(np.array([-1, 2])).tolist()
+    [1, 2]
+    """
+    node = node_of(x)
+    if dtypes.kind(node.aval.dtype) in 'bu':
+        return wrap(node)
+    return wrap(Node(ops.abs_, (node,), None, result_aval(ops.abs_, (node,), None)))
+
+
+@_function
+def fabs(x, /):
+    """Absolute value as a float."""
+    return abs(inexact_array(_real_only(x, 'fabs')))
+
+
+@_function
+def positive(x, /):
+    """x itself; TypeError for booleans."""
+    if node_of(x).aval.dtype == dtypes.bool_:
+        raise TypeError('positive is not for booleans')
+    return array_of(x)
+
+
+@_function
+def sign(x, /):
+    """-1, 0 or 1 by the sign of x (NaN stays); x / |x| for complex numbers."""
+    node = node_of(x)
+    kind = dtypes.kind(node.aval.dtype)
+    if kind == 'b':
+        raise TypeError('sign is not for booleans')
+    if kind == 'u':
+        return wrap(build.convert(build.apply(ops.ne, node, build.literal(0, node.aval.dtype)), node.aval.dtype))
+    return wrap(build.apply(ops.sign, node))
+
+
+@_function
+def signbit(x, /):
+    """Whether the sign bit is set: true for -0.0 as well."""
+    node = node_of(x)
+    if dtypes.kind(node.aval.dtype) == 'f':
+        return wrap(build.apply(ops.signbit, node))
+    return wrap(node) < 0 if dtypes.kind(node.aval.dtype) == 'i' else wrap(build.full(node.aval.shape, False, dtypes.bool_))
+
+
+@_function
+def square(x, /):
+    """x * x."""
+    node = node_of(x)
+    op = ops.mul if node.aval.dtype == dtypes.bool_ else ops.square
+    return wrap(build.apply(op, node, node) if op is ops.mul else build.apply(op, node))
+
+
+@_function
+def reciprocal(x, /):
+    """1 / x; integers are divided as floats."""
+    return wrap(build.apply(ops.reciprocal, inexact_array(x)._node))
+
+
+@_function
+def power(x1, x2, /):
+    """x1 ** x2. A Python integer as exponent is a power by repeated products.
+
+    Raises ValueError for integers to a negative integer power that is written as a Python number.
+
+    >>> import lazy.numpy as np
+    >>> np.power(np.arange(3.), 2).tolist()
+    [0.0, 1.0, 4.0]
+    """
+    return _power(x1, x2)
+
+
+@_function
+def float_power(x1, x2, /):
+    """x1 ** x2, computed in floats."""
+    a, b = promoted(x1, x2, inexact=True)
+    return wrap(build.apply(ops.pow_, a, b))
+
+
+@_function
+def exp2(x, /):
+    """2 to the power of x."""
+    return _with_complex(x, ops.exp2, lambda z: exp(z * math.log(2)))
+
+
+@_function
+def log2(x, /):
+    """Logarithm to base 2."""
+    return _with_complex(x, ops.log2, lambda z: log(z) / math.log(2))
+
+
+@_function
+def log10(x, /):
+    """Logarithm to base 10."""
+    return _with_complex(x, ops.log10, lambda z: log(z) / math.log(10))
+
+
+def _with_complex(x, op, of_complex):
+    x = inexact_array(x)
+    return of_complex(x) if dtypes.kind(x.dtype) == 'c' else wrap(build.apply(op, x._node))
+
+
+def _real_only(x, name):
+    node = node_of(x)
+    if dtypes.kind(node.aval.dtype) == 'c':
+        raise TypeError(f'{name} is not for complex numbers, got {node.aval}')
+    return wrap(node)
+
+
+@_function
+def logaddexp2(x1, x2, /, *, out=None, where=None):
+    """log2(2**x1 + 2**x2) without overflow."""
+    a, b = [wrap(n) * math.log(2) for n in promoted(x1, x2, inexact=True)]
+    return logaddexp(a, b) * (1 / math.log(2))
+
+
+@_function
+def real(val, /):
+    """The real part."""
+    node = node_of(val)
+    return wrap(build.real(node) if dtypes.kind(node.aval.dtype) == 'c' else node)
+
+
+@_function
+def imag(val, /):
+    """The imaginary part; zeros for real arrays."""
+    node = node_of(val)
+    return wrap(build.imag(node) if dtypes.kind(node.aval.dtype) == 'c' else build.zeros(node.aval))
+
+
+@_function
+def conjugate(x, /):
+    """The complex conjugate; real arrays are returned as they are."""
+    node = node_of(x)
+    return wrap(build.conj(node) if dtypes.kind(node.aval.dtype) == 'c' else node)
+
+
+@_function
+def angle(z, deg=False):
+    """The angle of a complex number, from -pi to pi, or in degrees."""
+    z = inexact_array(z)
+    if dtypes.kind(z.dtype) == 'c':
+        result = arctan2(imag(z), real(z))
+    else:
+        from .indexing import where
+        result = where(z < 0, math.pi, where(isnan(z), z, 0)).astype(z.dtype)
+    return rad2deg(result) if deg else result
+
+
+# --- rounding ------------------------------------------------------------------------------------------------------
+
+@_function
+def rint(x, /):
+    """The nearest integer, ties to even."""
+    return round(inexact_array(x))
+
+
+@_function
+def round(a, decimals=0, out=None):
+    """Rounded to `decimals` decimal places, ties to even.
+
+    >>> import lazy.numpy as np
+    >>> np.round(np.array([0.5, 1.5, 2.25]), 1).tolist()
+    [0.5, 1.5, 2.200000047683716]
+    """
+    no_out(out, 'round')
+    x = array_of(a)
+    kind = dtypes.kind(x.dtype)
+    if kind == 'c':
+        return wrap(build.complex_(round(real(x), decimals)._node, round(imag(x), decimals)._node))
+    if kind in 'biu':
+        if decimals >= 0:
+            return x
+        scale = 10 ** -decimals
+        return (round(x.astype(dtypes.default_float()) / scale) * scale).astype(x.dtype)
+    if not decimals:
+        return wrap(build.apply(ops.round_, x._node))
+    if x.dtype.itemsize < 4:
+        return round(x.astype(dtypes.float32), decimals).astype(x.dtype)
+    scale = 10.0 ** builtins.abs(decimals)
+    scaled = x * scale if decimals > 0 else x / scale
+    rounded = wrap(build.apply(ops.round_, scaled._node))
+    return rounded / scale if decimals > 0 else rounded * scale
+
+
+@_function
+def fix(x, /):
+    """x without its fraction."""
+    return trunc(x)
+
+
+@_function
+def modf(x, /, out=None):
+    """(fraction, integer part), both with the sign of x."""
+    no_out(out, 'modf')
+    x = inexact_array(_real_only(x, 'modf'))
+    whole = trunc(x)
+    from .indexing import where
+    return copysign(where(isinf(x), 0, x - whole), x), whole
+
+
+@_function
+def frexp(x, /):
+    """(mantissa, exponent) with x = mantissa * 2**exponent and 0.5 <= |mantissa| < 1."""
+    from .indexing import where
+    x = inexact_array(_real_only(x, 'frexp'))
+    wide = x if x.dtype.itemsize >= 4 else x.astype(dtypes.float32)
+    digits, bits = (52, 64) if wide.dtype == dtypes.float64 else (23, 32)
+    integer = onp.dtype(f'int{bits}')
+    scaled = wide * 2.0 ** (digits + 2)                              # subnormals become normal
+    raw = wrap(build.make(ops.bitcast, (scaled._node,), (integer,)))
+    bias = (1 << (bits - digits - 2)) - 1
+    stored = (raw >> digits) & (2 * bias + 1)
+    plain = wrap(build.make(ops.bitcast, (wide._node,), (integer,)))
+    stored_plain = (plain >> digits) & (2 * bias + 1)
+    small = stored_plain == 0
+    exponent = where(small, stored - (digits + 2), stored_plain) - (bias - 1)
+    chosen = where(small, raw, plain)
+    mantissa = (chosen & ~((2 * bias + 1) << digits)) | ((bias - 1) << digits)
+    special = (wide == 0) | ~isfinite(wide)
+    mantissa = where(special, wide, wrap(build.make(ops.bitcast, (mantissa._node,), (wide.dtype,))))
+    return mantissa.astype(x.dtype), where(special, 0, exponent).astype(dtypes.int32)
+
+
+@_function
+def ldexp(x1, x2, /):
+    """x1 * 2**x2."""
+    x = inexact_array(_real_only(x1, 'ldexp'))
+    n = array_of(x2)
+    if not dtypes.is_integer(n.dtype) and n.dtype != dtypes.bool_:
+        raise TypeError(f'ldexp needs an integer exponent, got {n.dtype}')
+    n = n.astype(dtypes.int32)
+    half = n >> 1                                                    # two factors: 2**n itself may overflow
+    quarter, rest = half >> 1, n - half - (half >> 1)
+    wide = x.astype(dtypes.float32) if x.dtype.itemsize < 4 else x
+    two = lambda e: exp2(e.astype(wide.dtype))
+    return (wide * two(half - (half >> 1)) * two(quarter) * two(rest)).astype(x.dtype)
+
+
+@_function
+def spacing(x, /):
+    """Distance from x to the next float of larger magnitude, with the sign of x."""
+    x = inexact_array(_real_only(x, 'spacing'))
+    size = abs(x)
+    return copysign(nextafter(size, math.inf) - size, x)
+
+
+# --- others ----------------------------------------------------------------------------------------------------------
+
+@_function
+def logical_not(x, /):
+    """Whether x is zero or false."""
+    return wrap(build.apply(ops.not_, build.convert(node_of(x), dtypes.bool_)))
+
+
+@_function
+def divmod(x1, x2, /):
+    """(x1 // x2, x1 % x2)."""
+    return floor_divide(x1, x2), remainder(x1, x2)
+
+
+@_function
+def lcm(x1, x2):
+    """Least common multiple."""
+    from .indexing import where
+    divisor = gcd(x1, x2)
+    return abs(array_of(x1) // where(divisor == 0, 1, divisor) * x2)
+
+
+@_function
+def heaviside(x1, x2, /):
+    """0 for x1 < 0, x2 for x1 == 0, 1 for x1 > 0."""
+    from .indexing import where
+    a, b = [wrap(n) for n in promoted(x1, x2, inexact=True)]
+    return where(a < 0, 0, where(a > 0, 1, where(a == 0, b, a))).astype(a.dtype)
+
+
+@_function
+def sinc(x, /):
+    """sin(pi x) / (pi x), 1 at 0."""
+    from .indexing import where
+    x = inexact_array(x)
+    safe = where(x == 0, 1, x) * math.pi
+    return where(x == 0, 1 - (x * math.pi) ** 2 / 6, sin(safe) / safe)   # the series gives the derivatives at 0
+
+
+@_function
+def i0(x):
+    """Modified Bessel function of the first kind, order 0."""
+    x = inexact_array(_real_only(x, 'i0'))
+    return wrap(build.apply(ops.bessel_i0e, x._node)) * exp(abs(x))
+
+
+@_function
+def deg2rad(x, /):
+    """Degrees to radians."""
+    return inexact_array(x) * (math.pi / 180)
+
+
+@_function
+def rad2deg(x, /):
+    """Radians to degrees."""
+    return inexact_array(x) * (180 / math.pi)
+
+
+@_function
+def bitwise_count(x, /):
+    """Number of one bits of |x|, as uint8."""
+    node = node_of(x)
+    if node.aval.dtype == dtypes.bool_:
+        node = build.convert(node, dtypes.uint8)
+    if not dtypes.is_integer(node.aval.dtype):
+        raise TypeError(f'bitwise_count is for integers, got {node.aval}')
+    if dtypes.kind(node.aval.dtype) == 'i':
+        node = build.apply(ops.abs_, node)
+    return wrap(build.convert(build.apply(ops.population_count, node), dtypes.uint8))
+
+
+@_function
+def isposinf(x, /, out=None):
+    """Whether x is +infinity."""
+    no_out(out, 'isposinf')
+    return _is_infinity(x, math.inf, 'isposinf')
+
+
+@_function
+def isneginf(x, /, out=None):
+    """Whether x is -infinity."""
+    no_out(out, 'isneginf')
+    return _is_infinity(x, -math.inf, 'isneginf')
+
+
+def _is_infinity(x, value, name):
+    x = _real_only(x, name)
+    return x == value if dtypes.is_inexact(x.dtype) else isinf(x)
+
+
+@_function
+def isreal(x):
+    """Whether the imaginary part is zero."""
+    return imag(x) == 0
+
+
+@_function
+def iscomplex(x):
+    """Whether the imaginary part is not zero."""
+    return imag(x) != 0
+
+
+@_function
+def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether |a - b| <= atol + rtol * |b|; equal infinities are close.
+
+    >>> import lazy.numpy as np
+    >>> np.isclose(np.array([1.0, np.nan]), np.array([1.0 + 1e-7, np.nan])).tolist()
+    [True, False]
+    """
+    a, b = [wrap(n) for n in promoted(a, b)]
+    if not dtypes.is_inexact(a.dtype):
+        a, b = [wrap(n) for n in promoted(a, b, inexact=True)]
+    close = (abs(a - b) <= atol + rtol * abs(b)) & isfinite(b) | (a == b)
+    return close | (isnan(a) & isnan(b)) if equal_nan else close
+
+
+@_function
+def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
+    """x with NaN as `nan`, infinities as the largest finite numbers or as given."""
+    from .indexing import where
+    x = array_of(x)
+    kind = dtypes.kind(x.dtype)
+    if kind in 'biu':
+        return x
+    if kind == 'c':
+        parts = [nan_to_num(part, copy, nan, posinf, neginf)._node for part in (real(x), imag(x))]
+        return wrap(build.complex_(*parts))
+    from .types import finfo
+    info = finfo(x.dtype)
+    posinf = float(info.max) if posinf is None else posinf
+    neginf = float(info.min) if neginf is None else neginf
+    x = where(isnan(x), nan, x)
+    return where(x == math.inf, posinf, where(x == -math.inf, neginf, x))
+
+
+@_function
+def unwrap(p, discont=None, axis=-1, period=2 * math.pi):
+    """p with jumps of more than half a period removed by adding multiples of the period."""
+    from .indexing import where
+    from .reductions import cumsum
+    from .shape import concatenate, diff
+    p = array_of(p)
+    if dtypes.kind(p.dtype) == 'c':
+        raise TypeError(f'unwrap is not for complex numbers, got {p.aval}')
+    integers = dtypes.is_integer(p.dtype) and dtypes.is_integer(node_of(period).aval.dtype)
+    if not integers:
+        p = inexact_array(p)
+    d = diff(p, axis=axis)
+    half = period // 2 if integers else period / 2
+    wrapped = remainder(d + half, period) - half
+    wrapped = where((wrapped == -half) & (d > 0), half, wrapped)
+    correction = where(abs(d) < (half if discont is None else discont), 0, wrapped - d)
+    start = build.slice_axis(p._node, axis % p.ndim, 0, min(1, p.shape[axis]))
+    rest = build.slice_axis(p._node, axis % p.ndim, 1, p.shape[axis]) if p.shape[axis] else start
+    return concatenate([wrap(start), wrap(rest) + cumsum(correction, axis)], axis)
+
+
+# --- other names of the same functions ------------------------------------------------------------------------------
+
+for _new, _old in (('absolute', 'abs'), ('acos', 'arccos'), ('acosh', 'arccosh'), ('asin', 'arcsin'),
+                   ('asinh', 'arcsinh'), ('atan', 'arctan'), ('atan2', 'arctan2'), ('atanh', 'arctanh'),
+                   ('bitwise_invert', 'invert'), ('bitwise_not', 'invert'), ('bitwise_left_shift', 'left_shift'),
+                   ('bitwise_right_shift', 'right_shift'), ('conj', 'conjugate'), ('degrees', 'rad2deg'),
+                   ('radians', 'deg2rad'), ('mod', 'remainder'), ('pow', 'power'), ('true_divide', 'divide'),
+                   ('around', 'round')):
+    globals()[_new] = globals()[_old]
+    __all__.append(_new)
