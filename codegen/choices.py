@@ -26,6 +26,9 @@ SPLIT_SIZE, SPLIT_LANES, PARTS = 1 << 16, 256, 64
 # Columns reduced together, in vectors: this many cache lines are read in a row.
 COLUMN_VECTORS = 8
 
+# Rows of a tile in which what is read across is turned around: two cache lines of float32 along the other axis.
+TILE_ROWS = 32
+
 # Elements of a long axis that are one item of what threads share out.
 BLOCK = 16384
 

@@ -50,6 +50,7 @@ class Kernel:
         for i in step.roots:
             if i in stored:
                 self._store(i)
+        self._order_axes()
         self._collapse()
         self._finish()
 
@@ -200,6 +201,22 @@ class Kernel:
     def _tables(self):
         return [a.strides for a in self.accesses] + [r[1] for r in self.ramps]
 
+    def _order_axes(self):
+        """The axis that most accesses walk element by element goes last: it becomes the lane axis."""
+        n = len(self.sizes)
+        score = [sum([a.strides[axis] == 1 for a in self.accesses]) if self.sizes[axis] > 1 else -1 for axis in range(n)]
+        if not n or score[-1] == max(score):
+            return
+        best = max(range(n), key=lambda axis: (score[axis], axis))
+        order = [axis for axis in range(n) if axis != best] + [best]
+        place = {axis: i for i, axis in enumerate(order)}
+        self.sizes = [self.sizes[axis] for axis in order]
+        self.reduced = {place[axis] for axis in self.reduced}
+        for table in self._tables():
+            table[:] = [table[axis] for axis in order]
+        for e in self.entries:
+            e.axes = frozenset([place[axis] for axis in e.axes])
+
     def _collapse(self):
         """Drop axes of size 1, merge neighbours that every access walks as one; keep at least one axis."""
         keep = [axis for axis, n in enumerate(self.sizes) if n != 1]
@@ -246,6 +263,7 @@ class Kernel:
         self.parallel = [axis for axis in range(len(self.sizes)) if axis not in self.loop
                          and not (self.form == 'column' and axis == self.lane)]
         self.split = self._should_split()
+        self.tile = self._tile_axis()
         self._plan_passes()
         self.text = self._describe()
 
@@ -262,6 +280,21 @@ class Kernel:
         return self.sizes[first] >= 4 * choices.PARTS and all(
             self.entries[e].kind == 'reduce' and self.entries[e].stage == 1
             and self.entries[e].op not in (ops.argmax, ops.argmin) for e, _ in self.stores)
+
+    def _tile_axis(self):
+        """The axis along which a map reads something element by element while its lanes are far apart, or None."""
+        found = {axis for a in self.accesses[:] for axis in self.parallel
+                 if not a.dynamic and a.strides[axis] == 1 and a.strides[self.lane] not in (0, 1)}
+        big = self.form == 'map' and all(self.sizes[axis] >= 2 * choices.TILE_ROWS for axis in (*found, self.lane))
+        stores = {number for _, number in self.stores}
+        apart = any(self.accesses[number].strides[self.lane] != 1 for number in stores)
+        return found.pop() if len(found) == 1 and big and not apart else None
+
+    def transposed(self, access):
+        """Whether a load is to be turned around in tiles."""
+        a = self.accesses[access]
+        return self.tile is not None and not a.dynamic and a.strides[self.tile] == 1 \
+            and a.strides[self.lane] not in (0, 1)
 
     def in_loop(self, e):
         return bool(self.entries[e].axes & self.loop)
@@ -321,10 +354,9 @@ class Kernel:
 
     def _describe(self):
         """The canonical text: everything the code depends on, no sizes."""
-        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split}']
-        for a in self.accesses:
-            classes = ''.join('0' if not s else '1' if s == 1 and axis == self.lane else 's'
-                              for axis, s in enumerate(a.strides))
+        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} tile={self.tile}']
+        for number, a in enumerate(self.accesses):
+            classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
             lines.append(f'array {a.dtype.name} {classes} {[d[0] for d in a.dynamic]} {a.mode}')
         for _, dtype in self.scalars:
             lines.append(f'scalar {dtype.name}')
@@ -339,6 +371,6 @@ class Kernel:
 
     def stride_class(self, access, axis):
         s = self.accesses[access].strides[axis]
-        return '0' if not s else '1' if s == 1 and axis == self.lane else 's'
+        return '0' if not s else '1' if s == 1 and axis in (self.lane, self.tile) else 's'
 
 

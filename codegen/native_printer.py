@@ -47,7 +47,7 @@ class _Printer:
     def __init__(self, kernel, name, module):
         self.k, self.name, self.module = kernel, name, module
         self.width = vector_width(kernel, module.features)
-        self.lines, self.count, self.label = [], 0, 'entry'
+        self.lines, self.allocas, self.count, self.label = [], [], 0, 'entry'
         self.n = len(kernel.sizes)
         self.cached, self.first_pass, self.passes = kernel.cached, kernel.first_pass, kernel.passes
 
@@ -112,7 +112,7 @@ class _Printer:
         self.line('ret void')
         head = (f'define void @{self.name}(ptr noalias %slots, ptr noalias %constants, i64 %lo, i64 %hi, '
                 f'i64 %worker) {{\nentry:\n')
-        return head + '\n'.join(self.lines) + '\n}\n'
+        return head + '\n'.join(self.allocas + self.lines) + '\n}\n'
 
     def _arguments(self):
         k = self.k
@@ -167,12 +167,17 @@ class _Printer:
                 self.loop(lo, hi, self.block_size, [], lambda i, _: self._one_block(body, {}, i, size))
             return
 
+        sizes = list(self.sizes)
+        if k.tile is not None:
+            padded = self.new(f'add i64 {self.sizes[k.tile]}, {choices.TILE_ROWS - 1}')
+            sizes[k.tile] = self.new(f'udiv i64 {padded}, {choices.TILE_ROWS}')
+
         def one(i, _):
             rest, index = i, {}
             if lane_range:
                 b = self.new(f'urem i64 {rest}, {self.n_blocks}')
                 rest = self.new(f'udiv i64 {rest}, {self.n_blocks}')
-            index = self._decode(rest, k.parallel)
+            index = self._decode(rest, k.parallel, sizes)
             if lane_range:
                 start = self.new(f'mul i64 {b}, {self.block_size}')
                 self._one_block(body, index, start, self.sizes[k.lane])
@@ -185,15 +190,15 @@ class _Printer:
         body(index, start, self._min(self.new(f'add i64 {start}, {self.block_size}'), size))
         return []
 
-    def _decode(self, number, axes):
+    def _decode(self, number, axes, sizes=None):
         """{axis: index} from a row-major number."""
-        index = {}
+        index, sizes = {}, sizes or self.sizes
         for position, axis in enumerate(reversed(axes)):
             if position == len(axes) - 1:
                 index[axis] = number
             else:
-                index[axis] = self.new(f'urem i64 {number}, {self.sizes[axis]}')
-                number = self.new(f'udiv i64 {number}, {self.sizes[axis]}')
+                index[axis] = self.new(f'urem i64 {number}, {sizes[axis]}')
+                number = self.new(f'udiv i64 {number}, {sizes[axis]}')
         return index
 
     def _min(self, a, b):
@@ -203,16 +208,92 @@ class _Printer:
     # --- map ------------------------------------------------------------------------------------------------------
 
     def _map(self, index, lo, hi):
-        values = self._invariant(index, {}, 0)
-        _, _, stores = self.passes[0] if self.passes else (0, [], [])
-        needed = self.k.closure([], stores)
+        if self.k.tile is None:
+            self._map_row(index, lo, hi)
+        else:
+            self._map_tiles(index, lo, hi)
 
-        def vector(i, mask):
-            here = dict(values)
-            self._compute(needed, here, {**index, self.k.lane: i}, i, mask)
-            for e, a in stores:
-                self._store(a, here[e], {**index, self.k.lane: i}, i, mask)
-        self._vectors(lo, hi, vector)
+    def _map_row(self, index, lo, hi):
+        values = self._invariant(index, {}, 0)
+        self._vectors(lo, hi, lambda i, mask: self._map_vector(index, dict(values), i, mask))
+
+    def _map_vector(self, index, values, i, mask):
+        at, (_, _, stores) = {**index, self.k.lane: i}, self.passes[0]
+        self._compute(self.k.closure([], stores), values, at, i, mask)
+        for e, a in stores:
+            self._store(a, values[e], at, i, mask)
+
+    def _map_tiles(self, index, lo, hi):
+        """Rows [r, r + TILE_ROWS) of the tile axis: whole squares through turned-around registers, the rest plainly."""
+        k, w = self.k, self.width
+        first = self.new(f'mul i64 {index[k.tile]}, {choices.TILE_ROWS}')
+        last = self._min(self.new(f'add i64 {first}, {choices.TILE_ROWS}'), self.sizes[k.tile])
+        whole = self.new(f'icmp eq i64 {self.new(f"sub i64 {last}, {first}")}, {choices.TILE_ROWS}')
+        length = self.new(f'sub i64 {hi}, {lo}')
+        squares = self.new(f'select i1 {whole}, i64 {self.new(f"and i64 {length}, -{w}")}, i64 0')
+        end = self.new(f'add i64 {lo}, {squares}')
+        loads = [e for e, x in enumerate(k.entries) if x.kind == 'load' and k.transposed(x.number)]
+        boards = {e: self._board(k.accesses[k.entries[e].number].dtype) for e in loads}
+
+        def square(i, _):
+            self.loop(first, last, w, [], lambda r, _: self._square(index, boards, i, r))
+            return []
+        self.loop(lo, end, w, [], square)
+
+        def row(r, _):
+            self._map_row({**index, k.tile: r}, end, hi)
+            return []
+        self.loop(first, last, 1, [], row)
+
+    def _board(self, dtype):
+        """Memory on the stack for one turned-around square."""
+        self.count += 1
+        self.allocas.append(f'  %board{self.count} = alloca [{self.width} x {llvm_math.storage_type(dtype.name, self.width)}],'
+                            f' align 64')
+        return f'%board{self.count}'
+
+    def _square(self, index, boards, i, r):
+        k, w = self.k, self.width
+        for e, board in boards.items():
+            self._turn(k.entries[e].number, board, {**index, k.tile: r}, i)
+
+        def row(j, _):
+            at = {**index, k.tile: self.new(f'add i64 {r}, {j}')}
+            values = self._invariant(at, {}, 0)
+            for e, board in boards.items():
+                dtype = k.accesses[k.entries[e].number].dtype.name
+                storage = llvm_math.storage_type(dtype, w)
+                address = self.new(f'getelementptr {storage}, ptr {board}, i64 {j}')
+                block = self.block()
+                values[e] = llvm_math.load_cast(block.b, self.new(f'load {storage}, ptr {address}'), dtype)
+                block.flush()
+            self._map_vector(at, values, i, None)
+            return []
+        self.loop('0', str(w), 1, [], row)
+        return []
+
+    def _turn(self, access, board, index, lane):
+        """Read `width` vectors along the tile axis, transpose them in registers (log2(width) rounds), store them."""
+        w, dtype = self.width, self.k.accesses[access].dtype
+        one, storage = llvm_math.storage_type(dtype.name, 1), llvm_math.storage_type(dtype.name, w)
+        start = self._offset(access, {**index, self.k.lane: lane})
+        rows = []
+        for j in range(w):
+            step = self.new(f'mul i64 {self.strides[access][self.k.lane]}, {j}')
+            pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self.new(f"add i64 {start}, {step}")}')
+            rows.append(self.new(f'load {storage}, ptr {pointer}, align {dtype.itemsize}'))
+        s = w // 2
+        while s:
+            low = _numbers([l if not l & s else w + l - s for l in range(w)])
+            high = _numbers([l + s if not l & s else w + l for l in range(w)])
+            for j in [j for j in range(w) if not j & s]:
+                a, b = rows[j], rows[j + s]
+                rows[j], rows[j + s] = (self.new(f'shufflevector {storage} {a}, {storage} {b}, <{w} x i32> {m}')
+                                        for m in (low, high))
+            s //= 2
+        for j, row in enumerate(rows):
+            address = self.new(f'getelementptr {storage}, ptr {board}, i64 {j}')
+            self.line(f'store {storage} {row}, ptr {address}')
 
     def _vectors(self, lo, hi, body):
         """Full vectors from lo, then a masked rest."""

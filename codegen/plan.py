@@ -296,7 +296,7 @@ def _extent(k):
         return max(lanes, 1), k.sizes[min(k.reduced)], choices.PARTS
     outer = 1
     for axis in k.parallel:
-        outer *= k.sizes[axis]
+        outer *= k.sizes[axis] if axis != k.tile else -(-k.sizes[axis] // choices.TILE_ROWS)
     if k.form == 'row':
         return max(lanes, 1), outer, 0
     if k.form == 'column':

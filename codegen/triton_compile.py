@@ -29,7 +29,7 @@ import subprocess
 import tempfile
 import zlib
 
-from lazy.codegen.triton_source import forget, import_triton, library, load, missing_triton
+from lazy.codegen.triton_source import import_triton, library, load, missing_triton
 
 FORMAT = 1              # of Compiled.to_bytes and of what this module does with its inputs
 TESTED = ((3, 6), (3, 9))
@@ -247,7 +247,6 @@ def _compile(source, name, signature, constexprs, divisible_by_16, target, optio
             error.add_note(f'while compiling the kernel {name} for {target}, {signature}, '
                            f'{constexprs}')
             raise
-    forget(source)
     binary, assembly = ('cubin', 'ptx') if gpu.backend == 'cuda' else ('hsaco', 'amdgcn')
     return Compiled(
         name=metadata['name'], target=tuple(target), binary=stages[binary],
@@ -269,7 +268,6 @@ def lower(source, name, signature, constexprs=None, divisible_by_16=(), target=(
     with library.shared():
         tree = _ast_source(load(source, name), signature, constexprs or {}, divisible_by_16)
         stages, _ = _run_stages(tree, _gpu_target(target), options, until)
-    forget(source)
     return stages[until]
 
 

@@ -159,7 +159,8 @@ class Guard:
             raise OutOfBounds(
                 f'{self.kernel}, program {self.program}: {what} outside of `{region.name}`'
                 f'{_kernel_line()}: {int(bad.sum())} of {addresses.size} active lanes, the first '
-                f'at element {region.element(addresses[bad][0])} of an array of shape {region.shape}')
+                f'at element {region.element(addresses[bad][0])} of an array of shape '
+                f'{region.shape}')
         return addresses, region
 
     def _find(self, addresses, what):

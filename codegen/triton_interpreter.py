@@ -34,7 +34,7 @@ import numpy as np
 from lazy.codegen import triton_repairs
 from lazy.codegen.triton_guard import Guard, OutOfBounds, RaceCondition
 from lazy.codegen.triton_repairs import argument, guarded, repaired
-from lazy.codegen.triton_source import load
+from lazy.codegen.triton_source import load, remember
 
 __all__ = ['run', 'repaired', 'signature', 'type_name', 'OutOfBounds', 'RaceCondition',
            'TYPE_NAMES']
@@ -156,6 +156,7 @@ def run(source, kernel_name, grid, arguments, constexprs=None, guard=True, *, ty
     """
     constexprs = dict(constexprs or {})
     with repaired():
+        remember(source)
         kernel = _loaded(source, kernel_name)
         arguments = _named(arguments, kernel, constexprs)
         _check_divisible(arguments, divisible_by_16)

@@ -272,7 +272,8 @@ def _masked_load(self, pointers, mask, other, *policy, **named):
     element = pointers.get_element_ty()
     dtype = _numpy_dtype(element)
     if _guard:
-        _guard.load(pointers, mask.data, dtype.itemsize, volatile=named['is_volatile'] if named else policy[-1])
+        volatile = named['is_volatile'] if named else policy[-1]
+        _guard.load(pointers, mask.data, dtype.itemsize, volatile)
     if other is not None:
         fill = other.data
     elif _guard:
@@ -445,7 +446,7 @@ class _Scope:
                 setattr(owner, name, value)
 
 
-def _call_interpreted(function, *operands, **named):
+def _call_interpreted(function, /, *operands, **named):
     """A device function called by a kernel: the language is already patched, and errors pass as
     they are.
     """

@@ -7,6 +7,7 @@ swap is visible to the whole process, so the two uses exclude each other: compil
 `library`, a run of the interpreter owns it.
 """
 
+import collections
 import contextlib
 import functools
 import hashlib
@@ -15,6 +16,8 @@ import os
 import threading
 
 MODULE = 'lazy_triton_kernel'
+KEPT = 1024
+_remembered, _remembering = collections.OrderedDict(), threading.Lock()
 
 
 def missing_triton(error):
@@ -37,8 +40,8 @@ def import_triton():
         if interpreted is not None:
             os.environ['TRITON_INTERPRET'] = interpreted
     if not isinstance(triton.language.sum, triton.runtime.JITFunction):
-        raise RuntimeError('triton was imported with TRITON_INTERPRET=1 before lazy used it; import '
-                           'lazy first or unset TRITON_INTERPRET (lazy interprets without it)')
+        raise RuntimeError('triton was imported with TRITON_INTERPRET=1 before lazy used it; unset '
+                           'TRITON_INTERPRET (lazy interprets without it)')
     return triton
 
 
@@ -106,22 +109,30 @@ def file_name(source):
     return f'<lazy:{hashlib.sha256(source.encode()).hexdigest()[:16]}>'
 
 
+def remember(source):
+    """Make the text known to `inspect`, from which Triton reads it, and to tracebacks.
+
+    An entry whose modification time is None survives `linecache.checkcache`. The last KEPT texts
+    stay: the interpreter reads a helper's text when the kernel first calls it.
+    """
+    file = file_name(source)
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    with _remembering:
+        _remembered.pop(file, None)
+        _remembered[file] = None
+        if len(_remembered) > KEPT:
+            linecache.cache.pop(_remembered.popitem(last=False)[0], None)
+    return file
+
+
 def load(source, name):
     """Execute kernel source text and return its function `name`.
 
     Call it while holding `library`: shared for a compiled, owned for an interpreted function.
-    `@triton.jit` reads the text of a function through `inspect`, hence `linecache`: an entry whose
-    modification time is None survives `linecache.checkcache`.
     """
-    file = file_name(source)
-    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    file = remember(source)
     namespace = {'__name__': MODULE}
     exec(compile(source, file, 'exec'), namespace)
     if name not in namespace:
         raise KeyError(f'the source defines no kernel called {name!r}')
     return namespace[name]
-
-
-def forget(source):
-    """Drop the text kept for tracebacks."""
-    linecache.cache.pop(file_name(source), None)

@@ -174,6 +174,31 @@ def complex_(x, y):
     return result
 
 
+def fma(x, y, z):
+    """x * y + z with one rounding: float32 and narrower in float64, float64 by exact products and sums."""
+    if x.dtype != np.float64:
+        wide = np.float32 if x.dtype.itemsize == 2 else np.float64
+        return (x.astype(wide) * y.astype(wide) + z.astype(wide)).astype(x.dtype)
+    with np.errstate(all='ignore'):
+        plain = x * y + z
+        high, low = _two_product(x, y)
+        total = high + z
+        part = total - high
+        error = (high - (total - part)) + (z - part)
+        exact = total + (error + low)
+    return np.where(np.isfinite(exact), exact, plain)
+
+
+def _two_product(x, y):
+    """x * y as a sum of two float64 (Dekker, 1971)."""
+    def halves(a):
+        scaled = a * 134217729.0
+        high = scaled - (scaled - a)
+        return high, a - high
+    (a, b), (c, d), product = halves(x), halves(y), x * y
+    return product, ((a * c - product) + a * d + b * c) + b * d
+
+
 # erfinv in w = -log(1 - x**2), highest power first: about w - 2.5 below 5, about sqrt(w) - 3 above (M. Giles,
 # Approximating the erfinv function, GPU Computing Gems, 2012).
 _GILES = np.array([(2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
@@ -191,31 +216,30 @@ _LOG = np.array([7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.24201408
 _LN2 = np.float32(-2.12194440e-4), np.float32(0.693359375)
 
 
-def _fma(a, b, c):
-    """a * b + c in float32, rounded once."""
+def _fma32(a, b, c):
     return (np.asarray(a, np.float64) * b + c).astype(np.float32)
 
 
 def _horner_float32(x, coefficients):
     result = coefficients[0]
     for c in coefficients[1:]:
-        result = _fma(result, x, c)
+        result = _fma32(result, x, c)
     return result
 
 
 def _log1p_cephes(x):
     """log(1 + x) for x in (-1, 0], in float32 with the rounding errors of XLA's."""
     square = x * x
-    small = x + _fma(np.float32(-0.5), square, x * square * (_horner_float32(x, _LOG1P_P) / _horner_float32(x, _LOG1P_Q)))
+    small = x + _fma32(np.float32(-0.5), square, x * square * (_horner_float32(x, _LOG1P_P) / _horner_float32(x, _LOG1P_Q)))
     m, e = np.frexp(np.float32(1) + x)
     low = m < np.float32(0.707106781186547524)
     e = (e - low).astype(np.float32)
     m = np.where(low, m + m, m) - np.float32(1)
     square = m * m
     cube = square * m
-    first, second, third = (_fma(_fma(_LOG[i], m, _LOG[i + 1]), m, _LOG[i + 2]) for i in (0, 3, 6))
-    y = _fma(_fma(_fma(first, cube, second), cube, third), cube, _LN2[0] * e)
-    return np.where(np.abs(x) < np.float32(0.41421356), small, _fma(_LN2[1], e, _fma(np.float32(-0.5), square, m) + y))
+    first, second, third = (_fma32(_fma32(_LOG[i], m, _LOG[i + 1]), m, _LOG[i + 2]) for i in (0, 3, 6))
+    y = _fma32(_fma32(_fma32(first, cube, second), cube, third), cube, _LN2[0] * e)
+    return np.where(np.abs(x) < np.float32(0.41421356), small, _fma32(_LN2[1], e, _fma32(np.float32(-0.5), square, m) + y))
 
 
 def erf_inv_giles(x):

@@ -1,36 +1,54 @@
-"""NumPy's functions on lazy arrays."""
-from ..array import Array, as_node, elementwise, unary, wrap
-from ..ir import build, dtypes, ops
+"""NumPy's functions on lazy arrays, with the signatures of jax.numpy.
+
+A function builds a node or a few and returns at once; values are computed when they are asked for. Only where the
+shape of a result depends on values (`nonzero`, `unique`, boolean masks, ...) are they forced, and the function says so.
+"""
+import builtins as _builtins
+import math as _math
+
+import numpy as _numpy
+
+from ..array import Array
+from . import creation, elementwise, functional, indexing, methods, products, reductions, shape as _shape, sorting, \
+    statistics, types
+from .creation import *
+from .elementwise import *
+from .functional import *
+from .indexing import *
+from .products import *
+from .reductions import *
+from .shape import *
+from .sorting import *
+from .statistics import *
+from .types import *
+from .types import ScalarType as _ScalarType
+
+ndarray = Array
+pi, e, inf, nan, euler_gamma, newaxis = _math.pi, _math.e, _math.inf, _math.nan, _numpy.euler_gamma, None
+ComplexWarning = _numpy.exceptions.ComplexWarning
+get_printoptions, set_printoptions, printoptions = _numpy.get_printoptions, _numpy.set_printoptions, _numpy.printoptions
+iterable = _numpy.iterable
 
 
-def asarray(x, dtype=None):
-    node = as_node(x)
-    return wrap(build.convert(node, dtypes.as_dtype(dtype)) if dtype is not None else node)
+def array_repr(arr, max_line_width=None, precision=None, suppress_small=None):
+    """The array as `repr` shows it."""
+    return repr(asarray(arr))
 
 
-array = asarray
+def array_str(a, max_line_width=None, precision=None, suppress_small=None):
+    """The array as `str` shows it."""
+    return str(asarray(a))
 
 
-def sin(x): return unary(ops.sin, x, 'inexact')
-def sqrt(x): return unary(ops.sqrt, x, 'inexact')
-def tanh(x): return unary(ops.tanh, x, 'inexact')
-def cos(x): return unary(ops.cos, x, 'inexact')
+def save(file, arr, allow_pickle=True):
+    """Write an array's values in NumPy's .npy format."""
+    _numpy.save(file, _numpy.asarray(arr), allow_pickle)
 
 
-def where(c, x, y):
-    a, b = as_node(x), as_node(y)
-    dtype, _ = dtypes.promote((a.aval.dtype, a.aval.weak), (b.aval.dtype, b.aval.weak))
-    return wrap(build.select(as_node(c), build.convert(a, dtype), build.convert(b, dtype)))
+def savez(file, *args, allow_pickle=True, **kwds):
+    """Write the values of several arrays in NumPy's .npz format."""
+    values = {k: _numpy.asarray(v) for k, v in kwds.items()}
+    _numpy.savez(file, *[_numpy.asarray(a) for a in args], allow_pickle=allow_pickle, **values)
 
 
-def sum(x, axis=None):
-    node = as_node(x)
-    return wrap(build.reduce_sum(node, range(node.aval.ndim) if axis is None else [axis % node.aval.ndim]))
-
-
-def dot(x, y):
-    a, b = as_node(x), as_node(y)
-    return wrap(build.dot_general(a, b, ([a.aval.ndim - 1], [b.aval.ndim - 2 if b.aval.ndim > 1 else 0])))
-
-
-matmul = dot
+methods.install()

@@ -97,23 +97,23 @@ def uniform_node(pair, shape, dtype, low=0.0, high=1.0):
     one = int(onp.array(1, dtype).view(_UINT[width]))
     number = build.make(ops.bitcast, (_bitwise(ops.or_, random, one),), (dtype,))
     number = build.sub(number, constant(number, 1))
-    if isinstance(low, float) and isinstance(high, float) and (low, high) == (0.0, 1.0):
-        return number
-    number = single(number)
-    wide = number.aval.dtype
     if isinstance(low, float) and isinstance(high, float):
-        low, high = wide.type(onp.array(low, dtype)), wide.type(onp.array(high, dtype))
+        if (low, high) == (0.0, 1.0):
+            return number
+        low, high = onp.array(low, dtype), onp.array(high, dtype)
         low, span = constant(number, float(low)), constant(number, float(high - low))
     else:
-        low, high = (build.literal(float(onp.array(x, dtype)), wide) if isinstance(x, float) else build.convert(x, wide)
-                     for x in (low, high))
+        low, high = (build.literal(x, dtype) if isinstance(x, float) else x for x in (low, high))
         span = build.sub(high, low)
-    return build.convert(build.apply(ops.max_, low, build.add(build.mul(number, span), low)), dtype)
+    return build.apply(ops.max_, low, _scaled(number, span, low))
 
 
-def single(node):
-    """Formulas of 16-bit numbers are computed in float32 and rounded once."""
-    return build.convert(node, dtypes.float32) if node.aval.dtype.itemsize == 2 else node
+def _scaled(number, span, low):
+    """number * span + low with one rounding; 16-bit numbers with two, as XLA does."""
+    if number.aval.dtype.itemsize > 2:
+        return build.apply(ops.fma, number, span, low)
+    wide = [build.convert(x, dtypes.float32) for x in (number, span)]
+    return build.add(build.convert(build.mul(*wide), number.aval.dtype), low)
 
 
 def _bound(x, dtype):
@@ -420,14 +420,13 @@ def gumbel_node(pair, shape, dtype, mode=None):
         raise ValueError(f'Must provide valid mode for gumbel got: {mode}')
     log = lambda x: build.apply(ops.log, x)
     if mode == 'low':
-        u = single(uniform_node(pair, shape, dtype, float(finfo(dtype).tiny), 1.0))
-        return build.convert(build.neg(log(build.neg(log(u)))), dtype)
+        return build.neg(log(build.neg(log(uniform_node(pair, shape, dtype, float(finfo(dtype).tiny), 1.0)))))
     info = finfo(dtype)                                               # 'highest' is 'high' here
     both = uniform_node(pair, (2, *shape), dtype)
     high, low = (build.reshape(build.slice_axis(both, 0, i, i + 1), shape) for i in (0, 1))
     fine = build.add(build.mul(low, constant(low, 2.0 ** -info.nmant)), constant(low, float(info.tiny)))
     x = build.select(build.ge(high, constant(high, 0.5)), high, build.add(high, fine))
-    return build.convert(build.neg(log(build.neg(build.apply(ops.log1p, build.neg(single(x)))))), dtype)
+    return build.neg(log(build.neg(build.apply(ops.log1p, build.neg(x)))))
 
 
 def gumbel(key, shape=(), dtype=None, mode=None, *, out_sharding=None):

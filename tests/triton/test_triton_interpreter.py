@@ -473,7 +473,7 @@ def kernel(x, out, C: tl.constexpr):
 '''
     run(text.format('tl.sort(tl.load(x + i))'), 'kernel', 1, (x, out), {'C': 64})
     equal(out, np.sort(x))
-    run(text.format('tl.flip(tl.load(x + i))'), 'kernel', 1, (x, out), {'C': 64})
+    run(text.format('tl.flip(tl.load(x + i), 0)'), 'kernel', 1, (x, out), {'C': 64})
     equal(out, x[::-1])
     many = np.zeros(4096, np.float32)
     run(text.format('tl.rand(7, i)'), 'kernel', 1, (x, many), {'C': 4096})

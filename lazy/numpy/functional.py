@@ -1,0 +1,207 @@
+"""Functions that take functions: vectorize, apply_along_axis, ufunc."""
+import functools
+import re
+
+import numpy as onp
+
+from ._util import Array, array_of, axis_of, broadcast_shapes, build, dtypes, node_of, wrap
+
+__all__ = ['vectorize', 'apply_along_axis', 'apply_over_axes', 'frompyfunc', 'ufunc']
+
+
+def apply_along_axis(func1d, axis, arr, *args, **kwargs):
+    """func1d of every vector along an axis; what it returns takes the place of that axis."""
+    from .shape import moveaxis
+    from ..transforms import vmap
+    x = array_of(arr)
+    axis = axis_of(axis, x.ndim)
+    function = lambda vector: func1d(vector, *args, **kwargs)
+    for _ in range(x.ndim - 1):
+        function = vmap(function)
+    result = function(moveaxis(x, axis, -1))
+    extra = result.ndim - (x.ndim - 1)
+    return moveaxis(result, tuple(range(x.ndim - 1, result.ndim)), tuple(range(axis, axis + extra))) if extra else result
+
+
+def apply_over_axes(func, a, axes):
+    """func(a, axis) over several axes, one after the other; it may keep or drop the axis."""
+    from .shape import expand_dims
+    x = array_of(a)
+    for axis in axes if isinstance(axes, (tuple, list)) else [axes]:
+        axis = axis_of(axis, x.ndim)
+        result = func(x, axis)
+        if result.ndim != x.ndim:
+            result = expand_dims(result, axis)
+            if result.ndim != x.ndim:
+                raise ValueError('function is not returning an array of the correct shape')
+        x = result
+    return x
+
+
+_SIGNATURE = re.compile(r'^(\([\w\s,]*\)(?:\s*,\s*\([\w\s,]*\))*)->(\([\w\s,]*\)(?:\s*,\s*\([\w\s,]*\))*)$')
+
+
+def _core(text):
+    return [tuple([d.strip() for d in part.split(',') if d.strip()]) for part in re.findall(r'\(([\w\s,]*)\)', text)]
+
+
+def vectorize(pyfunc, *, excluded=frozenset(), signature=None):
+    """A function of scalars (or of arrays with the dimensions of `signature`) as one that broadcasts over the others.
+
+    signature: as NumPy's, '(m,n),(n)->(m)'. excluded: positions and names of arguments that are passed on as they are.
+
+    >>> import lazy.numpy as np
+    >>> np.vectorize(lambda a, b: a * b)(np.arange(3), 2).tolist()
+    [0, 2, 4]
+    """
+    if any(not isinstance(e, (int, str)) for e in excluded):
+        raise TypeError(f'excluded argument must be a set of integers and strings, got {excluded}')
+    if signature is not None and not _SIGNATURE.match(signature.replace(' ', '')):
+        raise ValueError(f'not a valid gufunc signature: {signature}')
+    core_in, core_out = [_core(part) for part in signature.split('->')] if signature is not None else (None, None)
+
+    @functools.wraps(pyfunc)
+    def vectorized(*args, **kwargs):
+        from ..transforms import vmap
+        mapped = [i for i in range(len(args)) if i not in excluded]
+        named = [k for k in kwargs if k not in excluded]
+        arrays = [array_of(args[i]) for i in mapped] + [array_of(kwargs[k]) for k in named]
+        cores = core_in if core_in is not None else [()] * len(arrays)
+        if len(cores) != len(arrays):
+            raise TypeError(f'wrong number of positional arguments: expected {len(cores)}, got {len(arrays)}')
+        sizes = _check_cores(arrays, cores)
+        leading = [x.shape[:x.ndim - len(c)] for x, c in zip(arrays, cores)]
+        batch = broadcast_shapes('vectorize', *leading) if leading else ()
+
+        def on(*values):
+            new, extra = list(args), dict(kwargs)
+            for i, v in zip(mapped, values):
+                new[i] = v
+            extra.update(zip(named, values[len(mapped):]))
+            result = pyfunc(*new, **extra)
+            if core_out is not None:
+                _check_results(result, core_out, sizes)
+            return result
+        for axis in range(len(batch)):                               # innermost axis first
+            has = [len(lead) > axis for lead in leading]
+            keeps = [h and lead[-1 - axis] != 1 or h and batch[-1 - axis] == 1 for h, lead in zip(has, leading)]
+            arrays = [x if not h or k else wrap(build.squeeze(x._node, (len(lead) - 1 - axis,)))
+                      for x, lead, h, k in zip(arrays, leading, has, keeps)]
+            on = vmap(on, tuple([0 if k else None for k in keeps]))
+        return on(*arrays)
+    return vectorized
+
+
+def _check_cores(arrays, cores):
+    sizes = {}
+    for x, core in zip(arrays, cores):
+        if x.ndim < len(core):
+            raise ValueError(f'input with shape {x.shape} does not have enough dimensions for all core dimensions {core}')
+        for name, n in zip(core, x.shape[x.ndim - len(core):]):
+            wanted = int(name) if name.isdigit() else sizes.setdefault(name, n)
+            if wanted != n:
+                raise ValueError(f'inconsistent size for core dimension {name!r}: {n} vs {wanted}')
+    return sizes
+
+
+def _check_results(result, core_out, sizes):
+    results = result if isinstance(result, tuple) else (result,)
+    if len(results) != len(core_out):
+        raise TypeError(f'wrong number of results: expected {len(core_out)}, got {len(results)}')
+    for x, core in zip(results, core_out):
+        shape = node_of(x).aval.shape
+        if len(shape) != len(core):
+            raise ValueError(f'output shape {shape} does not match core dimensions {core}')
+        for name, n in zip(core, shape):
+            if sizes.setdefault(name, n) != n:
+                raise ValueError(f'inconsistent size for core dimension {name!r}: {n} vs {sizes[name]}')
+
+
+class ufunc:
+    """A function of scalars with NumPy's methods: broadcasting calls, reduce, accumulate, reduceat, outer, at."""
+
+    def __init__(self, func, /, nin, nout, *, name=None, nargs=None, identity=None, call=None, reduce=None, accumulate=None,
+                 at=None, reduceat=None):
+        if not callable(func):
+            raise TypeError(f'func must be callable, got {type(func).__name__}')
+        self._func, self.nin, self.nout, self.identity = func, nin, nout, identity
+        self.nargs = nargs or nin + nout
+        self.__name__ = name or getattr(func, '__name__', 'ufunc')
+        self._call = call or vectorize(func)
+
+    def __repr__(self):
+        return f'<lazy.numpy.ufunc {self.__name__!r}>'
+
+    def __call__(self, *args):
+        """The function of each element, with broadcasting."""
+        if len(args) != self.nin:
+            raise TypeError(f'{self.__name__} takes {self.nin} arguments, got {len(args)}')
+        return self._call(*args)
+
+    def _binary(self, name):
+        if (self.nin, self.nout) != (2, 1):
+            raise ValueError(f'{name} only supported for binary ufuncs returning a single value')
+
+    def reduce(self, a, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=None):
+        """The elements along axes combined from first to last."""
+        from .shape import expand_dims, moveaxis
+        self._binary('reduce')
+        x = array_of(a) if dtype is None else array_of(a).astype(dtype)
+        if where is not None:
+            from .indexing import where as choose
+            start = self.identity if initial is None else initial
+            if start is None:
+                raise ValueError(f'reduction operation {self.__name__} does not have an identity, so to use a where mask one '
+                                 'has to specify initial')
+            x = choose(where, x, start)
+        axes = tuple(range(x.ndim)) if axis is None else tuple(
+            [axis_of(i, x.ndim) for i in (axis if isinstance(axis, tuple) else (axis,))])
+        flat = moveaxis(x, axes, tuple(range(len(axes))))
+        flat = flat.reshape(-1, *flat.shape[len(axes):]) if flat.size else flat.reshape(0, *flat.shape[len(axes):])
+        parts = [flat[i] for i in range(flat.shape[0])]
+        if initial is not None or not parts:
+            start = self.identity if initial is None else initial
+            if start is None:
+                raise ValueError(f'zero-size array to reduction operation {self.__name__} which has no identity')
+            parts.insert(0, array_of(start).astype(x.dtype) + wrap(build.full(flat.shape[1:], 0, x.dtype)))
+        result = functools.reduce(self, parts)
+        return expand_dims(result, tuple(sorted(axes))) if keepdims else result
+
+    def accumulate(self, a, axis=0, dtype=None, out=None):
+        """The elements along an axis combined up to each."""
+        from .shape import moveaxis, stack
+        self._binary('accumulate')
+        x = array_of(a) if dtype is None else array_of(a).astype(dtype)
+        front = moveaxis(x, axis, 0)
+        parts = [front[i] for i in range(front.shape[0])]
+        for i in range(1, len(parts)):
+            parts[i] = self(parts[i - 1], parts[i])
+        return moveaxis(stack(parts), 0, axis) if parts else x
+
+    def reduceat(self, a, indices, axis=0, dtype=None, out=None):
+        """The elements combined between known indices."""
+        from .shape import moveaxis, stack
+        self._binary('reduceat')
+        x = array_of(a) if dtype is None else array_of(a).astype(dtype)
+        front, known = moveaxis(x, axis, 0), [int(i) for i in onp.asarray(indices)]
+        n = front.shape[0]
+        ends = known[1:] + [n]
+        parts = [self.reduce(front[i:j]) if i < j else front[i] for i, j in zip(known, ends)]
+        return moveaxis(stack(parts), 0, axis)
+
+    def outer(self, a, b):
+        """The function of all pairs of elements."""
+        self._binary('outer')
+        a, b = array_of(a), array_of(b)
+        return self(a.reshape(*a.shape, *(1,) * b.ndim), b)
+
+    def at(self, a, indices, b=None, *, inplace=True):
+        """The array with elements at indices replaced by the function of them (and b): a new array."""
+        x = array_of(a)
+        current = x[indices]
+        return x.at[indices].set(self(current) if b is None else self(current, b))
+
+
+def frompyfunc(func, /, nin, nout, *, identity=None):
+    """A `ufunc` of a function of scalars."""
+    return ufunc(func, nin, nout, identity=identity)
