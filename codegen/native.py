@@ -44,11 +44,11 @@ def legalise(linear):
         for j in set(x.inputs):
             users[j].append(i)
     outputs, free = set(linear.outputs), set(linear.free)
-    new, lines, place, in_place = [], [], [], {}
+    new, sources, place, in_place = [], [], [], {}
 
     def copied(j, x):
         new.append(Instruction(ops.identity, (place[j],), None, linear.instructions[j].aval, None, x.region))
-        lines.append(None)
+        sources.append(None)
         return len(new) - 1
     for i, x in enumerate(linear.instructions):
         inputs = [place[j] for j in x.inputs]
@@ -64,12 +64,12 @@ def legalise(linear):
                         or y.op in ASSEMBLED or not supports(y, linear.instructions):
                     inputs[position] = copied(j, x)
         new.append(Instruction(x.op, tuple(inputs), x.params, x.aval, x.slot, x.region))
-        lines.append(linear.lines[i])
+        sources.append(linear.sources[i])
         place.append(len(new) - 1)
         if reuse is not None:
             in_place[place[i]] = reuse
     result = Linear(new, [place[i] for i in linear.outputs], [place[i] for i in linear.free])
-    result.lines, result.in_place = lines, in_place
+    result.sources, result.in_place = sources, in_place
     return result
 
 

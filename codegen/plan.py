@@ -6,25 +6,32 @@ between two library calls.
 """
 import operator
 import os
-import threading
+
 
 import numpy as np
 
 from ..ir import dtypes, ops
-from ..ir.graph import aval, where
+from ..ir.graph import aval
 from . import choices, memory, native, native_printer, reference, runtime, threads
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Schedule, Step
 from .simplify import simplify
 
-_WORKERS = max(16, os.cpu_count() or 1)          # scratch is planned for this many; more threads plan anew
+_workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
+
+
+def set_workers(n):
+    """More threads than scratch was planned for: programs are planned anew."""
+    global _workers
+    if n > _workers:
+        from .. import evaluate
+        _workers = n
+        evaluate.programs.clear()
 
 
 class Program:
     """A compiled Linear. `nodes`: set by evaluation; `donated`: slots of leaves whose memory a run takes."""
-
-    lines = ()
 
     def __init__(self, linear):
         self.linear = linear = native.legalise(simplify(linear))
@@ -103,7 +110,7 @@ class Program:
                     use(owner, at, self._nbytes(owner))
             if launch[0] == 'kernel' and launch[1].cached:
                 k = launch[1]
-                use(('scratch', at), at, _WORKERS * len(k.cached) * (k.sizes[k.lane] + 64) * 8)
+                use(('scratch', at), at, _workers * len(k.cached) * (k.sizes[k.lane] + 64) * 8)
             if launch[0] == 'kernel' and launch[1].checks:
                 use(('error',), 0, 8)
                 use(('error',), len(self.launches), 8)
@@ -186,10 +193,15 @@ class Program:
         if x.op is ops.dot_general:
             return _product(x, operands, target, keywords, self.linear.instructions)
 
-        def run(holders):
+        source = self.linear.sources[i]
+
+        def run(holders, lines):
             with np.errstate(all='ignore'):
                 arrays = [view(holders) for view in operands]
-                result = reference.evaluate(x.op, arrays, keywords, x.aval)
+                try:
+                    result = reference.evaluate(x.op, arrays, keywords, x.aval)
+                except (ArithmeticError, ValueError, IndexError) as error:
+                    raise reference.at_line(error, source, lines) from None
                 np.copyto(target(holders), result)
         return run
 
@@ -247,18 +259,19 @@ class Program:
             if type(segment) is tuple:
                 _execute(segment[0], segment[1], segment[2](pool), self.work)
             else:
-                segment(holders)
+                segment(holders, lines)
         if self.checked and error[0]:
-            self._report(holders, lines)
+            self._report(buffers, scalars, lines)
         return outs
 
     def _round(self, pool):
         for slot, dtype in self.halves:
             pool[self.scalars_at + slot] = float(np.asarray(pool[self.scalars_at + slot], np.float64).astype(dtype))
 
-    def _report(self, holders, lines):
-        """Find out which index was out of range, by the reference, and raise its IndexError with the user's line."""
-        raise IndexError('an index held in an array is out of range')
+    def _report(self, buffers, scalars, lines):
+        """An index was out of range: the reference finds out which, and raises with the user's line."""
+        reference.run_linear(self.linear, buffers, scalars, {}, lines)
+        raise AssertionError('native code found an index out of range where the reference finds none')
 
 
 class _Piece:
@@ -339,7 +352,7 @@ def _product(x, operands, target, keywords, instructions):
     matrix = (*left[1][:-1], right[1][-1])
     narrow = x.aval.dtype in (dtypes.float16, dtypes.bfloat16)
 
-    def run(holders):
+    def run(holders, lines):
         p, q = (view(holders) for view in operands)
         p, q = p.transpose(left[0]).reshape(left[1]), q.transpose(right[0]).reshape(right[1])
         to = target(holders)

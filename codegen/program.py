@@ -23,7 +23,12 @@ class Instruction:
 
 
 class Linear:
-    """instructions; the indices of outputs, and of leaves that may be overwritten. lines: of the user, by index."""
+    """instructions; the indices of outputs, and of leaves that may be overwritten.
+
+    sources: for each instruction the number of the walk's node that it came from, or (number, number in the body, ...)
+    where that is a call, or None. A program serves all walks of its structure, so the user's line of an instruction is
+    looked up in the walk that is run (see `ir.graph.line_of`).
+    """
 
     def __init__(self, instructions, outputs, free=()):
         self.instructions, self.outputs, self.free = instructions, list(outputs), tuple(free)
@@ -33,35 +38,37 @@ class _Flattener:
     """Appends instructions, calls inlined, scalars numbered in the order of the walk."""
 
     def __init__(self):
-        self.instructions, self.leaves, self.scalars = [], 0, 0
+        self.instructions, self.sources, self.leaves, self.scalars = [], [], 0, 0
 
-    def add(self, op, inputs, params, aval, slot=None, region=None):
+    def add(self, source, op, inputs, params, aval, slot=None, region=None):
         self.instructions.append(Instruction(op, inputs, params, aval, slot, region))
+        self.sources.append(source)
         return len(self.instructions) - 1
 
-    def node(self, node, inputs, region=None):
+    def node(self, source, node, inputs, region=None):
         """Index of a node's value, or a tuple of them for one with several results."""
         op = node.op
         if node.value is not None:
             self.leaves += 1
-            return self.add(ops.leaf, (), None, node.aval, self.leaves - 1)
+            return self.add(source, ops.leaf, (), None, node.aval, self.leaves - 1)
         if op is ops.literal:
             self.scalars += 1
-            return self.add(op, (), None, node.aval, self.scalars - 1)
+            return self.add(source, op, (), None, node.aval, self.scalars - 1)
         if op is ops.call:
-            return self.call(node, inputs, region)
+            return self.call(source, node, inputs, region)
         if op is ops.project:
             return inputs[0][node.params[0]]
-        return self.add(op, tuple(inputs), node.params, node.aval, None, region)
+        return self.add(source, op, tuple(inputs), node.params, node.aval, None, region)
 
-    def call(self, node, inputs, region):
+    def call(self, source, node, inputs, region):
         body, kind, options = node.params
         if kind in ('fuse', 'checkpoint'):
             region = Region(kind, options, node.line, region)
         values = {p.serial: i for p, i in zip(body.inputs, inputs)}
-        for inner in body.nodes():
+        path = source if type(source) is tuple else (source,)
+        for number, inner in enumerate(body.nodes()):
             if inner.serial not in values:
-                values[inner.serial] = self.node(inner, [values[c.serial] for c in inner.inputs], region)
+                values[inner.serial] = self.node((*path, number), inner, [values[c.serial] for c in inner.inputs], region)
         return tuple([values[out.serial] for out in body.outputs])
 
 
@@ -72,21 +79,31 @@ class Region:
     def __init__(self, kind, options, line, outer):
         self.kind, self.options, self.line, self.outer = kind, options, line, outer
 
+    def option(self, name, default=None):
+        return next((value for key, value in self.options or () if key == name), default)
+
+
+def fused(region, dissolved=()):
+    """The outermost `fuse` region that isn't `dissolved` around an instruction of `region`, or None."""
+    found = None
+    while region is not None:
+        if region.kind == 'fuse' and region not in dissolved:
+            found = region
+        region = region.outer
+    return found
+
 
 def from_walk(found):
     """(Linear, node indices of its outputs) of a walk (see lazy.evaluate), kept outputs included."""
     flat, place = _Flattener(), []
-    for node in found.nodes:
-        place.append(flat.node(node, [place[child.mark] for child in node.inputs] if node.value is None else ()))
+    for number, node in enumerate(found.nodes):
+        place.append(flat.node(number, node, [place[child.mark] for child in node.inputs] if node.value is None else ()))
     live = {place[i]: i for i in found.live if type(place[i]) is int}
     roots = [place[i] for i in found.roots]
     outputs = choose_outputs(flat.instructions, roots, live)
     free = [place[i] for i in found.free]
     linear = Linear(flat.instructions, outputs, _overwritable(flat.instructions, free, live, outputs))
-    linear.lines = [None] * len(flat.instructions)
-    for index, node in zip(place, found.nodes):
-        if type(index) is int:
-            linear.lines[index] = node.line
+    linear.sources = flat.sources
     return linear, list(found.roots) + [live[i] for i in outputs[len(roots):]]
 
 

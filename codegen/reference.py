@@ -1,17 +1,17 @@
 """The numpy target: every operation, one by one. The reference of the others, and the fallback."""
 import numpy as np
 
-from ..ir import dtypes, ops
+from ..ir import ops
+from ..ir.graph import where
 from .memory import Buffer
 
 
 class Program:
     """Evaluates a Linear instruction by instruction with the operations' NumPy functions."""
     donated = ()
-    lines = ()
 
     def __init__(self, linear):
-        self.linear, self.outputs = linear, linear.outputs         # evaluation sets `nodes`: whose values they are
+        self.linear, self.outputs = linear, linear.outputs         # compile_program sets `nodes`: whose values they are
         last = {}
         for index, instruction in enumerate(linear.instructions):
             for i in instruction.inputs:
@@ -23,11 +23,12 @@ class Program:
 
     def run(self, buffers, scalars, lines):
         """Buffers of the outputs from buffers of the leaves and the values of the literals."""
-        values = run_linear(self.linear, buffers, scalars, self.dies)
+        values = run_linear(self.linear, buffers, scalars, self.dies, lines)
         return [to_buffer(values[i]) for i in self.outputs]
 
 
-def run_linear(linear, buffers, scalars, dies):
+def run_linear(linear, buffers, scalars, dies, lines):
+    """Values of the instructions whose life hasn't ended. An error says which of the user's lines it belongs to."""
     instructions = linear.instructions
     values = [None] * len(instructions)
     with np.errstate(all='ignore'):
@@ -38,11 +39,20 @@ def run_linear(linear, buffers, scalars, dies):
             elif instruction.op is ops.literal:
                 values[index] = np.asarray(scalars[instruction.slot]).astype(instruction.aval.dtype)
             else:
-                values[index] = evaluate(instruction.op, [values[i] for i in instruction.inputs],
-                                         instruction.keywords(), instruction.aval)
+                try:
+                    values[index] = evaluate(instruction.op, [values[i] for i in instruction.inputs],
+                                             instruction.keywords(), instruction.aval)
+                except (ArithmeticError, ValueError, IndexError) as error:
+                    raise at_line(error, linear.sources[index], lines) from None
             for i in dies.get(index, ()):
                 values[i] = None
     return values
+
+
+def at_line(error, source, lines):
+    """The error with the user's line of the operation in its message."""
+    place = where(lines(source)) if source is not None else ''
+    return type(error)(f'{error} (operation written at {place})') if place else error
 
 
 def evaluate(op, arguments, keywords, aval):

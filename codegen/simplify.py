@@ -13,9 +13,9 @@ class _Rewriter:
     """Builds the new instruction list; equal instructions of one region are made once."""
 
     def __init__(self):
-        self.instructions, self.lines, self.seen = [], [], {}
+        self.instructions, self.sources, self.seen = [], [], {}
 
-    def add(self, instruction, inputs, line):
+    def add(self, instruction, inputs, source):
         """Index of the simplified instruction over new inputs."""
         op, params, made = instruction.op, instruction.params, self.instructions
         if op in _ALIASES:
@@ -39,7 +39,7 @@ class _Rewriter:
         found = self.seen.get(key)
         if found is None:
             made.append(Instruction(op, tuple(inputs), params, instruction.aval, instruction.slot, instruction.region))
-            self.lines.append(line)
+            self.sources.append(source)
             found = self.seen[key] = len(made) - 1
         return found
 
@@ -62,8 +62,8 @@ class _Rewriter:
 def simplify(linear):
     """The simplified Linear."""
     rewriter, new = _Rewriter(), []
-    for instruction, line in zip(linear.instructions, linear.lines):
-        new.append(rewriter.add(instruction, [new[i] for i in instruction.inputs], line))
+    for instruction, source in zip(linear.instructions, linear.sources):
+        new.append(rewriter.add(instruction, [new[i] for i in instruction.inputs], source))
     return _without_dead(rewriter, [new[i] for i in linear.outputs], [new[i] for i in linear.free])
 
 
@@ -73,12 +73,12 @@ def _without_dead(rewriter, outputs, free):
     for index in range(len(instructions) - 1, -1, -1):
         if index in alive:
             alive.update(instructions[index].inputs)
-    place, kept, lines = {}, [], []
+    place, kept, sources = {}, [], []
     for index, x in enumerate(instructions):
         if index in alive:
             place[index] = len(kept)
             kept.append(Instruction(x.op, tuple([place[i] for i in x.inputs]), x.params, x.aval, x.slot, x.region))
-            lines.append(rewriter.lines[index])
+            sources.append(rewriter.sources[index])
     result = Linear(kept, [place[i] for i in outputs], [place[i] for i in free if i in place])
-    result.lines = lines
+    result.sources = sources
     return result

@@ -20,6 +20,8 @@ from .transforms import (ShapeDtypeStruct, eval_shape, grad, hessian, jacfwd, ja
 from .devices import (Device, default_backend, default_device, device_count, device_get, device_put, devices,
                       local_device_count, local_devices, process_count, process_index)
 
+from .waiting import block_until_ready, get_num_threads, set_num_threads
+
 _MODULES = ('debug', 'dtypes', 'flatten_util', 'lax', 'nn', 'ops', 'optimizers', 'random', 'scipy', 'tree_util')
 
 

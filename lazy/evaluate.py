@@ -12,7 +12,7 @@ from operator import attrgetter
 from .config import config
 from .errors import UnexpectedTracerError, no_value
 from .ir import graph, ops
-from .ir.graph import pending, release_pending, where
+from .ir.graph import line_of, pending, release_pending, where
 
 FLUSH_NODES = 1000                 # pending nodes at which a flush is looked for
 FLUSH_BYTES = 1 << 30              # bytes of new inputs that pending work may hold
@@ -177,7 +177,7 @@ def _force(roots):
     found = walk(roots)
     program = _program(found)
     buffers = [leaf.value for leaf in found.leaves]
-    results = program.run(buffers, found.scalars, [found.nodes[i].line for i in program.lines])
+    results = program.run(buffers, found.scalars, lambda source: line_of(found.nodes, source))
     keep_inputs = thread.keeping
     nodes = found.nodes
     for index, value in zip(program.nodes, results):
@@ -279,7 +279,33 @@ def flush(why='asked for'):
         roots = _tips()
         if roots:
             flushes.append((why, len(pending), where(_flush_line[0]) if _flush_line[0] else ''))
-            _force(roots)
+            _force_quietly(roots)
+
+
+class Failure:
+    """Stands in the place of a buffer whose computation failed: whoever waits for it gets the error."""
+
+    def __init__(self, error):
+        self.error = error
+
+    @property
+    def address(self):
+        raise self.error
+
+    ticket = array = address
+
+
+def _force_quietly(roots):
+    """Compute roots that nobody waits for: an error stays with the array that has it."""
+    try:
+        _force(roots)
+    except (ArithmeticError, ValueError, IndexError, MemoryError) as error:
+        if len(roots) == 1:
+            roots[0].value = Failure(error)
+            return
+        for root in roots:
+            if root.value is None:
+                _force_quietly([root])
 
 
 def _tips():

@@ -46,7 +46,7 @@ def get(x, index, mode='error'):
     """x[index] as a node."""
     if type(index) is int and x.aval.ndim:                          # the common x[i], built with few steps
         n = x.aval.shape[0]
-        i = _static(index, n, 0)
+        i = _static(index, n, 0, mode)
         rest = x.aval.shape[1:]
         row = build.slice_(x, (i,) + (0,) * len(rest), (i + 1,) + rest)
         return build.reshape(row, rest)

@@ -57,7 +57,6 @@ class _Entry:
             self.avals = [out.aval for out in self.graph.outputs]
             self.simple = self.picks == list(range(len(self.picks))) and self.sources == list(range(len(self.graph.inputs)))
             program = evaluate._program(found)
-            self.program_lines = [self.lines[i] for i in program.lines]
             self.program = program
         return program
 
@@ -65,10 +64,10 @@ class _Entry:
         """Arrays of the outputs for argument nodes that have values."""
         program = self.program or self.compile()
         if self.simple:
-            results = program.run([node.value for node in nodes], self.scalars, self.program_lines)
+            results = program.run([node.value for node in nodes], self.scalars, self.lines.__getitem__)
         else:
             buffers = [nodes[s].value if type(s) is int else s.value for s in self.sources]
-            found = program.run(buffers, self.scalars, self.program_lines)
+            found = program.run(buffers, self.scalars, self.lines.__getitem__)
             results = [found[i] for i in self.picks]
         if self.donated:
             for i in self.donated:

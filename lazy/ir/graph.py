@@ -134,6 +134,17 @@ def where(node_or_line):
     return f'{code.co_filename}:{number}'
 
 
+def line_of(nodes, source):
+    """The line of what a compiled instruction came from: `source` is a number in `nodes`, or that of a call and, number
+    by number, the place in its body."""
+    if type(source) is int:
+        return nodes[source].line
+    node = nodes[source[0]]
+    for number in source[1:]:
+        node = node.params[0].nodes()[number]
+    return node.line
+
+
 def ancestors(roots, after=0, into=None):
     """All nodes that `roots` are computed from, roots included, in topological order.
 

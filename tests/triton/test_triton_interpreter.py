@@ -513,6 +513,28 @@ def test_compilation_waits_for_the_interpreter():
     assert 'ttg.num-warps' in results[0]
 
 
+def test_threads_may_interpret_and_compile_at_once():
+    from lazy.codegen.triton_compile import compile_kernel
+    types, x = {'x': '*fp32', 'out': '*fp32', 'C': 'i32'}, np.ones((4, 100), np.float32)
+    expected = compile_kernel(SOFTMAX, 'softmax', types, {'BLOCK': 128})
+    results = []
+
+    def compiling():
+        results.append(compile_kernel(SOFTMAX, 'softmax', types, {'BLOCK': 128}) == expected)
+
+    def interpreting():
+        for _ in range(5):
+            out = np.zeros_like(x)
+            run(SOFTMAX, 'softmax', 4, (x, out, 100), {'BLOCK': 128})
+            results.append(np.allclose(out, 0.01))
+    threads = [threading.Thread(target=f) for f in (compiling, interpreting) * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 12 and all(results)
+
+
 def test_works_without_torch_and_with_triton_interpret_set():
     code = '''
 import sys

@@ -1,0 +1,193 @@
+"""Activation functions, elementwise. Integer arguments are computed in the default float type unless stated."""
+import math
+
+from ..array import Array, as_node, elementwise, unary, wrap
+from ..ir import build, dtypes, ops
+
+__all__ = ['celu', 'elu', 'gelu', 'glu', 'hard_sigmoid', 'hard_silu', 'hard_swish', 'hard_tanh', 'identity', 'leaky_relu',
+           'log1mexp', 'log_sigmoid', 'mish', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'soft_sign', 'softplus',
+           'sparse_plus', 'sparse_sigmoid', 'squareplus', 'swish', 'tanh']
+
+
+def inexact(x):
+    """x as an Array of a float or complex dtype."""
+    node = as_node(x)
+    if dtypes.is_inexact(node.aval.dtype):
+        return x if isinstance(x, Array) else wrap(node)
+    return wrap(build.convert(node, dtypes.default_float(), node.aval.weak))
+
+
+def _select(condition, x, y):
+    """where() of an Array, and Arrays or Python numbers of which at least one is an Array."""
+    of = x if isinstance(x, Array) else y
+    x, y = (v._node if isinstance(v, Array) else build.scalar_like(of._node, v) for v in (x, y))
+    return wrap(build.select(condition._node, x, y))
+
+
+def identity(x):
+    """x itself."""
+    return wrap(as_node(x))
+
+
+def relu(x):
+    """max(x, 0), with derivative 0 at 0; integers stay integers.
+
+    >>> import lazy, lazy.numpy as np
+    >>> lazy.nn.relu(np.array([-1., 0., 2.])).tolist()
+    [0.0, 0.0, 2.0]
+    """
+    node = as_node(x)
+    zero = build.scalar_like(node, 0)
+    return wrap(build.select(build.apply(ops.le, node, zero), zero, node))
+
+
+def relu6(x):
+    """min(max(x, 0), 6), with derivative 0 at 0 and 6 (Howard et al., MobileNets, 2017)."""
+    x = inexact(x)
+    return _select(x <= 0, 0, _select(x >= 6, 6, x))
+
+
+def sigmoid(x):
+    """1 / (1 + exp(-x)).
+
+    >>> import lazy
+    >>> float(lazy.nn.sigmoid(0.))
+    0.5
+    """
+    return unary(ops.logistic, x, 'inexact')
+
+
+def tanh(x):
+    """Hyperbolic tangent."""
+    return unary(ops.tanh, x, 'inexact')
+
+
+def softplus(x):
+    """log(1 + exp(x)), without overflow.
+
+    >>> import lazy
+    >>> float(lazy.nn.softplus(100.))
+    100.0
+    """
+    return elementwise(ops.logaddexp, inexact(x), 0.0)
+
+
+def soft_sign(x):
+    """x / (1 + |x|)."""
+    x = inexact(x)
+    return x / (unary(ops.abs_, x) + 1)
+
+
+def silu(x):
+    """x sigmoid(x), also called swish (Hendrycks and Gimpel, 2016)."""
+    x = inexact(x)
+    return x * unary(ops.logistic, x)
+
+
+swish = silu
+
+
+def mish(x):
+    """x tanh(softplus(x)) (Misra, 2019)."""
+    x = inexact(x)
+    return x * unary(ops.tanh, softplus(x))
+
+
+def log_sigmoid(x):
+    """log(sigmoid(x)) = -softplus(-x)."""
+    return -softplus(-inexact(x))
+
+
+def elu(x, alpha=1.0):
+    """x where x > 0, else alpha (exp(x) - 1) (Clevert, Unterthiner and Hochreiter, 2015)."""
+    x = inexact(x)
+    positive = x > 0
+    return _select(positive, x, alpha * unary(ops.expm1, _select(positive, 0, x)))
+
+
+def celu(x, alpha=1.0):
+    """max(x, 0) + min(0, alpha (exp(x / alpha) - 1)) (Barron, 2017)."""
+    x = inexact(x)
+    return elementwise(ops.max_, x, 0.0) + alpha * unary(ops.expm1, elementwise(ops.min_, x, 0.0) / alpha)
+
+
+def selu(x):
+    """Scaled elu that keeps mean 0 and variance 1 (Klambauer et al., Self-normalizing neural networks, 2017)."""
+    return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
+
+
+def leaky_relu(x, negative_slope=0.01):
+    """x where x >= 0, else negative_slope x."""
+    x = inexact(x)
+    return _select(x >= 0, x, negative_slope * x)
+
+
+def gelu(x, approximate=True):
+    """x times the normal distribution function of x; `approximate`: by a formula with tanh.
+
+    Source: Hendrycks and Gimpel, Gaussian error linear units, 2016.
+
+    >>> import lazy
+    >>> round(float(lazy.nn.gelu(1.)), 4), round(float(lazy.nn.gelu(1., approximate=False)), 4)
+    (0.8412, 0.8413)
+    """
+    x = inexact(x)
+    if approximate:
+        return x * (0.5 * (1.0 + unary(ops.tanh, math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))))
+    return 0.5 * x * unary(ops.erfc, -x * math.sqrt(0.5))
+
+
+def glu(x, axis=-1):
+    """First half along an axis times the sigmoid of the second (Dauphin et al., 2016)."""
+    node = inexact(x)._node
+    axis %= node.aval.ndim
+    half, odd = divmod(node.aval.shape[axis], 2)
+    if odd:
+        raise ValueError(f'glu: the size of axis {axis} must be even, got shape {node.aval.shape}')
+    first, second = (wrap(build.slice_axis(node, axis, i, i + half)) for i in (0, half))
+    return first * unary(ops.logistic, second)
+
+
+def hard_tanh(x):
+    """x limited to [-1, 1]."""
+    x = inexact(x)
+    return _select(x > 1, 1, _select(x < -1, -1, x))
+
+
+def hard_sigmoid(x):
+    """relu6(x + 3) / 6."""
+    return relu6(inexact(x) + 3.0) / 6.0
+
+
+def hard_silu(x):
+    """x hard_sigmoid(x) (Howard et al., Searching for MobileNetV3, 2019)."""
+    x = inexact(x)
+    return x * hard_sigmoid(x)
+
+
+hard_swish = hard_silu
+
+
+def squareplus(x, b=4):
+    """(x + sqrt(x**2 + b)) / 2 (Barron, 2021)."""
+    x = inexact(x)
+    return (x + unary(ops.sqrt, x * x + b)) / 2
+
+
+def sparse_plus(x):
+    """0 below -1, x above 1, (x + 1)**2 / 4 between."""
+    x = inexact(x)
+    return _select(x <= -1.0, 0, _select(x >= 1.0, x, (x + 1.0) ** 2 / 4))
+
+
+def sparse_sigmoid(x):
+    """0 below -1, 1 above 1, (x + 1)/2 between."""
+    return 0.5 * elementwise(ops.min_, elementwise(ops.max_, inexact(x) + 1.0, 0.0), 2.0)
+
+
+def log1mexp(x):
+    """log(1 - exp(-x)) for x > 0, accurate for small and large x (Maechler, 2012)."""
+    x = inexact(x)
+    small = x < math.log(2)
+    near = unary(ops.log, -unary(ops.expm1, -_select(small, x, 1.0)))
+    return _select(small, near, unary(ops.log1p, -unary(ops.exp, -_select(small, 1.0, x))))
