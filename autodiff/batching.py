@@ -6,6 +6,7 @@ makes the node for the batch: `inputs` are those of `node`, with the leading axi
 """
 from ..ir import build, dtypes, ops
 from ..ir.graph import Graph, ancestors, aval
+from .calls import derived
 from . import rules  # noqa: F401  (a batched custom rule is differentiated later)
 
 
@@ -205,7 +206,7 @@ def batch_graph(graph, flags, size):
 
 def _call(node, inputs, flags, size):
     body, kind, options = node.params
-    return build.make(ops.call, inputs, (batch_graph(body, flags, size), kind, options))
+    return build.make(ops.call, inputs, (batch_graph(body, flags, size), kind, derived(kind, options)))
 
 
 def _custom(node, inputs, flags, size):

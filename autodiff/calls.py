@@ -25,9 +25,9 @@ def make_call(outputs, variables, arguments, kind, options=None, after=None):
 def captured(outputs, variables, after):
     """What `outputs` use that is neither newer than `after` nor a constant: nodes, in the order of their making."""
     own, found = {v.serial for v in variables}, {}
-    for node in [*ancestors(outputs, after), *outputs]:
-        for child in (*node.inputs, node):
-            outside = child.serial <= after or child.op is ops.leaf
+    for node in [*ancestors(outputs, after, lambda n: () if n.value is not None else n.inputs), *outputs]:
+        for child in (*node.inputs, node) if node.value is None else (node,):
+            outside = child.serial <= after or child.value is not None or child.op is ops.leaf
             if outside and not child.op.is_constant and child.serial not in own:
                 found[child.serial] = child
     return [found[serial] for serial in sorted(found)]
@@ -36,6 +36,12 @@ def captured(outputs, variables, after):
 def results(node):
     """The results of a node with several, as nodes."""
     return [build.project(node, i) for i in range(len(node.aval))]
+
+
+def derived(kind, options):
+    """Options of a body that was derived from a user's: only what he wrote himself must be one kernel."""
+    mark = 'derived', True
+    return options if kind != 'fuse' or mark in options else (*options, mark)
 
 
 def call_tangents(node, tangents, push):
@@ -49,7 +55,8 @@ def call_tangents(node, tangents, push):
     if kept:
         graph, arguments = _pruned([found[i] for i in kept], [*body.inputs, *inner],
                                    [*node.inputs, *[tangents[i] for i in live]])
-        call = build.make(ops.call, arguments, (graph, kind, options))
+        call = build.make(ops.call, arguments, (graph, kind, derived(kind, options)))
+        call.line = node.line
         for i, tangent in zip(kept, results(call)):
             result[i] = tangent
     replaced = None
@@ -77,7 +84,9 @@ def _call_transpose(ct, node, linear):
     if not kept:
         return [None] * len(linear)
     graph, arguments = _pruned(kept, [*body.inputs, *inner], [*node.inputs, *[ct[i] for i in indices]])
-    made = iter(results(build.make(ops.call, arguments, (graph, kind, options))))
+    call = build.make(ops.call, arguments, (graph, kind, derived(kind, options)))
+    call.line = node.line
+    made = iter(results(call))
     cotangents = iter([None if g is None else next(made) for g in found])
     return [next(cotangents) if flag else None for flag in linear]
 

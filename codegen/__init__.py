@@ -1,19 +1,43 @@
 """Graph to kernels to launches: simplify, schedule, plan, one file per target, cache, runtime."""
+import warnings
+
+from ..ir.errors import FusionError, FusionWarning
+from ..ir.graph import line_of, where
 
 
 def compile_program(found, target):
-    """The program for a walk (see lazy.evaluate.walk) on a target, 'native' or 'numpy'."""
-    from . import program
+    """The program for a walk (see lazy.evaluate.walk) on a target, 'native' or 'numpy'.
+
+    Raises FusionError where a `fuse` region can't be one kernel; warns once for each that may be split.
+    """
+    from . import program, regions
     linear, nodes = program.from_walk(found)
-    if target == 'native' and _native_works():
-        from .plan import Program
-        result = Program(linear)
-    else:
-        from .reference import Program
-        from .simplify import simplify
-        result = Program(simplify(linear))
+    try:
+        if target == 'native' and _native_works():
+            from .plan import Program
+            result = Program(linear)
+        else:
+            from .reference import Program
+            from .simplify import simplify
+            result = Program(simplify(linear))
+    except regions.Refused as refused:
+        raise FusionError(refused.refusal.message(lambda source: where(line_of(found.nodes, source)))) from None
+    for refusal in result.refusals:
+        _warn_once(refusal, found.nodes)
     result.nodes = nodes
     return result
+
+
+_warned = set()                        # regions, by line, whose splitting has been told
+
+
+def _warn_once(refusal, nodes):
+    key = refusal.region.line, refusal.region.option('derived')
+    if key not in _warned:
+        _warned.add(key)
+        file, _, number = where(refusal.region.line).rpartition(':')
+        message = refusal.message(lambda source: where(line_of(nodes, source)))
+        warnings.warn_explicit(message, FusionWarning, file or '<unknown>', int(number or 0))
 
 
 def _native_works():
@@ -21,7 +45,6 @@ def _native_works():
     from . import runtime, threads
     if runtime.runner() is not None:
         return True
-    import warnings
     warnings.warn(f'lazy computes with NumPy, one operation at a time: {threads.unavailable_reason()}', RuntimeWarning,
                   stacklevel=2)
     return False

@@ -23,7 +23,8 @@ SCRATCH_COST, SCRATCH_BYTES = 8, 256 << 10
 # SPLIT_LANES bounds the results (times lanes, where lanes are added up) that each part has.
 SPLIT_SIZE, SPLIT_LANES, PARTS = 1 << 16, 256, 64
 
-# Columns reduced together, in vectors: this many cache lines are read in a row.
+# Columns reduced together, in vectors: so many cache lines are read in a row. More of them hide latency, but the body
+# is repeated for each.
 COLUMN_VECTORS = 8
 
 # Rows of a tile in which what is read across is turned around: two cache lines of float32 along the other axis.
@@ -37,6 +38,11 @@ GRAIN_NS = 10_000
 
 # From this many estimated nanoseconds on a program runs in the background.
 ASYNC_NS = 50_000
+
+
+def column_vectors(entries):
+    """How many vectors of columns a kernel of so many entries takes together."""
+    return COLUMN_VECTORS if entries <= 6 else COLUMN_VECTORS // 2 if entries <= 20 else COLUMN_VECTORS // 4
 
 
 def recompute_cost(instruction):

@@ -36,7 +36,10 @@ class Kernel:
     """sizes, reduced (indices), accesses, entries, stores [(entry, access number)], scalars [(slot, dtype)], ramps.
 
     A ramp is an index used as a value: offset + sum of coefficient * axis index.
+    parts: number of parts that a reduction with `split` is done in.
     """
+
+    parts = choices.PARTS
 
     def __init__(self, step, instructions, stored, layouts):
         self.step, self.stored, self.layouts = step, stored, layouts
@@ -264,6 +267,7 @@ class Kernel:
                          and not (self.form == 'column' and axis == self.lane)]
         self.split = self._should_split()
         self.tile = self._tile_axis()
+        self.columns = choices.column_vectors(len(self.entries))
         self._plan_passes()
         self.text = self._describe()
 

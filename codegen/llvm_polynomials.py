@@ -285,6 +285,49 @@ def erf_inv(x):
     return size.equals(1.0).select(math.inf, result).copysign(x)
 
 
+# erfinv in w = -log(1 - x**2), lowest power first: about w - 2.5 below 5, about sqrt(w) - 3 above (M. Giles,
+# Approximating the erfinv function, GPU Computing Gems, 2012).
+GILES = ((1.50140941, 0.246640727, -0.00417768164, -0.00125372503, 0.00021858087, -4.39150654e-06,
+          -3.5233877e-06, 3.43273939e-07, 2.81022636e-08),
+         (2.83297682, 1.00167406, 0.00943887047, -0.0076224613, 0.00573950773, -0.00367342844,
+          0.00134934322, 0.000100950558, -0.000200214257))
+# Cephes (S. Moshier): log(1 + x) = x - x**2/2 + x**3 P/Q for small x, and with L in place of P/Q.
+CEPHES_LOG1P = ((2.0039553499201281259648e1, 5.7112963590585538103336e1, 6.0949667980987787057556e1,
+                 2.9911919328553073277375e1, 6.5787325942061044846969, 4.9854102823193375972212e-1,
+                 4.5270000862445199635215e-5),
+                (6.0118660497603843919306e1, 2.1642788614495947685003e2, 3.0909872225312059774938e2,
+                 2.2176239823732856465394e2, 8.3047565967967209469434e1, 1.5062909083469192043167e1, 1.0))
+CEPHES_LOG = ((1.1676998740e-1, -1.1514610310e-1, 7.0376836292e-2), (-1.6668057665e-1, 1.4249322787e-1, -1.2420140846e-1),
+              (3.3333331174e-1, -2.4999993993e-1, 2.0000714765e-1))
+CEPHES_LN2 = -2.12194440e-4, 0.693359375
+
+
+def log1p_cephes(x):
+    """log(1 + x) for float32 x in (-1, 0], with the roundings of XLA's."""
+    square = x * x
+    small = x + square.fma(-0.5, (x * square) * ratio(x, CEPHES_LOG1P))
+    m, e = (x + 1.0).split()
+    high = m >= 1.41421354                          # twice sqrt(1/2) in float32
+    m, e = high.select(m * 0.5, m) - 1.0, high.select(e + 1.0, e)
+    square = m * m
+    cube = square * m
+    first, second, third = (horner(m, table) for table in CEPHES_LOG)
+    y = first.fma(cube, second).fma(cube, third).fma(cube, e * CEPHES_LN2[0])
+    return (x.abs() < 0.41421356).select(small, e.fma(CEPHES_LN2[1], square.fma(-0.5, m) + y))
+
+
+def erf_inv_giles(x):
+    """The inverse error function that XLA computes in float32: random normal numbers are to be the same."""
+    if x.dtype == 'float64':
+        return erf_inv(x)
+    w = -log1p_cephes(-(x * x))
+    near = w < 5.0
+    v = near.select(w - 2.5, w.sqrt() - 3.0)
+    result = near.select(horner(v, GILES[0]), horner(v, GILES[1])) * x
+    size = x.abs()
+    return (size < 1.0).select(result, size.equals(1.0).select(x * math.inf, math.nan))
+
+
 # ----------------------------------------------------------------------------------- gamma function
 
 # digamma(x) = (x - root) (Y + P(x-1)/Q(x-1)) on [1, 2], from Boost.Math (J. Maddock, 53 bits); root
@@ -523,4 +566,4 @@ OUTSIDE = {(op, dtype): beyond for dtype in ('float32', 'float64') for op, beyon
 SLOWER = {('log1p', 'float64')}
 # Functions made of others, and those so long that a block calls them instead of inlining.
 COMPOSED = {'logistic': logistic, 'logaddexp': logaddexp, 'lgamma': lgamma}
-LONG = {'erf_inv': erf_inv, 'digamma': digamma}
+LONG = {'erf_inv': erf_inv, 'erf_inv_giles': erf_inv_giles, 'digamma': digamma}

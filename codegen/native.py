@@ -33,7 +33,7 @@ def supports(x, instructions):
 
 # --- parts that are put together ------------------------------------------------------------------------------------
 
-def legalise(linear):
+def legalise(linear, supports=supports):
     """Give every part of a concatenate or slice_update a place of its own, and find updates that happen in place.
 
     Before: u = slice_update(x, y), x used elsewhere. After: c = identity(x); u = slice_update(c, y).

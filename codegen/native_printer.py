@@ -295,8 +295,16 @@ class _Printer:
             address = self.new(f'getelementptr {storage}, ptr {board}, i64 {j}')
             self.line(f'store {storage} {row}, ptr {address}')
 
+    @property
+    def masks_are_free(self):
+        """With mask registers every vector is masked and the body is there once, which halves the code."""
+        return self.module.features.width_bits == 512
+
     def _vectors(self, lo, hi, body):
-        """Full vectors from lo, then a masked rest."""
+        """Vectors from lo to hi, the last one masked: in the same loop, or apart where masks cost something."""
+        if self.masks_are_free:
+            self.loop(lo, hi, self.width, [], lambda i, _: body(i, self._mask(i, hi)) or [])
+            return
         length = self.new(f'sub i64 {hi}, {lo}')
         whole = self.new(f'and i64 {length}, -{self.width}')
         end = self.new(f'add i64 {lo}, {whole}')
@@ -305,9 +313,15 @@ class _Printer:
         self.when(rest, lambda: body(end, self._mask(end, hi)))
 
     def _mask(self, i, hi):
+        """Lanes j with i + j < hi."""
         w = self.width
-        self.module.declare(f'declare <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64, i64)')
-        return self.new(f'call <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64 {i}, i64 {hi})')
+        if not self.masks_are_free:
+            self.module.declare(f'declare <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64, i64)')
+            return self.new(f'call <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64 {i}, i64 {hi})')
+        lanes = self._min(self.new(f'sub i64 {hi}, {i}'), str(w))
+        bits = self.new(f'shl nuw i64 1, {lanes}')
+        ones = self.new(f'sub i64 {bits}, 1')
+        return self.new(f'bitcast i{w} {self.new(f"trunc i64 {ones} to i{w}")} to <{w} x i1>')
 
     # --- row ------------------------------------------------------------------------------------------------------
 
@@ -368,6 +382,8 @@ class _Printer:
             for e, a in stores:
                 self._store(a, here[e], at, i, mask)
             return self._accumulate(reductions, here, carried, at, i, mask)
+        if self.masks_are_free:
+            return self.loop(lo, hi, w, list(zip(kinds, carried)), lambda i, c: vector(i, c, self._mask(i, hi)))
         length = self.new(f'sub i64 {hi}, {lo}')
         whole = self.new(f'and i64 {length}, -{w}')
         end = self.new(f'add i64 {lo}, {whole}')
@@ -387,13 +403,13 @@ class _Printer:
 
     def _column(self, index, lo, hi, first_range=None, partial=None):
         """Several vectors side by side where the block is full, one at a time under a mask otherwise."""
-        wide = choices.COLUMN_VECTORS * self.width
+        wide = self.k.columns * self.width
         length = self.new(f'sub i64 {hi}, {lo}')
         groups = self.new(f'udiv i64 {length}, {wide}')
         end = self.new(f'add i64 {lo}, {self.new(f"mul i64 {groups}, {wide}")}')
 
         def full(i, _):
-            lanes = [i] + [self.new(f'add i64 {i}, {u * self.width}') for u in range(1, choices.COLUMN_VECTORS)]
+            lanes = [i] + [self.new(f'add i64 {i}, {u * self.width}') for u in range(1, self.k.columns)]
             self._columns(index, lanes, None, first_range, partial)
             return []
         self.loop(lo, end, wide, [], full)

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval
-from . import choices, memory, native, native_printer, reference, runtime, threads
+from . import choices, memory, native, native_printer, reference, regions, runtime, threads
 from .kernel import Kernel
 from .program import Instruction
-from .schedule import Schedule, Step
+from .schedule import Step
 from .simplify import simplify
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
@@ -31,11 +31,18 @@ def set_workers(n):
 
 
 class Program:
-    """A compiled Linear. `nodes`: set by evaluation; `donated`: slots of leaves whose memory a run takes."""
+    """A compiled Linear. `nodes`: set by evaluation; `donated`: slots of leaves whose memory a run takes.
+
+    Other targets derive from it: they say what they support, describe kernels by a class of their own, and replace
+    `_compile` and what runs it.
+    """
+
+    kernel_type = Kernel
+    supports = staticmethod(native.supports)
 
     def __init__(self, linear):
-        self.linear = linear = native.legalise(simplify(linear))
-        self.schedule = schedule = Schedule(linear, native.supports)
+        self.linear = linear = native.legalise(simplify(linear), self.supports)
+        self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
         self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
                                                                  if x.op is ops.leaf})
         self.kernels, self.launches = [], []
@@ -54,17 +61,18 @@ class Program:
         if not any(i in stored for i in step.roots):
             return
         places = {i: (offset, strides) for i, (_, offset, strides) in self.layouts.items()}
-        kernel = Kernel(step, self.linear.instructions, stored, places)
+        kernel = self.kernel_type(step, self.linear.instructions, stored, places)
         if not kernel.split:
             self._launch(kernel, {})
             return
         shapes = {i: self.linear.instructions[i].aval for i in step.roots}
         places.update({i: (0, native.contiguous(a.shape)) for i, a in shapes.items()})
-        kernel = Kernel(step, self.linear.instructions, stored, places)
-        partial = {i: ('partial', len(self.launches), i) for i in step.roots if i in stored}
+        kernel = self.kernel_type(step, self.linear.instructions, stored, places)
+        partial = {i: ('partial', len(self.launches), i, kernel.parts) for i in step.roots if i in stored}
         self._launch(kernel, partial)
         for i, temp in partial.items():
-            self._launch(_combining(self.linear.instructions[i], i, self.layouts[i]), {0: temp, 1: i})
+            combining = _combining(self.linear.instructions[i], i, self.layouts[i], kernel.parts, self.kernel_type)
+            self._launch(combining, {0: temp, 1: i})
 
     def _launch(self, kernel, renamed):
         """renamed: what the numbers of the kernel's values mean where it isn't the linear's own."""
@@ -118,7 +126,7 @@ class Program:
 
     def _nbytes(self, owner):
         if isinstance(owner, tuple):
-            return choices.PARTS * self.linear.instructions[owner[2]].aval.nbytes
+            return owner[3] * self.linear.instructions[owner[2]].aval.nbytes
         return self.linear.instructions[owner].aval.nbytes
 
     def _values_of(self, launch):
@@ -235,7 +243,7 @@ class Program:
             if self.halves:
                 self._round(pool)
             address, count, getter = self.segments[0]
-            _execute(address, count, getter(pool), self.work)
+            execute(address, count, getter(pool), self.work)
         else:
             outs = self._run_all(buffers, scalars, lines)
         result = []
@@ -245,19 +253,24 @@ class Program:
             result.append(outs[self.output_of[owner]] if slot is None else buffers[slot])
         return result
 
-    def _run_all(self, buffers, scalars, lines):
+    def prepare(self, buffers, scalars):
+        """(buffers of the outputs, all buffers, all slots) of one run."""
         outs = [memory.allocate(n) for n in self.outputs]
         arena = memory.allocate(self.arena) if self.arena else None
         holders = [*buffers[:self.n_leaves], *outs, *[_Piece(arena, o) for o in self.offsets], *scalars]
         pool = [h.address for h in holders[:self.scalars_at]] + list(scalars)
         if self.halves:
             self._round(pool)
+        return outs, holders, pool
+
+    def _run_all(self, buffers, scalars, lines):
+        outs, holders, pool = self.prepare(buffers, scalars)
         if self.checked:
             error = holders[self.pool['error',]].array((1,), np.int64)
             error[0] = 0
         for segment in self.segments:
             if type(segment) is tuple:
-                _execute(segment[0], segment[1], segment[2](pool), self.work)
+                execute(segment[0], segment[1], segment[2](pool), self.work)
             else:
                 segment(holders, lines)
         if self.checked and error[0]:
@@ -285,7 +298,7 @@ class _Piece:
         return self.arena.array(shape, dtype, self.offset)
 
 
-def _execute(records, count, slots, work):
+def execute(records, count, slots, work):
     runner = runtime.runner()
     if work < choices.ASYNC_NS:
         runner.call(records, count, *slots)
@@ -306,14 +319,14 @@ def _extent(k):
     """(size of a block of the lane axis, number of items that are shared out, parts)."""
     lanes = k.sizes[k.lane]
     if k.split:
-        return max(lanes, 1), k.sizes[min(k.reduced)], choices.PARTS
+        return max(lanes, 1), k.sizes[min(k.reduced)], k.parts
     outer = 1
     for axis in k.parallel:
         outer *= k.sizes[axis] if axis != k.tile else -(-k.sizes[axis] // choices.TILE_ROWS)
     if k.form == 'row':
         return max(lanes, 1), outer, 0
     if k.form == 'column':
-        block = choices.COLUMN_VECTORS * 16
+        block = k.columns * 16
     else:
         block = choices.BLOCK if lanes > choices.BLOCK and outer < 64 else max(lanes, 1)
     return block, outer * native_printer.blocks(k, block) if lanes else 0, 0
@@ -330,9 +343,9 @@ def _estimate(k, extent):
     return total + 200, total / max(extent, 1)
 
 
-def _combining(x, i, layout):
+def _combining(x, i, layout, count, kernel_type):
     """The kernel that adds up the partial results of a split reduction: value 0 are the parts, value 1 is the result."""
-    parts = aval((choices.PARTS, *x.aval.shape), x.aval.dtype)
+    parts = aval((count, *x.aval.shape), x.aval.dtype)
     instructions = [Instruction(ops.leaf, (), None, parts, 0), Instruction(x.op, (0,), ((0,),), x.aval)]
     sizes, n = parts.shape, len(parts.shape)
     step = Step('kernel', sizes, frozenset([0]))
@@ -341,7 +354,7 @@ def _combining(x, i, layout):
     step.source[1] = identity(sizes)
     step.where[1] = step.source[1][1:]
     _, offset, strides = layout
-    return Kernel(step, instructions, {1}, {0: (0, native.contiguous(sizes)), 1: (offset, strides)})
+    return kernel_type(step, instructions, {1}, {0: (0, native.contiguous(sizes)), 1: (offset, strides)})
 
 
 def _product(x, operands, target, keywords, instructions):

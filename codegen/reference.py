@@ -3,6 +3,7 @@ import numpy as np
 
 from ..ir import ops
 from ..ir.graph import where
+from . import regions
 from .memory import Buffer
 
 
@@ -11,6 +12,7 @@ class Program:
     donated = ()
 
     def __init__(self, linear):
+        self.refusals = regions.schedule(linear, _everything)[1] if regions.has_regions(linear) else ()
         self.linear, self.outputs = linear, linear.outputs         # compile_program sets `nodes`: whose values they are
         last = {}
         for index, instruction in enumerate(linear.instructions):
@@ -25,6 +27,11 @@ class Program:
         """Buffers of the outputs from buffers of the leaves and the values of the literals."""
         values = run_linear(self.linear, buffers, scalars, self.dies, lines)
         return [to_buffer(values[i]) for i in self.outputs]
+
+
+def _everything(x, instructions):
+    """What the schedule of the native target could compute itself: here only `fuse` is checked by it."""
+    return True
 
 
 def run_linear(linear, buffers, scalars, dies, lines):

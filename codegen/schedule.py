@@ -8,8 +8,11 @@ it depends on, so every step stays convex.
 Before: m = max(x, 1); e = exp(x - m); s = sum(e, 1); y = e / s, four roots. After: one step over (rows, columns) that
 stores y.
 """
-from ..ir import dtypes, ops
+import math
+
+from ..ir import ops
 from . import choices, index
+from .program import fused
 
 ASSEMBLED = {ops.concatenate, ops.slice_update}
 
@@ -18,6 +21,7 @@ class Step:
     """A kernel in the making (kind 'kernel'), a library call, or an assembled value ('library', 'assemble').
 
     sizes: iteration axes; reduced: those that are reduced; where: root -> index map of its store; roots in order.
+    region: what `fuse` made this kernel for.
     """
 
     def __init__(self, kind, sizes=(), reduced=frozenset()):
@@ -30,12 +34,17 @@ class Step:
 
 
 class Schedule:
-    """steps in order; placed: root -> number of its step; stored: roots that are needed outside of their step."""
+    """steps in order; placed: root -> number of its step; stored: roots that are needed outside of their step.
 
-    def __init__(self, linear, supports):
+    region: for each instruction the `fuse` region that it belongs to, but for `dissolved` ones. A region has one step
+    of its own if anything allows it: thresholds don't count inside of it, and of its neighbours only those join that
+    leave its loops as they are. `regions` checks the outcome.
+    """
+
+    def __init__(self, linear, supports, dissolved=()):
         self.linear, self.supports = linear, supports
         self.instructions = linear.instructions
-        self.refusals = []
+        self.region = [fused(x.region, dissolved) for x in linear.instructions]
         self.extra_roots = {}
         while True:
             try:
@@ -45,10 +54,9 @@ class Schedule:
                 self.extra_roots[error.value] = error.reason
 
     def _build(self):
-        self.refusals = []
         self._count_uses()
         self._find_roots()
-        self.steps, self.placed = [], {}
+        self.steps, self.placed, self.homes = [], {}, {}
         waiting = []
         for i in range(len(self.instructions)):
             if i in self.roots:
@@ -105,13 +113,16 @@ class Schedule:
                 root(x.inputs[0], 'source of a gather')
             elif x.op is ops.fusion_barrier:
                 root(i, 'fusion_barrier')
+            region = self.region[i]
+            if region is not None and any(self.region[user] is not region for user in self.users[i]):
+                root(i, 'result of a fused function')
             for j in x.inputs:
                 self._stretched(i, j, cost, root)
             depth[i] = 1 + max([depth[j] for j in x.inputs], default=0)
             cost[i] = choices.recompute_cost(x) + sum([cost[j] for j in set(x.inputs)])
-            if i not in roots and len(self.users[i]) > 1 and cost[i] > choices.SHARE_COST:
+            if i not in roots and region is None and len(self.users[i]) > 1 and cost[i] > choices.SHARE_COST:
                 root(i, 'dear and used more than once')
-            if i not in roots and depth[i] > choices.KERNEL_DEPTH and x.op.elementwise:
+            if i not in roots and region is None and depth[i] > choices.KERNEL_DEPTH and x.op.elementwise:
                 root(i, 'chain of operations is long enough')
             if i in roots:
                 depth[i], cost[i] = 0, 0.0
@@ -123,6 +134,8 @@ class Schedule:
         while y.op.view:
             j = y.inputs[0]
             y = self.instructions[j]
+        if self.region[j] is not None and self.region[j] is self.region[i]:
+            return
         if y.op.elementwise and 1 < y.aval.size and y.aval.size * choices.STRETCH <= x.aval.size \
                 and cost[j] > choices.STRETCH_COST and x.op.elementwise:
             root(j, 'dear and repeated by broadcasting')
@@ -149,6 +162,9 @@ class Schedule:
         sizes = self.instructions[source].aval.shape
         reduced = frozenset(reduced_axes(x)) if x.op.reduction else frozenset()
         cone = self.cone(i, sizes)
+        region = self.region[i]
+        if region is not None and region not in self.homes:
+            self._open(region)
         earliest = self._earliest(i, cone)
         best, best_score = None, 0
         for number in range(max(earliest, 0), len(self.steps)):
@@ -157,7 +173,7 @@ class Schedule:
                 best, best_score = number, score
         if best is None:
             step = Step('kernel', cone.sizes, reduced)
-            step.region = x.region
+            step.region = region
             self._append(step, i)
             self._join(step, i, cone, cone.where_out(x))
         else:
@@ -166,6 +182,21 @@ class Schedule:
             where = self._where_in(step, i, cone, reduced)
             step.reduced = step.reduced or reduced
             self._join(step, i, cone, where)
+
+    def _open(self, region):
+        """The step of a region, for the loops of its largest reduction, or else of its largest root."""
+        best, key = None, (False, -1)
+        for i in sorted(self.roots):
+            x = self.instructions[i]
+            if self.region[i] is region and not self.library[i] and x.op not in ASSEMBLED:
+                cone = self.cone(i, self.instructions[x.inputs[0]].aval.shape if x.op.reduction else x.aval.shape)
+                reduced = frozenset(reduced_axes(x)) if x.op.reduction else frozenset()
+                size = math.prod(cone.sizes)
+                if (bool(reduced), size) > key:
+                    best, key = Step('kernel', cone.sizes, reduced), (bool(reduced), size)
+        best.region = region
+        self.steps.append(best)
+        self.homes[region] = len(self.steps) - 1
 
     def _join(self, step, i, cone, where):
         step.roots.append(i)
@@ -179,7 +210,7 @@ class Schedule:
         for dep, where in cone.reads:
             placed = self.placed[dep]
             step = self.steps[placed] if placed >= 0 else None
-            together = step is not None and step.kind == 'kernel'
+            together = step is not None and step.kind == 'kernel' and not self._barred(dep)
             earliest = max(earliest, placed if together else placed + 1)
         for before in self._must_follow(i):
             earliest = max(earliest, self.placed[before] + 1)
@@ -193,16 +224,21 @@ class Schedule:
                 if self.placed[x.inputs[0]] >= 0:
                     yield x.inputs[0]
 
+    def _barred(self, i):
+        """Whether a value must be complete before it is used."""
+        return self.instructions[i].op is ops.fusion_barrier
+
     def _score(self, step, number, i, cone, reduced):
-        """Bytes saved by putting root i in a step; 0 where it can't be there."""
-        if step.kind != 'kernel' or step.entries + cone.entries > choices.KERNEL_ENTRIES:
+        """Bytes saved by putting root i in a step; 0 where it can't be there. A region's own roots save one more."""
+        region = self.region[i]
+        if step.kind != 'kernel' or not self._welcome(step, region, cone, reduced):
             return 0
         if self._where_in(step, i, cone, reduced) is None:
             return 0
-        saved = 0
+        saved = int(region is not None)
         for dep, where in cone.reads:
             if self.placed[dep] == number:
-                if not self._aligned(step, dep, where, cone):
+                if not self._aligned(step, dep, where, cone) or self._barred(dep):
                     return 0
                 saved += 2 * self.instructions[dep].aval.nbytes + 1
             elif self.placed[dep] > number:
@@ -213,6 +249,13 @@ class Schedule:
             if self.placed[before] >= number:
                 return 0
         return saved
+
+    def _welcome(self, step, region, cone, reduced):
+        """Whether a root may join as far as regions and limits are concerned."""
+        if region is not None:
+            return step.region is region
+        return step.entries + cone.entries <= choices.KERNEL_ENTRIES and not (
+            step.region is not None and reduced and not step.reduced)
 
     def _where_in(self, step, i, cone, reduced):
         """Index map of root i's store in a step's axes, None where it has no place there."""

@@ -6,6 +6,7 @@ Shows progress while it trains, prints the accuracy on held-out images, and draw
 with the predicted digits. Needs scikit-learn (the images) and matplotlib (the picture): pip install -e '.[demo]'
 """
 import argparse
+import importlib.util
 import sys
 import time
 
@@ -19,12 +20,16 @@ BATCH = 64
 HELD_OUT = 360
 
 
+def check_installed():
+    """Leave with a message where a package is missing, before anything is trained."""
+    for module, package, use in (('sklearn', 'scikit-learn', 'holds the images'), ('matplotlib', 'matplotlib', 'draws')):
+        if importlib.util.find_spec(module) is None:
+            sys.exit(f"{package} is missing, which {use}: pip install {package} (or pip install -e '.[demo]')")
+
+
 def load():
     """(training images, labels, held-out images, labels); images are rows of 64 numbers in [0, 1]."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        sys.exit("scikit-learn is missing, which holds the images: pip install scikit-learn (or pip install -e '.[demo]')")
+    from sklearn.datasets import load_digits
     images, labels = load_digits(return_X_y=True)
     images = (images / 16).astype('float32')
     order = onp.random.default_rng(0).permutation(len(images))
@@ -104,10 +109,7 @@ def show_progress(epoch, epochs, loss, held_out_loss, seconds):
 
 def draw(path, losses, held_out_losses, images, labels, predicted):
     """The loss curve, and held-out images with their predicted digits; wrong ones come first, in red."""
-    try:
-        import matplotlib
-    except ImportError:
-        sys.exit("matplotlib is missing, so there is no picture: pip install matplotlib (or pip install -e '.[demo]')")
+    import matplotlib
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
 
@@ -159,6 +161,7 @@ def main(arguments=None):
     if options.epochs < 1:
         parser.error('--epochs must be at least 1')
 
+    check_installed()
     images, labels, held_out_images, held_out_labels = load()
     print(f'{len(images)} images to train on, {len(held_out_images)} held out, '
           f'network {" - ".join(map(str, LAYERS))}, on {lazy.devices()[0]}', flush=True)

@@ -14,6 +14,8 @@ from . import errors
 from .array import Array
 from . import numpy
 from . import tree
+from .explain import explain
+from .fuse import fuse, fusion_barrier
 from .jit import jit
 from .transforms import (ShapeDtypeStruct, eval_shape, grad, hessian, jacfwd, jacobian, jacrev, jvp, linear_transpose,
                          linearize, stop_gradient, value_and_grad, vjp, vmap)

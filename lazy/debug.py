@@ -28,4 +28,30 @@ def print(fmt, *args, ordered=False, partitioned=False, skip_format_check=False,
     >>> lazy.debug.print('x = {x}', x=lazy.numpy.array([1, 2]))
     x = [1 2]
     """
-    builtins.print(fmt.format(*args, **kwargs))
+    builtins.print(fmt.format(*[_Shown(x) for x in args], **{name: _Shown(x) for name, x in kwargs.items()}))
+
+
+class _Shown:
+    """A value that formats as its type where it has no value."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __getattr__(self, name):
+        return _Shown(getattr(self.value, name))
+
+    def __getitem__(self, index):
+        return _Shown(self.value[index])
+
+    def __repr__(self):
+        return repr(self.value)
+
+    def __str__(self):
+        return str(self.value)
+
+    def __format__(self, spec):
+        from .errors import ConcretizationTypeError
+        try:
+            return format(self.value, spec)
+        except ConcretizationTypeError:
+            return str(self.value)

@@ -1,11 +1,12 @@
 """Errors that the library raises, and the user's line that they name."""
 import sys
 
+from .ir.errors import FusionError, FusionWarning
 from .ir.graph import where
 
 __all__ = ['ConcretizationTypeError', 'TracerArrayConversionError', 'TracerBoolConversionError',
            'TracerIntegerConversionError', 'NonConcreteBooleanIndexError', 'UnexpectedTracerError', 'FusionError',
-           'DonatedBufferError']
+           'FusionWarning', 'DonatedBufferError']
 
 
 class ConcretizationTypeError(TypeError):
@@ -30,10 +31,6 @@ class NonConcreteBooleanIndexError(ConcretizationTypeError, IndexError):
 
 class UnexpectedTracerError(RuntimeError):
     """A value that exists only inside of a traced function was used after the function had returned."""
-
-
-class FusionError(ValueError):
-    """`fuse` was asked for one kernel of what can't be one kernel."""
 
 
 class DonatedBufferError(RuntimeError):

@@ -241,8 +241,9 @@ def from_sympy(expression, *symbols):
     expression = sympy.sympify(expression)
     if not isinstance(expression, (sympy.Expr, sympy.logic.boolalg.Boolean)):
         raise TypeError(f'from_sympy needs an expression, not {type(expression).__name__}')
-    symbols = [sympy.sympify(s) for s in symbols] or sorted(expression.free_symbols, key=str)
-    missing = expression.free_symbols - set(symbols)
+    used = _free_symbols(expression)
+    symbols = [sympy.sympify(s) for s in symbols] or sorted(used, key=str)
+    missing = used - set(symbols)
     if missing:
         raise ValueError(f'the expression contains {", ".join(sorted(map(str, missing)))}, which is none of the '
                          f'arguments {", ".join(map(str, symbols))}')
@@ -259,6 +260,20 @@ def from_sympy(expression, *symbols):
     function.__name__ = 'from_sympy'
     function.__doc__ = f'{expression} of {", ".join(map(str, symbols))}.'
     return function
+
+
+def _free_symbols(expression):
+    """Its symbols; SymPy's own function recurses."""
+    found, stack, seen = set(), [expression], set()
+    while stack:
+        part = stack.pop()
+        if part.is_Symbol:
+            found.add(part)
+        for inner in part.args:
+            if inner not in seen:
+                seen.add(inner)
+                stack.append(inner)
+    return found
 
 
 def _steps(expression, symbols):

@@ -12,7 +12,7 @@ from . import evaluate, trees as tree
 from .array import Array, as_node, from_numpy, wrap, _new
 from .errors import UnexpectedTracerError
 from .ir import build, ops
-from .ir.graph import Graph, ancestors, computed, next_serial
+from .ir.graph import Graph, ancestors, computed, line_of, next_serial
 
 __all__ = ['jit']
 _ENTRIES_KEPT = 4096
@@ -48,7 +48,7 @@ class _Entry:
             roots, order = tuple(found.roots), {}
             found.key = (*found.key[:-3], roots, (), found.free)
             self.scalars = found.scalars
-            self.lines = [n.line for n in found.nodes]
+            self.lines = functools.partial(line_of, found.nodes)
             # where each leaf of the program comes from: an argument's number, or a captured node
             self.sources = [place[leaf.serial] if leaf.serial in place else leaf for leaf in found.leaves]
             for position, index in enumerate(roots):
@@ -64,10 +64,10 @@ class _Entry:
         """Arrays of the outputs for argument nodes that have values."""
         program = self.program or self.compile()
         if self.simple:
-            results = program.run([node.value for node in nodes], self.scalars, self.lines.__getitem__)
+            results = program.run([node.value for node in nodes], self.scalars, self.lines)
         else:
             buffers = [nodes[s].value if type(s) is int else s.value for s in self.sources]
-            found = program.run(buffers, self.scalars, self.lines.__getitem__)
+            found = program.run(buffers, self.scalars, self.lines)
             results = [found[i] for i in self.picks]
         if self.donated:
             for i in self.donated:

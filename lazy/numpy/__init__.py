@@ -9,12 +9,13 @@ import math as _math
 import numpy as _numpy
 
 from ..array import Array
-from . import creation, elementwise, functional, indexing, methods, products, reductions, shape as _shape, sorting, \
-    statistics, types
+from . import (creation, elementwise, fft, functional, indexing, linalg, methods, polynomial, products, reductions,
+               shape as _shape, sorting, statistics, types)
 from .creation import *
 from .elementwise import *
 from .functional import *
 from .indexing import *
+from .polynomial import *
 from .products import *
 from .reductions import *
 from .shape import *

@@ -339,7 +339,7 @@ def angle(z, deg=False):
         result = arctan2(imag(z), real(z))
     else:
         from .indexing import where
-        result = where(z < 0, math.pi, where(isnan(z), z, 0)).astype(z.dtype)
+        result = where(isnan(z), z, where(signbit(z), math.pi, 0)).astype(z.dtype)
     return rad2deg(result) if deg else result
 
 
@@ -425,12 +425,15 @@ def ldexp(x1, x2, /):
     n = array_of(x2)
     if not dtypes.is_integer(n.dtype) and n.dtype != dtypes.bool_:
         raise TypeError(f'ldexp needs an integer exponent, got {n.dtype}')
-    n = n.astype(dtypes.int32)
-    half = n >> 1                                                    # two factors: 2**n itself may overflow
-    quarter, rest = half >> 1, n - half - (half >> 1)
     wide = x.astype(dtypes.float32) if x.dtype.itemsize < 4 else x
-    two = lambda e: exp2(e.astype(wide.dtype))
-    return (wide * two(half - (half >> 1)) * two(quarter) * two(rest)).astype(x.dtype)
+    digits, bias = (52, 1023) if wide.dtype == dtypes.float64 else (23, 127)
+    n = maximum(minimum(n.astype(dtypes.int32), 3 * bias - 3), 3 - 3 * bias)
+    third = n // 3                                                   # three factors: 2**n itself may overflow
+
+    def two_to(e):
+        bits = (e + bias).astype(f'int{8 * wide.dtype.itemsize}') << digits
+        return wrap(build.make(ops.bitcast, (bits._node,), (wide.dtype,)))
+    return (wide * two_to(third) * two_to(third) * two_to(n - 2 * third)).astype(x.dtype)
 
 
 @_function

@@ -344,7 +344,7 @@ def _diagonals(node, names):
 
 
 def _contract(a, names_a, b, names_b, needed):
-    """The product of two operands, summed over what neither `needed` nor ... names."""
+    """The product of two operands, summed over the names that are not needed."""
     a, names_a = _single(a, names_a, needed | set(names_b))
     b, names_b = _single(b, names_b, needed | set(names_a))
     a, names_a = _drop_ones(a, names_a, b, names_b)
@@ -389,14 +389,12 @@ def _windows(x, count, width):
     return build.gather(x, [build.add(rows, columns)], (0,), 'clip')
 
 
-def _slide(a, v, mode, name, preferred):
+def _slide(a, v, mode):
     """Products of v with the windows of a, padded by mode."""
     n, m = a.aval.size, v.aval.size
-    low = {'full': m - 1, 'same': m - 1 - (m - 1) // 2, 'valid': 0}.get(mode)
+    low = {'full': m - 1, 'same': m // 2, 'valid': 0}.get(mode)
     if low is None:
         raise ValueError(f"mode is 'full', 'same' or 'valid', not {mode!r}")
-    if mode == 'same':
-        low = m // 2
     high = {'full': m - 1, 'same': m - 1 - low, 'valid': 0}[mode]
     padded = build.pad(a, [low], [high])
     return wrap(build.dot_general(_windows(padded, n + low + high - m + 1, m), v, ((1,), (0,))))
@@ -412,7 +410,7 @@ def convolve(a, v, mode='full', *, precision=None, preferred_element_type=None):
     a, v = _vectors(a, v, 'convolve', preferred_element_type)
     if v.aval.size > a.aval.size:
         a, v = v, a
-    return _slide(a, build.rev(v, (0,)), mode, 'convolve', preferred_element_type)
+    return _slide(a, build.rev(v, (0,)), mode)
 
 
 def correlate(a, v, mode='valid', *, precision=None, preferred_element_type=None):
@@ -420,13 +418,12 @@ def correlate(a, v, mode='valid', *, precision=None, preferred_element_type=None
     a, v = _vectors(a, v, 'correlate', preferred_element_type)
     v = build.conj(v) if dtypes.kind(v.aval.dtype) == 'c' else v
     if v.aval.size > a.aval.size:
-        return wrap(build.rev(_slide(v, a, mode, 'correlate', None)._node, (0,))) if mode != 'same' else \
-            wrap(build.rev(_slide(v, a, mode, 'correlate', None)._node, (0,)))
-    return _slide(a, v, mode, 'correlate', None)
+        return wrap(build.rev(_slide(v, a, mode)._node, (0,)))
+    return _slide(a, v, mode)
 
 
 def _vectors(a, v, name, preferred):
-    a, v = _operands(a, v, preferred)
+    a, v = promoted(a, v, inexact=True) if preferred is None else _operands(a, v, preferred)
     if a.aval.ndim != 1 or v.aval.ndim != 1:
         raise ValueError(f'{name} only supports vectors, got shapes {a.aval.shape} and {v.aval.shape}')
     if not a.aval.size or not v.aval.size:
@@ -435,8 +432,5 @@ def _vectors(a, v, name, preferred):
 
 
 def _powers(x, exponents):
-    """x to integer powers held in an array, exact for integers."""
-    node = node_of(x)
-    if dtypes.is_inexact(node.aval.dtype):
-        return el.power(x, exponents.astype(node.aval.dtype))
-    return el.power(x, exponents.astype(node.aval.dtype))
+    """x to integer powers held in an array, in the dtype of x."""
+    return el.power(x, exponents.astype(x.dtype))

@@ -177,13 +177,18 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     if w is None:
         free, mean = x.shape[1] - ddof, red.mean(x, 1, keepdims=True)
         centred = x - mean
-        product = matmul(centred, el.conj(centred).T)
+        product = _squeezed(matmul(centred, el.conj(centred).T))
         return product / free if free > 0 else product * (math.inf if free == 0 else math.nan)
     w = w.astype(dtypes.real_of(x.dtype))
     total = red.sum(w)
     centred = x - red.average(x, 1, w)[:, None]
     free = total - ddof if aweights is None or not ddof else total - ddof * red.sum(w * array_of(aweights)) / total
-    return matmul(centred * w, el.conj(centred).T) / free
+    return _squeezed(matmul(centred * w, el.conj(centred).T)) / free
+
+
+def _squeezed(matrix):
+    """The covariance of one variable has no axes."""
+    return matrix.reshape(()) if matrix.shape == (1, 1) else matrix
 
 
 def corrcoef(x, y=None, rowvar=True, dtype=None):
@@ -192,8 +197,6 @@ def corrcoef(x, y=None, rowvar=True, dtype=None):
     c = cov(x, y, rowvar, dtype=dtype)
     if c.shape == ():
         return c / c
-    if c.shape == (1, 1):
-        return (c / c).reshape(())
     deviation = el.sqrt(el.real(diag(c)))
     c = c / deviation[:, None] / deviation[None, :]
     if dtypes.kind(c.dtype) == 'c':

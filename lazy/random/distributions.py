@@ -186,7 +186,7 @@ def multivariate_normal(key, mean, cov, shape=None, dtype=None, method='cholesky
     if broadcast_shapes(shape, batch) != shape:
         raise ValueError(f'multivariate_normal: shape {shape} does not fit parameters of batch shape {batch}')
     if method == 'cholesky':
-        factor = np.linalg.cholesky(cov)
+        factor = wrap(build.make(ops.cholesky, (cov._node,)))
     elif method == 'eigh':
         w, v = np.linalg.eigh(cov)
         factor = v * np.sqrt(w[..., None, :])

@@ -139,8 +139,15 @@ def normal_node(pair, shape, dtype):
     """sqrt(2) erfinv(u) for u uniform in (-1, 1)."""
     low = float(onp.nextafter(onp.array(-1, dtype), onp.array(0, dtype)))
     u = uniform_node(pair, shape, dtype, low, 1.0)
-    number = build.apply(ops.erf_inv_giles, u)
+    number = _quantile(u)
     return build.mul(number, constant(number, float(onp.array(math.sqrt(2), dtype))))
+
+
+def _quantile(u):
+    """erfinv(u), of 16-bit numbers in float32 and rounded."""
+    if u.aval.dtype.itemsize > 2:
+        return build.apply(ops.erf_inv_giles, u)
+    return build.convert(build.apply(ops.erf_inv_giles, build.convert(u, dtypes.float32)), u.aval.dtype)
 
 
 def normal(key, shape=(), dtype=None, *, out_sharding=None):
@@ -160,8 +167,8 @@ def normal(key, shape=(), dtype=None, *, out_sharding=None):
     if dtypes.kind(dtype) == 'f':
         return wrap(normal_node(pair, shape, dtype))
     first, second = split_words(pair, 2)
-    number = build.complex_(*[normal_node(p, shape, dtypes.real_of(dtype)) for p in (first, second)])
-    return wrap(build.div(number, constant(number, math.sqrt(2))))
+    parts = [normal_node(p, shape, dtypes.real_of(dtype)) for p in (first, second)]
+    return wrap(build.complex_(*[build.div(x, constant(x, math.sqrt(2))) for x in parts]))
 
 
 def truncated_normal(key, lower, upper, shape=None, dtype=None, *, out_sharding=None):
@@ -178,7 +185,7 @@ def truncated_normal(key, lower, upper, shape=None, dtype=None, *, out_sharding=
     root = float(onp.array(math.sqrt(2), dtype))
     low, high = (build.apply(ops.erf, build.div(x, constant(x, root))) for x in (a, b))
     u = uniform_node(pair_of('truncated_normal', key), shape, dtype, low, high)
-    number = build.apply(ops.erf_inv_giles, u)
+    number = _quantile(u)
     number = build.mul(number, constant(number, root))
     a, b = build.apply(ops.stop_gradient, a), build.apply(ops.stop_gradient, b)
     least = build.apply(ops.nextafter, a, constant(a, math.inf))

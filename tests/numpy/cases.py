@@ -74,7 +74,7 @@ REDUCTIONS = [
     'np.quantile(m, np.array([0.1, 0.5, 0.9], np.float32), axis=1)', 'np.nanquantile(n, 0.4, axis=1)', 'np.nanpercentile(n, 40)', 'np.median(j)',
     *[f"np.quantile(m, {q}, axis=1, method='{method}')" for q in (0.0, 0.37, 0.5, 1.0)
       for method in ('lower', 'higher', 'nearest', 'midpoint', 'hazen', 'weibull', 'median_unbiased')],
-    'm.sum()', 'm.mean(axis=0)', 'm.max(1)', 'm.std()', 'm.argmax(0)', 'b.any()', 'v.cumsum()', 'm.ptp()' if False else 'm.min()', 'q.trace()',
+    'm.sum()', 'm.mean(axis=0)', 'm.max(1)', 'm.std()', 'm.argmax(0)', 'b.any()', 'v.cumsum()', 'm.min()', 'q.trace()',
 ]
 
 SHAPES = [
@@ -125,7 +125,7 @@ FORCED = [                                     # shapes depend on values: no jit
     'np.nonzero(i > 0)', 'np.flatnonzero(b)', 'np.argwhere(bm)', 'np.where(bm)', 'np.compress(b, m, axis=1)', 'np.extract(m > 0.5, m)', 'm[bm]', 'm[bm[:, 0]]', 'v[v > 2]', 'np.unique(j)', 'np.unique(n)',
     'np.unique(j, return_index=True, return_inverse=True, return_counts=True)', 'np.unique(k[:, None] > 0, axis=0)', 'np.unique(np.concatenate([i, i]), axis=0, return_counts=True)', 'np.unique(np.array([[1, 1], [2, 2]]), axis=1)', 'np.union1d(j, k)',
     'np.intersect1d(j, k)', 'np.setdiff1d(j, k)', 'np.setxor1d(j, k)', 'np.intersect1d(j, k, return_indices=True)', 'np.trim_zeros(np.array([0, 0, 1, 0, 2, 0]))', 'np.bincount(j)', 'np.bincount(k, weights=v[:4], minlength=6)',
-    'np.repeat(v[:4], k)', 'np.repeat(m, np.array([1, 0, 2]), axis=0)', 'np.unique_values(j)', 'np.unique_counts(j)', 'np.unique_all(j)', 'np.unique_inverse(j)', 'np.mask_indices(3, np.triu)', 'b.nonzero()', 'np.delete(j, b[:3])',
+    'np.repeat(v[:4], k)', 'np.repeat(m, np.array([1, 0, 2]), axis=0)', 'np.unique_counts(j)', 'np.unique_all(j)', 'np.unique_inverse(j)', 'np.mask_indices(3, np.triu)', 'b.nonzero()', 'np.delete(j, b[:3])',
     'np.unique(e)', 'np.unique(Z)', 'np.histogram_bin_edges(v, "auto")',
 ]
 SORTING = [
@@ -137,7 +137,7 @@ SORTING = [
     'np.corrcoef(v, w)', 'np.packbits(b)', 'np.packbits(bm, axis=1)', 'np.unpackbits(u)', 'np.unpackbits(u, count=10)', 'np.cov(m, fweights=k)', 'np.cov(m, aweights=v[:4])',
 ]
 PRODUCTS = [
-    'np.dot(v, w)', 'np.dot(m, f.T)', 'np.dot(t, f.T)', 'np.dot(t, t.T[:, :, :1])' if False else 'np.dot(t, m.T)', 'np.dot(s, v)', 'np.matmul(m, f.T)', 'np.matmul(t, f.T)', 'm @ v[:4]', 'v[:3] @ m', 'np.matmul(q, t)', 'np.matmul(t, t[:1].transpose(0, 2, 1))',
+    'np.dot(v, w)', 'np.dot(m, f.T)', 'np.dot(t, f.T)', 'np.dot(t, m.T)', 'np.dot(s, v)', 'np.matmul(m, f.T)', 'np.matmul(t, f.T)', 'm @ v[:4]', 'v[:3] @ m', 'np.matmul(q, t)', 'np.matmul(t, t[:1].transpose(0, 2, 1))',
     'v[:4] @ t.transpose(0, 2, 1)', 'np.matmul(i, i.T)', 'z @ z', 'np.vdot(z, z)', 'np.vdot(m, f)', 'np.vecdot(z, z)', 'np.vecdot(m, c.T[:, :1] * m)', 'np.vecdot(t, m)', 'np.matvec(t, v[:4])', 'np.vecmat(v[:3], t)', 'np.inner(m, f)', 'np.inner(v, w)', 'np.inner(t, m)',
     'np.outer(v, w)', 'np.tensordot(t, t, axes=([0, 2], [0, 2]))', 'np.tensordot(t, f.T, axes=1)', 'np.tensordot(v, w, axes=0)', 'np.kron(m, c)', 'np.kron(v, w)', 'np.kron(m, v)', 'np.cross(q, q[::-1])', 'np.cross(v[:3], w[:3])', 'np.cross(g, q[0])', 'h @ h', 'i @ i.T', 'b @ b', 'e.T @ e',
     "np.einsum('ij->ji', m)", "np.einsum('ij,jk->ik', m, f.T)", "np.einsum('ii', q)", "np.einsum('ii->i', q)", "np.einsum('ij,ij->i', m, f)", "np.einsum('i,j->ij', v, w)", "np.einsum('bij,jk->bik', t, f.T)", "np.einsum('...ij->...', t)", "np.einsum('...j,j', t, v[:4])",
@@ -149,4 +149,26 @@ FUNCTIONAL = [
     'np.apply_along_axis(lambda a: a - a.mean(), 1, m)', 'np.apply_along_axis(lambda a: a.sum(), 0, m)', 'np.apply_over_axes(np.sum, t, (0, 2))',
     "np.vectorize(lambda a, b: a + 2 * b)(v, w)", "np.vectorize(lambda a, b: a + 2 * b)(m, c)", "np.vectorize(lambda a, b: a @ b, signature='(n),(n)->()')(t, m[:, :4])",
 ]
-PLAIN = ELEMENTWISE + REDUCTIONS + SHAPES + CREATION + INDEXING + SORTING + PRODUCTS
+_SPD = 'q @ q.T + np.eye(3, dtype=np.float32)'
+_BIG = '(np.arange(25, dtype=np.float32).reshape(5, 5) ** 2 % 7)'
+LINALG = [
+    *[f'np.linalg.norm({a})' for a in ('v', 'm', 't', 'z', 'i', 'm, axis=1', 'm, axis=0, keepdims=True', 't, axis=(0, 2)', 'v, 1', 'v, 3', 'v, 0', 'v, np.inf', 'v, -np.inf', 'm, np.inf', 'm, 1', 'm, -1', 'm, 2', "m, 'nuc'", "m, 'fro'",
+                                       't, 2, axis=(1, 2)', 't, 1, axis=(0, 1), keepdims=True', 'm, 1, axis=1', 'h')],
+    'np.linalg.vector_norm(m)', 'np.linalg.vector_norm(m, axis=0, ord=1)', 'np.linalg.matrix_norm(t)', 'np.linalg.matrix_norm(t, ord=2)', f'np.linalg.solve({_SPD}, v[:3])', f'np.linalg.solve({_SPD}, m)', f'np.linalg.inv({_SPD})', f'np.linalg.cholesky({_SPD})',
+    'np.linalg.inv(Z)', f'np.linalg.det({_SPD})', f'np.linalg.det({_BIG})', 'np.linalg.det(q[:2, :2])', 'np.linalg.det(Z)', f'np.linalg.slogdet({_BIG})', 'np.linalg.slogdet(Z)', 'np.abs(np.linalg.qr(m).R)', 'np.abs(np.linalg.qr(m, "complete").Q)[:, 0]', 'np.linalg.svdvals(m)',
+    'np.linalg.svd(m, compute_uv=False)', 'np.abs(np.linalg.svd(m, full_matrices=False).U)', f'np.linalg.eigh({_SPD}).eigenvalues', f'np.linalg.eigvalsh({_SPD})', 'np.sort(np.abs(np.linalg.eigvals(q)))', f'np.sort(np.real(np.linalg.eig({_SPD})[0]))', 'np.linalg.pinv(m)', 'np.linalg.pinv(t)',
+    'np.linalg.matrix_rank(m)', 'np.linalg.matrix_rank(np.ones((3, 3), np.float32))', 'np.linalg.lstsq(m.T, v[:4])[0]', 'np.linalg.lstsq(m.T, f.T)[1]', 'np.linalg.matrix_power(q, 5)', 'np.linalg.matrix_power(q, -2)', 'np.linalg.matrix_power(i[:, :2], 3)', 'np.linalg.matrix_power(q, 0)',
+    f'np.linalg.cond({_SPD})', f'np.linalg.cond({_SPD}, 1)', 'np.linalg.multi_dot([m, f.T, q])', 'np.linalg.multi_dot([v[:3], m, v[:4]])', 'np.linalg.tensorinv(np.eye(6, dtype=np.float32).reshape(2, 3, 3, 2) + 0.1)', 'np.linalg.tensorsolve(np.eye(6, dtype=np.float32).reshape(2, 3, 6), v[:6].sum() + m[:2, :3])',
+    'np.linalg.cross(q, q[::-1])', 'np.linalg.diagonal(t)', 'np.linalg.trace(t)', 'np.linalg.outer(v, w)', 'np.linalg.matmul(m, f.T)', 'np.linalg.matrix_transpose(t)', 'np.linalg.tensordot(m, f.T, axes=1)', 'np.linalg.vecdot(m, f)',
+]
+FFT = [
+    *[f'np.fft.{f}({a})' for f in ('fft', 'ifft', 'rfft', 'ihfft') for a in ('v', 'm', 'm, axis=0', 'v, 8', 'v, 3', 'v, norm="ortho"', 'v, norm="forward"')],
+    *[f'np.fft.{f}({a})' for f in ('fft', 'ifft', 'irfft', 'hfft') for a in ('z', 'Z, axis=0', 'z, 5', 'z, norm="ortho"', 'z, norm="forward"')],
+    *[f'np.fft.{f}({a})' for f in ('fft2', 'ifft2', 'fftn', 'ifftn', 'rfft2', 'rfftn') for a in ('m', 't', 'm, (2, 6)', 'm, axes=(1, 0)')],
+    'np.fft.irfft2(Z)', 'np.fft.irfftn(Z)', 'np.fft.fftn(t, axes=(0, 2))', 'np.fft.fftfreq(5)', 'np.fft.rfftfreq(6, 0.5)', 'np.fft.fftshift(m)', 'np.fft.fftshift(v)', 'np.fft.ifftshift(m, axes=1)',
+]
+POLYNOMIALS = [
+    'np.polyval(v, w)', 'np.polyval(v, 2.0)', 'np.polyadd(v, w[:2])', 'np.polysub(w[:2], v)', 'np.polymul(v, w[:3])', 'np.polydiv(v, w[:3])[0]', 'np.polyder(v)', 'np.polyder(v, 2)', 'np.polyint(v)', 'np.polyint(v, 2, k=np.array([1, 2]))', 'np.poly(v)',
+    'np.sort(np.abs(np.roots(np.array([1., -6., 11., -6.], np.float32))))', 'np.polyfit(v, w, 2)', 'np.polyfit(v, w, 1, w=v)', 'np.polyfit(v, w, 1, cov=True)',
+]
+PLAIN = ELEMENTWISE + REDUCTIONS + SHAPES + CREATION + INDEXING + SORTING + PRODUCTS + LINALG + FFT + POLYNOMIALS

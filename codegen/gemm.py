@@ -1,0 +1,816 @@
+"""Matrix products as LLVM IR in the ABI of kernels: C = A B, or C += A B, for operands with any strides.
+
+    found = plan(m, n, k, 'float32', a, b, c, batch)     # a: (offset, stride of m, stride of k, batch strides ...)
+    found.launches                                       # records for the runner: see `Launch`
+    addresses('float32')['gemm']                         # compiled once for a dtype and a machine: sizes are run-time values
+
+The scheme is that of Goto and van de Geijn (Anatomy of high-performance matrix multiplication, ACM TOMS 34, 2008) in the
+form of Van Zee and van de Geijn (BLIS, ACM TOMS 41, 2015). A micro-kernel holds a tile of C in registers and adds up `depth`
+outer products to it: vectors of a row of B times broadcast elements of a column of A. B is packed into panels as wide
+as the tile, which stay in the first-level cache while it passes over the rows; blocks of A are packed, four rows side by side,
+into scratch memory of the thread, which stays in the second-level cache.
+
+Kernels, with the slots that they take:
+
+    gemm_pack  b, packed                 panels of B for all to use; where A has one block of rows, gemm packs them itself
+    gemm       a, b, c, packed, scratch  tiles of C; one item is a block of rows times a block of columns
+    gemv_dot   matrix, x, y              y_j = sum_k M_jk x_k where the k are contiguous
+    gemv_axpy  matrix, x, y              the same where the j are contiguous
+
+A result does not depend on the number of threads: each element of C is added up by one of them, in order of k.
+"""
+import contextlib
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from . import choices, llvm, threads
+
+DTYPES = {'float32': ('float', 4, 'f32'), 'float64': ('double', 8, 'f64')}
+GROUP = 4                               # rows of A that lie side by side
+
+# Registers of C: (groups of rows, vectors of columns) for a width of vectors and an architecture. Together with the vectors
+# of B and a broadcast element of A they just fit into 32 or 16 registers.
+TILES = {(512, 'x86_64'): (3, 2), (256, 'x86_64'): (1, 3), (128, 'x86_64'): (1, 2), (128, 'aarch64'): (2, 3)}
+UNROLL = 4                              # outer products in one turn of the innermost loop
+
+# Share of the first-level cache for a panel of B, and of the second-level cache for a block of A.
+PANEL_SHARE, BLOCK_SHARE = 0.7, 0.4
+
+ROWS = 240                              # up to so many rows are one block: B is read once, and packed by the way
+MIN_ROWS, MIN_COLUMNS = 48, 128         # of an item, where the product is cut for threads: packing costs less than 5 %
+DIRECT_ROWS = 24                        # up to here B is read where it lies: packing costs more than it saves
+DIRECT_BYTES = 32 << 10                 # the same for a B that fits into the first-level cache
+PACK_DEPTH = 512                        # rows of a panel that are one item of packing
+AXPY_ROWS, AXPY_COLUMNS = 8, 1024       # of M at once; columns of an item
+DOT_ROWS = 64                           # rows of M that are one item
+FLOPS_PER_NS, BYTES_PER_NS = 100, 10    # estimates, for the work that is worth a thread
+
+
+# --- plans ----------------------------------------------------------------------------------------------------------
+
+class Launch(NamedTuple):
+    """One record: the kernel's name, its slots ('a', 'b', 'c', 'packed', 'scratch'), constants, what is shared out."""
+    name: str
+    slots: tuple
+    constants: np.ndarray
+    extent: int
+    grain: int
+    nanoseconds: float
+
+
+class Plan(NamedTuple):
+    """Launches in order; bytes of packed panels of B, and of scratch memory for each worker."""
+    launches: tuple
+    packed: int
+    scratch: int
+
+
+def plan(m, n, k, dtype, a, b, c, batch=(), accumulate=False, workers=None):
+    """The launches of C[i, m, n] = sum_k A[i, m, k] B[i, k, n] (added to C with `accumulate`), None where there is no kernel.
+
+    a, b, c: (offset, strides ...) in elements: (offset, m, k, *batch), (offset, n, k, *batch), (offset, m, n, *batch).
+    batch: sizes of at most two batch axes. C must be contiguous along n or along m. workers: threads to plan for.
+    """
+    if dtype not in DTYPES or len(batch) > 2:
+        return None
+    batch = (1,) * (2 - len(batch)) + tuple(batch)
+    size = DTYPES[dtype][1]
+    a, b, c = (_Strides(x, size) for x in (a, b, c))
+    workers = workers or threads.get_num_threads()
+    if 0 in (m, n, *batch):
+        return Plan((), 0, 0)
+    if 1 in (m, n) and not accumulate:
+        found = _matvec(m, n, k, size, a, b, c, batch)
+        if found is not None:
+            return found
+    if n > 1 and c.second != size:
+        if m > 1 and c.first != size:
+            return None
+        m, n, a, b, c = n, m, b, a, c.swapped()          # the transposed product
+    return _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers)
+
+
+class _Strides:
+    """Offset and strides in bytes: of the first axis, of the second, of two batch axes."""
+
+    def __init__(self, elements, size):
+        offset, first, second, *batch = [int(x) * size for x in elements]
+        self.offset, self.first, self.second = offset, first, second
+        self.batch = (0,) * (2 - len(batch)) + tuple(batch)
+
+    def swapped(self):
+        return self._with(self.second, self.first)
+
+    def _with(self, first, second):
+        other = _Strides((0, 0, 0), 1)
+        other.offset, other.batch, other.first, other.second = self.offset, self.batch, first, second
+        return other
+
+
+def _launch(name, slots, constants, extent, nanoseconds):
+    grain = max(1, int(choices.GRAIN_NS * extent / max(nanoseconds, 1.0)))
+    return Launch(name, slots, np.array(constants, np.int64), extent, grain, nanoseconds)
+
+
+def _matvec(m, n, k, size, a, b, c, batch):
+    """A product with a vector, where the matrix is contiguous one way or the other; else None."""
+    if n == 1:
+        j, matrix, x, step, names = m, a, b, c.first, ('a', 'b', 'c')
+    else:
+        j, matrix, x, step, names = n, b, a, c.second, ('b', 'a', 'c')
+    nanoseconds = batch[0] * batch[1] * (50 + (j * k + j + k) * size / BYTES_PER_NS)
+    if matrix.second == size and (x.second == size or k == 1):
+        name, block = 'gemv_dot', DOT_ROWS
+    elif matrix.first == size and (step == size or j == 1):
+        name, block = 'gemv_axpy', AXPY_COLUMNS
+    else:
+        return None
+    block = min(block, max(1, 1 << 20 // max(k, 1)))
+    blocks = -(-j // block)
+    constants = [j, k, block, blocks, batch[1], matrix.offset, matrix.first, matrix.second, *matrix.batch,
+                 x.offset, x.second, *x.batch, c.offset, step, *c.batch]
+    return Plan((_launch(name, names, constants, batch[0] * batch[1] * blocks, nanoseconds),), 0, 0)
+
+
+def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers):
+    machine = llvm.host()
+    size = DTYPES[dtype][1]
+    tile = Tile(dtype, machine)
+    depth = _depth(k, tile)
+    rows, columns = _blocks(m, n, k, depth, tile, batch[0] * batch[1], workers)
+    row_blocks, column_blocks = -(-m // rows), -(-n // columns)
+    group_stride = (GROUP * depth + tile.lanes) * size
+    edge = -(-rows // GROUP) * group_stride                       # where a panel that gemm packs itself lies
+    scratch = -(-(edge + depth * tile.columns * size) // 64) * 64
+    flops = 2 * m * n * max(k, 1) * batch[0] * batch[1]
+    direct = b.first == size and (m <= DIRECT_ROWS or n * k * size <= DIRECT_BYTES)
+    mode = 0 if direct else 1 if row_blocks == 1 else 2
+    launches, slots, packed = [], ('a', 'b', 'c', 'b', 'scratch'), 0
+    panel, packed_batch = k * tile.columns * size, (0, 0)
+    if mode == 2:
+        slots = 'a', 'b', 'c', 'packed', 'scratch'
+        panels, packs = -(-n // tile.columns), -(-k // PACK_DEPTH)
+        counts = [count if stride else 1 for count, stride in zip(batch, b.batch)]
+        strides = panels * panel * counts[1], panels * panel
+        packed_batch = [stride if own else 0 for stride, own in zip(strides, b.batch)]
+        packed = counts[0] * strides[0]
+        launches.append(_launch('gemm_pack', ('b', 'packed'),
+                                [n, k, b.offset, b.first, b.second, *b.batch, counts[1], panels, packs, PACK_DEPTH,
+                                 panel, *strides], counts[0] * counts[1] * panels * packs, packed / BYTES_PER_NS))
+    constants = [m, n, k, rows, columns, depth, row_blocks, column_blocks, batch[1], mode, int(accumulate),
+                 a.offset, a.first, a.second, *a.batch, b.offset, b.first, b.second, *b.batch, c.offset, c.first, *c.batch,
+                 panel, *packed_batch, group_stride, edge, scratch]
+    extent = batch[0] * batch[1] * row_blocks * column_blocks
+    launches.append(_launch('gemm', slots, constants, extent, 100 + flops / FLOPS_PER_NS * (2 if size == 8 else 1)))
+    return Plan(tuple(launches), packed, scratch)
+
+
+def _depth(k, tile):
+    """How many k at once: a panel of B stays in the first-level cache. Equal parts."""
+    most = max(64, int(PANEL_SHARE * _cache_bytes(1) / (tile.columns * tile.size)) // 16 * 16)
+    parts = max(1, -(-k // most))
+    return max(1, -(-(-(-k // parts)) // UNROLL) * UNROLL)
+
+
+def _blocks(m, n, k, depth, tile, batch, workers):
+    """(rows, columns) of an item: blocks that fit the cache, and as many of them as feed the threads."""
+    worth = 2.0 * m * n * max(k, 1) / (FLOPS_PER_NS * choices.GRAIN_NS)
+    wanted = min(4 * workers, worth) / batch if workers > 1 else 1
+    most = max(tile.rows, int(BLOCK_SHARE * _cache_bytes(2) / (depth * tile.size)) // tile.rows * tile.rows)
+    row_blocks = 1
+    if m > ROWS:
+        row_blocks = -(-m // most)
+        if wanted > 1:
+            row_blocks = min(-(-row_blocks // (4 * workers)) * 4 * workers, max(row_blocks, m // MIN_ROWS))
+    rows = min(m, -(-(-(-m // row_blocks)) // tile.rows) * tile.rows)
+    column_blocks = max(1, min(int(wanted / row_blocks), n // MIN_COLUMNS))
+    columns = -(-(-(-n // column_blocks)) // tile.columns) * tile.columns
+    return rows, columns
+
+
+_caches = {}
+
+
+def _cache_bytes(level):
+    """Size of a data cache of the first or second level, what is usual where the system doesn't say."""
+    if level not in _caches:
+        try:
+            found = os.sysconf('SC_LEVEL1_DCACHE_SIZE' if level == 1 else 'SC_LEVEL2_CACHE_SIZE')
+        except (ValueError, OSError, AttributeError):
+            found = 0
+        _caches[level] = found if found > 0 else (32 << 10, 512 << 10)[level - 1]
+    return _caches[level]
+
+
+# --- a dot_general as a product ---------------------------------------------------------------------------------------
+
+def from_dot_general(x, a, b, layout_a, layout_b, layout_c, workers=None):
+    """The plan of a dot_general; None where its axes don't make a product of matrices without a copy.
+
+    x: the instruction; a, b: avals of its operands; layouts: (offset, strides) in elements.
+    """
+    if x.aval.dtype.name not in DTYPES:
+        return None
+    contract_a, contract_b, batch_a, batch_b = x.params
+    (at_a, s_a), (at_b, s_b), (at_c, s_c) = layout_a, layout_b, layout_c
+    free_a = [i for i in range(len(a.shape)) if i not in contract_a + batch_a]
+    free_b = [i for i in range(len(b.shape)) if i not in contract_b + batch_b]
+    n_batch = len(batch_a)
+    batch = [(a.shape[i], s_a[i], s_b[j], s_c[t]) for t, (i, j) in enumerate(zip(batch_a, batch_b))]
+    rows = [(a.shape[i], s_a[i], 0, s_c[n_batch + t]) for t, i in enumerate(free_a)]
+    columns = [(b.shape[j], 0, s_b[j], s_c[n_batch + len(free_a) + t]) for t, j in enumerate(free_b)]
+    depth = [(a.shape[i], s_a[i], s_b[j], 0) for i, j in zip(contract_a, contract_b)]
+    depth = _merged(sorted(depth, key=lambda axis: (-axis[1], -axis[2])))
+    rows, columns = _merged(rows), _merged(columns)
+    batch = _merged([*batch, *rows[:-1], *columns[:-1]])            # what does not fit in one stride is another batch axis
+    none = (1, 0, 0, 0)
+    (m, a_m, _, c_m), (n, _, b_n, c_n) = rows[-1] if rows else none, columns[-1] if columns else none
+    if len(depth) > 1 or len(batch) > 2:
+        return None
+    k, a_k, b_k, _ = depth[0] if depth else none
+    return plan(m, n, k, x.aval.dtype.name, (at_a, a_m, a_k, *[axis[1] for axis in batch]),
+                (at_b, b_n, b_k, *[axis[2] for axis in batch]), (at_c, c_m, c_n, *[axis[3] for axis in batch]),
+                [axis[0] for axis in batch], workers=workers)
+
+
+def _merged(axes):
+    """Axes (size, strides ...) with neighbours made one where one stride serves both; those of size 1 are left out."""
+    result = []
+    for size, *strides in axes:
+        if size == 1:
+            continue
+        if result and all(outer == size * inner for outer, inner in zip(result[-1][1:], strides)):
+            size *= result.pop()[0]
+        result.append((size, *strides))
+    return result
+
+
+# --- code -------------------------------------------------------------------------------------------------------------
+
+class Tile:
+    """The registers of C for a dtype on a machine."""
+
+    def __init__(self, dtype, machine):
+        self.scalar, self.size, self.suffix = DTYPES[dtype]
+        self.lanes = machine.lanes(self.size)
+        self.vector = f'<{self.lanes} x {self.scalar}>'
+        self.name = f'v{self.lanes}{self.suffix}'
+        self.fma = machine.fma
+        self.groups, self.vectors = TILES.get((machine.width_bits, machine.arch), (1, 2))
+        self.rows, self.columns = GROUP * self.groups, self.lanes * self.vectors
+
+
+_addresses = {}
+_PRODUCTS, _MATVECS = ('gemm_pack', 'gemm'), ('gemv_dot', 'gemv_axpy')
+
+
+def address(name, dtype, machine=None, cache=None):
+    """The address of a kernel, from the disk cache or compiled."""
+    key = name, dtype, machine
+    if key not in _addresses:
+        names, emit = (_PRODUCTS, emit_products) if name in _PRODUCTS else (_MATVECS, emit_matvecs)
+        found = llvm.functions(emit(dtype, machine or llvm.host()), list(names), machine, cache)
+        _addresses.update({(each, dtype, machine): found[each] for each in names})
+    return _addresses[key]
+
+
+def emit_products(dtype, machine):
+    """The text of gemm_pack and gemm."""
+    tile = Tile(dtype, machine)
+    shapes = [(g, v) for g in sorted({tile.groups, 1}) for v in sorted({tile.vectors, 1})]
+    parts = [_micro_kernel(tile, g, v) for g, v in shapes]
+    parts += [_panel_times_block(tile, v) for v in sorted({tile.vectors, 1})]
+    parts += [_pack_rows(tile), _pack_panel(tile), _gemm_pack(tile), _gemm(tile)]
+    return _declarations(tile) + '\n'.join(parts)
+
+
+def emit_matvecs(dtype, machine):
+    """The text of gemv_dot and gemv_axpy."""
+    tile = Tile(dtype, machine)
+    return _declarations(tile) + '\n'.join([_rows_dot(tile, 4, 2), _rows_dot(tile, 1, 4), _gemv_dot(tile), _gemv_axpy(tile)])
+
+
+def _declarations(t):
+    return f'''
+declare i64 @llvm.smin.i64(i64, i64)
+declare i64 @llvm.smax.i64(i64, i64)
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
+declare {t.vector} @llvm.fma.{t.name}({t.vector}, {t.vector}, {t.vector})
+declare {t.vector} @llvm.masked.load.{t.name}.p0(ptr, i32, <{t.lanes} x i1>, {t.vector})
+declare void @llvm.masked.store.{t.name}.p0({t.vector}, ptr, i32, <{t.lanes} x i1>)
+declare {t.scalar} @llvm.vector.reduce.fadd.{t.name}({t.scalar}, {t.vector})
+'''
+
+
+class _Function:
+    """Text of one function. Variables live in memory until LLVM's mem2reg puts them into registers."""
+
+    def __init__(self, tile, head):
+        self.t, self.head, self.allocas, self.lines, self.count = tile, head, [], [], 0
+
+    def text(self):
+        return '\n'.join([self.head + ' {', 'entry:', *self.allocas, *self.lines, '  ret void', '}', ''])
+
+    # --- plain instructions
+
+    def line(self, text):
+        self.lines.append('  ' + text)
+
+    def new(self, rhs):
+        self.count += 1
+        self.line(f'%t{self.count} = {rhs}')
+        return f'%t{self.count}'
+
+    def add(self, x, y):
+        return self.new(f'add i64 {x}, {y}')
+
+    def sub(self, x, y):
+        return self.new(f'sub i64 {x}, {y}')
+
+    def mul(self, x, y):
+        return self.new(f'mul i64 {x}, {y}')
+
+    def divmod(self, x, y):
+        return self.new(f'udiv i64 {x}, {y}'), self.new(f'urem i64 {x}, {y}')
+
+    def min(self, x, y):
+        return self.new(f'call i64 @llvm.smin.i64(i64 {x}, i64 {y})')
+
+    def max(self, x, y):
+        return self.new(f'call i64 @llvm.smax.i64(i64 {x}, i64 {y})')
+
+    def test(self, relation, x, y):
+        return self.new(f'icmp {relation} i64 {x}, {y}')
+
+    def both(self, x, y):
+        return self.new(f'and i1 {x}, {y}')
+
+    def at(self, pointer, *byte_offsets):
+        for offset in byte_offsets:
+            pointer = self.new(f'getelementptr i8, ptr {pointer}, i64 {offset}')
+        return pointer
+
+    def load(self, kind, pointer):
+        return self.new(f'load {kind}, ptr {pointer}, align {self.t.size if kind != "i64" and kind != "ptr" else 8}')
+
+    def store(self, kind, value, pointer):
+        self.line(f'store {kind} {value}, ptr {pointer}, align {self.t.size}')
+
+    # --- variables, loops, branches
+
+    def fixed(self, kind):
+        """Memory of the function's own."""
+        self.count += 1
+        self.allocas.append(f'  %m{self.count} = alloca {kind}, align 64')
+        return f'%m{self.count}'
+
+    def variable(self, kind, value):
+        name = self.fixed(kind)
+        self.line(f'store {kind} {value}, ptr {name}')
+        return kind, name
+
+    def get(self, variable):
+        return self.new(f'load {variable[0]}, ptr {variable[1]}')
+
+    def set(self, variable, value):
+        self.line(f'store {variable[0]} {value}, ptr {variable[1]}')
+
+    def advance(self, variable, nbytes):
+        self.set(variable, self.at(self.get(variable), nbytes))
+
+    @contextlib.contextmanager
+    def loop(self, lo, hi, step=1):
+        self.count += 1
+        tag, counter = self.count, self.variable('i64', lo)
+        self.line(f'br label %head{tag}')
+        self.lines.append(f'head{tag}:')
+        i = self.get(counter)
+        self.line(f'br i1 {self.test("slt", i, hi)}, label %body{tag}, label %end{tag}')
+        self.lines.append(f'body{tag}:')
+        yield i
+        self.set(counter, self.add(i, step))
+        self.line(f'br label %head{tag}')
+        self.lines.append(f'end{tag}:')
+
+    def branch(self, condition, then, otherwise=lambda: None):
+        self.count += 1
+        tag = self.count
+        self.line(f'br i1 {condition}, label %then{tag}, label %else{tag}')
+        for label, body in ((f'then{tag}', then), (f'else{tag}', otherwise)):
+            self.lines.append(label + ':')
+            body()
+            self.line(f'br label %join{tag}')
+        self.lines.append(f'join{tag}:')
+
+    # --- vectors
+
+    def splat(self, scalar):
+        t = self.t
+        one = self.new(f'insertelement {t.vector} poison, {t.scalar} {scalar}, i64 0')
+        return self.new(f'shufflevector {t.vector} {one}, {t.vector} poison, <{t.lanes} x i32> zeroinitializer')
+
+    def multiply_add(self, x, y, z):
+        v = self.t.vector
+        if self.t.fma:
+            return self.new(f'call {v} @llvm.fma.{self.t.name}({v} {x}, {v} {y}, {v} {z})')
+        return self.new(f'fadd {v} {self.new(f"fmul {v} {x}, {y}")}, {z}')
+
+    def mask(self, count):
+        """The lanes below `count`."""
+        n = self.t.lanes
+        limit = self.new(f'insertelement <{n} x i64> poison, i64 {count}, i64 0')
+        limit = self.new(f'shufflevector <{n} x i64> {limit}, <{n} x i64> poison, <{n} x i32> zeroinitializer')
+        lanes = ', '.join(f'i64 {i}' for i in range(n))
+        return self.new(f'icmp slt <{n} x i64> <{lanes}>, {limit}')
+
+    def masked_load(self, pointer, mask):
+        t = self.t
+        return self.new(f'call {t.vector} @llvm.masked.load.{t.name}.p0(ptr {pointer}, i32 {t.size}, <{t.lanes} x i1> {mask}, '
+                        f'{t.vector} zeroinitializer)')
+
+    def masked_store(self, value, pointer, mask):
+        t = self.t
+        self.line(f'call void @llvm.masked.store.{t.name}.p0({t.vector} {value}, ptr {pointer}, i32 {t.size}, '
+                  f'<{t.lanes} x i1> {mask})')
+
+    def total(self, vector):
+        t = self.t
+        return self.new(f'call reassoc {t.scalar} @llvm.vector.reduce.fadd.{t.name}({t.scalar} 0.0, {t.vector} {vector})')
+
+    def prefetch(self, pointer):
+        self.line(f'call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 3, i32 1)')
+
+
+def _kernel(tile, name, slots, constants):
+    """(function, {name: value}) of a kernel with named slots and constants."""
+    f = _Function(tile, f'define void @{name}(ptr noalias %slots, ptr noalias %constants, i64 %lo, i64 %hi, i64 %worker)')
+    values = {}
+    for number, slot in enumerate(slots.split()):
+        values[slot] = f.load('ptr', f.at('%slots', 8 * number))
+    for number, constant in enumerate(constants.split()):
+        values[constant] = f.load('i64', f.at('%constants', 8 * number))
+    return f, values
+
+
+# --- the micro-kernel
+
+def _micro_kernel(t, groups, vectors):
+    """C (+)= A B for `groups` groups of packed rows and `vectors` vectors of columns; strides in bytes."""
+    f = _Function(t, f'define internal void @micro_{groups}_{vectors}(ptr %a, i64 %group, ptr %b, i64 %step, i64 %depth, ptr %c, '
+                     'i64 %row, i64 %rows, i64 %columns, i64 %add) noinline nounwind')
+    rows = GROUP * groups
+    acc = [[f.variable(t.vector, 'zeroinitializer') for _ in range(vectors)] for _ in range(rows)]
+    c_rows = ['%c']
+    for _ in range(rows - 1):
+        c_rows.append(f.at(c_rows[-1], '%row'))
+    for pointer in c_rows:
+        f.prefetch(pointer)
+    a_at = [f.variable('ptr', f.at('%a', *['%group'] * g)) for g in range(groups)]
+    b_at = f.variable('ptr', '%b')
+
+    def outer_products(count):
+        a, b = [f.get(x) for x in a_at], f.get(b_at)
+        for u in range(count):
+            bs = [f.load(t.vector, f.at(b, v * t.lanes * t.size)) for v in range(vectors)]
+            for r in range(rows):
+                x = f.splat(f.load(t.scalar, f.at(a[r // GROUP], (u * GROUP + r % GROUP) * t.size)))
+                for v in range(vectors):
+                    f.set(acc[r][v], f.multiply_add(bs[v], x, f.get(acc[r][v])))
+            b = f.at(b, '%step')
+        f.set(b_at, b)
+        for x in a_at:
+            f.advance(x, count * GROUP * t.size)
+    turns, rest = f.divmod('%depth', UNROLL)
+    with f.loop(0, turns):
+        outer_products(UNROLL)
+    with f.loop(0, rest):
+        outer_products(1)
+    adding = f.test('ne', '%add', 0)
+    whole = f.both(f.test('sge', '%rows', rows), f.test('sge', '%columns', vectors * t.lanes))
+    f.branch(whole, lambda: _store_tile(f, acc, c_rows, adding), lambda: _store_part(f, acc, adding))
+    return f.text()
+
+
+def _store_tile(f, acc, c_rows, adding):
+    t = f.t
+    places = [(x, f.at(pointer, v * t.lanes * t.size)) for row, pointer in zip(acc, c_rows) for v, x in enumerate(row)]
+
+    def add():
+        for x, pointer in places:
+            f.set(x, f.new(f'fadd {t.vector} {f.get(x)}, {f.load(t.vector, pointer)}'))
+    f.branch(adding, add)
+    for x, pointer in places:
+        f.store(t.vector, f.get(x), pointer)
+
+
+def _store_part(f, acc, adding):
+    """The first %rows rows and %columns columns of the tile, by way of memory."""
+    t, vectors = f.t, len(acc[0])
+    memory = f.fixed(f'[{len(acc) * vectors} x {t.vector}]')
+    nbytes = t.lanes * t.size
+    for r, row in enumerate(acc):
+        for v, x in enumerate(row):
+            f.store(t.vector, f.get(x), f.at(memory, (r * vectors + v) * nbytes))
+    masks = [f.mask(f.sub('%columns', v * t.lanes)) for v in range(vectors)]
+    with f.loop(0, f.min('%rows', len(acc))) as r:
+        source, target = f.at(memory, f.mul(r, vectors * nbytes)), f.at('%c', f.mul(r, '%row'))
+        for v, mask in enumerate(masks):
+            x = f.variable(t.vector, f.load(t.vector, f.at(source, v * nbytes)))
+            place = f.at(target, v * nbytes)
+            f.branch(adding, lambda: f.set(x, f.new(f'fadd {t.vector} {f.get(x)}, {f.masked_load(place, mask)}')))
+            f.masked_store(f.get(x), place, mask)
+
+
+def _panel_times_block(t, vectors):
+    """All the rows of a packed block of A times one panel of B."""
+    f = _Function(t, f'define internal void @panel_{vectors}(ptr %a, i64 %group, ptr %b, i64 %step, i64 %depth, ptr %c, '
+                     'i64 %row, i64 %rows, i64 %columns, i64 %add) noinline nounwind')
+    a, c, left = f.variable('ptr', '%a'), f.variable('ptr', '%c'), f.variable('i64', '%rows')
+    for groups in sorted({t.groups, 1}, reverse=True):
+        rows = GROUP * groups
+        turns = f.divmod(f.get(left) if groups > 1 else f.add(f.get(left), GROUP - 1), rows)[0]
+        with f.loop(0, turns):
+            f.line(f'call void @micro_{groups}_{vectors}(ptr {f.get(a)}, i64 %group, ptr %b, i64 %step, i64 %depth, '
+                   f'ptr {f.get(c)}, i64 %row, i64 {f.get(left)}, i64 %columns, i64 %add)')
+            f.advance(a, f.mul('%group', groups))
+            f.advance(c, f.mul('%row', rows))
+            f.set(left, f.sub(f.get(left), rows))
+    return f.text()
+
+
+# --- packing
+
+def _interleaved(f, rows):
+    """Four vectors as the vectors of their elements side by side: r0[0], r1[0], r2[0], r3[0], r0[1], ..."""
+    def zip_(x, y):
+        n, v = f.t.lanes, f.t.vector
+        for half in (0, n // 2):
+            order = ', '.join(f'i32 {half + i // 2 + n * (i % 2)}' for i in range(n))
+            yield f.new(f'shufflevector {v} {x}, {v} {y}, <{n} x i32> <{order}>')
+    even, odd = zip_(rows[0], rows[2]), zip_(rows[1], rows[3])
+    return [z for x, y in zip(list(even), list(odd)) for z in zip_(x, y)]
+
+
+def _copy_scalars(f, target, source, step, count, target_step, depth_from, depth, source_step):
+    """target[d, i] = source[d, i] for i < count, 0 up to GROUP; the general case."""
+    t = f.t
+    with f.loop(depth_from, depth) as d:
+        to, at = f.at(target, f.mul(d, target_step)), f.at(source, f.mul(d, source_step))
+        for i in range(GROUP):
+            value = f.variable(t.scalar, '0.0')
+            f.branch(f.test('slt', i, count), lambda: f.set(value, f.load(t.scalar, f.at(at, f.mul(step, i)))))
+            f.store(t.scalar, f.get(value), f.at(to, i * t.size))
+
+
+def _pack_rows(t):
+    """Rows in groups: target[g, d, i] = source[4 g + i, d]; a group's missing rows are 0. Strides in bytes."""
+    f = _Function(t, 'define internal void @pack_rows(ptr %target, i64 %group, ptr %source, i64 %row, i64 %column, i64 %rows, '
+                     'i64 %depth) noinline nounwind')
+    target = f.variable('ptr', '%target')
+    with f.loop(0, '%rows', GROUP) as r:
+        source, to = f.at('%source', f.mul(r, '%row')), f.get(target)
+        _pack_group(f, to, GROUP * t.size, source, '%row', '%column', f.sub('%rows', r), '%depth', True)
+        f.advance(target, '%group')
+    return f.text()
+
+
+def _pack_group(f, to, to_step, source, row, column, count, depth, dense):
+    """to[d, i] = source[i, d] for four i: by vectors along d, along i, or one by one."""
+    t = f.t
+    whole = f.test('sge', count, GROUP)
+
+    def transposed():
+        end = f.sub(depth, f.divmod(depth, t.lanes)[1])
+        at = [source]
+        for _ in range(GROUP - 1):
+            at.append(f.at(at[-1], row))
+        with f.loop(0, end, t.lanes) as d:
+            offset = f.mul(d, t.size)
+            found = _interleaved(f, [f.load(t.vector, f.at(x, offset)) for x in at])
+            place = f.at(to, f.mul(d, to_step))
+            for number, vector in enumerate(found):
+                if dense:
+                    f.store(t.vector, vector, f.at(place, number * t.lanes * t.size))
+                else:
+                    _store_quads(f, vector, place, to_step, number * t.lanes // GROUP)
+        _copy_scalars(f, to, source, row, count, to_step, end, depth, column)
+
+    def copied():
+        quad = f'<{GROUP} x {t.scalar}>'
+        with f.loop(0, depth) as d:
+            f.store(quad, f.load(quad, f.at(source, f.mul(d, column))), f.at(to, f.mul(d, to_step)))
+
+    def other():
+        f.branch(f.both(whole, f.test('eq', row, t.size)), copied,
+                 lambda: _copy_scalars(f, to, source, row, count, to_step, 0, depth, column))
+    if t.lanes < GROUP:
+        other()
+    else:
+        f.branch(f.both(whole, f.test('eq', column, t.size)), transposed, other)
+
+
+def _store_quads(f, vector, place, step, first):
+    t = f.t
+    for q in range(t.lanes // GROUP):
+        order = ', '.join(f'i32 {q * GROUP + i}' for i in range(GROUP))
+        quad = f.new(f'shufflevector {t.vector} {vector}, {t.vector} poison, <{GROUP} x i32> <{order}>')
+        f.store(f'<{GROUP} x {t.scalar}>', quad, f.at(place, (first + q) * step))
+
+
+def _pack_panel(t):
+    """A panel of B: target[d, j] = source[d, j], 0 for the missing columns. Strides in bytes."""
+    f = _Function(t, 'define internal void @pack_panel(ptr %target, ptr %source, i64 %column, i64 %row, i64 %columns, i64 %depth) '
+                     'noinline nounwind')
+    nbytes, step = t.lanes * t.size, t.columns * t.size
+
+    def rows():
+        masks = [f.mask(f.sub('%columns', v * t.lanes)) for v in range(t.vectors)]
+        whole = f.test('sge', '%columns', t.columns)
+
+        def copy(load):
+            with f.loop(0, '%depth') as d:
+                at, to = f.at('%source', f.mul(d, '%row')), f.at('%target', f.mul(d, step))
+                for v in range(t.vectors):
+                    f.store(t.vector, load(f.at(at, v * nbytes), masks[v]), f.at(to, v * nbytes))
+        f.branch(whole, lambda: copy(lambda at, mask: f.load(t.vector, at)), lambda: copy(f.masked_load))
+
+    def groups():
+        with f.loop(0, t.columns, GROUP) as j:
+            _pack_group(f, f.at('%target', f.mul(j, t.size)), step, f.at('%source', f.mul(j, '%column')), '%column', '%row',
+                        f.sub('%columns', j), '%depth', False)
+    f.branch(f.test('eq', '%column', t.size), rows, groups)
+    return f.text()
+
+
+# --- kernels
+
+def _gemm_pack(t):
+    f, v = _kernel(t, 'gemm_pack', 'b packed', 'n k offset column row batch0 batch1 count1 panels packs depth panel to0 to1')
+    with f.loop('%lo', '%hi') as item:
+        rest, pack = f.divmod(item, v['packs'])
+        rest, number = f.divmod(rest, v['panels'])
+        i0, i1 = f.divmod(rest, v['count1'])
+        d, j = f.mul(pack, v['depth']), f.mul(number, t.columns)
+        source = f.at(v['b'], v['offset'], f.mul(i0, v['batch0']), f.mul(i1, v['batch1']), f.mul(d, v['row']),
+                      f.mul(j, v['column']))
+        target = f.at(v['packed'], f.mul(i0, v['to0']), f.mul(i1, v['to1']), f.mul(number, v['panel']),
+                      f.mul(d, t.columns * t.size))
+        f.line(f'call void @pack_panel(ptr {target}, ptr {source}, i64 {v["column"]}, i64 {v["row"]}, '
+               f'i64 {f.sub(v["n"], j)}, i64 {f.min(v["depth"], f.sub(v["k"], d))})')
+    return f.text()
+
+
+def _gemm(t):
+    f, v = _kernel(t, 'gemm', 'a b c packed scratch',
+                   'm n k rows columns depth row_blocks column_blocks count1 mode accumulate '
+                   'a_offset a_row a_column a_batch0 a_batch1 b_offset b_column b_row b_batch0 b_batch1 '
+                   'c_offset c_row c_batch0 c_batch1 panel packed0 packed1 group edge scratch_bytes')
+    own = f.at(v['scratch'], f.mul('%worker', v['scratch_bytes']))
+    edge = f.at(own, v['edge'])
+    before, direct = f.test('eq', v['mode'], 2), f.test('eq', v['mode'], 0)
+    with f.loop('%lo', '%hi') as item:
+        rest, column = f.divmod(item, v['column_blocks'])
+        rest, row = f.divmod(rest, v['row_blocks'])
+        i0, i1 = f.divmod(rest, v['count1'])
+        i, j_from = f.mul(row, v['rows']), f.mul(column, v['columns'])
+        j_to = f.min(v['n'], f.add(j_from, v['columns']))
+        rows = f.min(v['rows'], f.sub(v['m'], i))
+        a = f.at(v['a'], v['a_offset'], f.mul(i0, v['a_batch0']), f.mul(i1, v['a_batch1']), f.mul(i, v['a_row']))
+        b = f.at(v['b'], v['b_offset'], f.mul(i0, v['b_batch0']), f.mul(i1, v['b_batch1']))
+        c = f.at(v['c'], v['c_offset'], f.mul(i0, v['c_batch0']), f.mul(i1, v['c_batch1']), f.mul(i, v['c_row']))
+        packed = f.at(v['packed'], f.mul(i0, v['packed0']), f.mul(i1, v['packed1']))
+        with f.loop(0, f.max(v['k'], 1), v['depth']) as d:           # once for k = 0: zeros
+            depth = f.min(v['depth'], f.sub(v['k'], d))
+            f.line(f'call void @pack_rows(ptr {own}, i64 {v["group"]}, ptr {f.at(a, f.mul(d, v["a_column"]))}, i64 {v["a_row"]}, '
+                   f'i64 {v["a_column"]}, i64 {rows}, i64 {depth})')
+            add = f.new(f'or i64 {d}, {v["accumulate"]}')
+            with f.loop(j_from, j_to, t.columns) as j:
+                columns = f.min(t.columns, f.sub(j_to, j))
+                place, step = f.variable('ptr', edge), f.variable('i64', t.columns * t.size)
+                source = f.at(b, f.mul(d, v['b_row']), f.mul(j, v['b_column']))
+
+                def from_packed():
+                    number = f.divmod(j, t.columns)[0]
+                    f.set(place, f.at(packed, f.mul(number, v['panel']), f.mul(d, t.columns * t.size)))
+
+                def from_b():
+                    f.set(place, source)
+                    f.set(step, v['b_row'])
+
+                def pack():
+                    f.line(f'call void @pack_panel(ptr {edge}, ptr {source}, i64 {v["b_column"]}, i64 {v["b_row"]}, '
+                           f'i64 {columns}, i64 {depth})')
+                f.branch(before, from_packed, lambda: f.branch(
+                    f.both(direct, f.test('eq', columns, t.columns)), from_b, pack))
+
+                def times(vectors):
+                    f.line(f'call void @panel_{vectors}(ptr {own}, i64 {v["group"]}, ptr {f.get(place)}, i64 {f.get(step)}, '
+                           f'i64 {depth}, ptr {f.at(c, f.mul(j, t.size))}, i64 {v["c_row"]}, i64 {rows}, i64 {columns}, '
+                           f'i64 {add})')
+                if t.vectors == 1:
+                    times(1)
+                else:
+                    f.branch(f.test('sle', columns, t.lanes), lambda: times(1), lambda: times(t.vectors))
+    return f.text()
+
+
+# --- products with a vector
+
+def _rows_dot(t, rows, vectors):
+    """y_j = sum_k M_jk x_k for `rows` rows, contiguous along k."""
+    f = _Function(t, f'define internal void @dot_{rows}(ptr %matrix, i64 %row, ptr %x, ptr %y, i64 %step, i64 %k) noinline nounwind')
+    at = ['%matrix']
+    for _ in range(rows - 1):
+        at.append(f.at(at[-1], '%row'))
+    acc = [[f.variable(t.vector, 'zeroinitializer') for _ in range(vectors)] for _ in at]
+    nbytes = t.lanes * t.size
+
+    def turn(d, numbers, load):
+        offset = f.mul(d, t.size)
+        for v in numbers:
+            x = load(f.at('%x', offset, v * nbytes))
+            for row, pointer in zip(acc, at):
+                f.set(row[v], f.multiply_add(load(f.at(pointer, offset, v * nbytes)), x, f.get(row[v])))
+    plain = lambda pointer: f.load(t.vector, pointer)
+    long_end = f.sub('%k', f.divmod('%k', vectors * t.lanes)[1])
+    end = f.sub('%k', f.divmod('%k', t.lanes)[1])
+    with f.loop(0, long_end, vectors * t.lanes) as d:
+        turn(d, range(vectors), plain)
+    with f.loop(long_end, end, t.lanes) as d:
+        turn(d, [0], plain)
+    with f.loop(end, '%k', t.lanes) as d:
+        mask = f.mask(f.sub('%k', d))
+        turn(d, [0], lambda pointer: f.masked_load(pointer, mask))
+    y = '%y'
+    for row in acc:
+        values = [f.get(x) for x in row]
+        while len(values) > 1:
+            values = [f.new(f'fadd {t.vector} {p}, {q}') for p, q in zip(values[::2], values[1::2])]
+        f.store(t.scalar, f.total(values[0]), y)
+        y = f.at(y, '%step')
+    return f.text()
+
+
+_MATVEC = 'j k block blocks count1 m_offset m_row m_column m_batch0 m_batch1 x_offset x_step x_batch0 x_batch1 ' \
+          'y_offset y_step y_batch0 y_batch1'
+
+
+def _matvec_item(f, v, item):
+    """(matrix, x, y, number of rows) of an item."""
+    rest, block = f.divmod(item, v['blocks'])
+    i0, i1 = f.divmod(rest, v['count1'])
+    j = f.mul(block, v['block'])
+    base = lambda name: f.at(v[name], v[f'{name}_offset'], f.mul(i0, v[f'{name}_batch0']), f.mul(i1, v[f'{name}_batch1']))
+    return (f.at(base('m'), f.mul(j, v['m_row'])), base('x'), f.at(base('y'), f.mul(j, v['y_step'])),
+            f.min(v['block'], f.sub(v['j'], j)))
+
+
+def _gemv_dot(t):
+    f, v = _kernel(t, 'gemv_dot', 'm x y', _MATVEC)
+    with f.loop('%lo', '%hi') as item:
+        matrix, x, y, count = _matvec_item(f, v, item)
+        end = f.sub(count, f.divmod(count, 4)[1])
+        for rows, lo, hi in ((4, 0, end), (1, end, count)):
+            with f.loop(lo, hi, rows) as j:
+                f.line(f'call void @dot_{rows}(ptr {f.at(matrix, f.mul(j, v["m_row"]))}, i64 {v["m_row"]}, ptr {x}, '
+                       f'ptr {f.at(y, f.mul(j, v["y_step"]))}, i64 {v["y_step"]}, i64 {v["k"]})')
+    return f.text()
+
+
+def _gemv_axpy(t):
+    """Some rows of the contraction at a time, so that memory is read in a few long streams."""
+    f, v = _kernel(t, 'gemv_axpy', 'm x y', _MATVEC)
+    with f.loop('%lo', '%hi') as item:
+        matrix, x, y, count = _matvec_item(f, v, item)
+        whole = f.sub(count, f.divmod(count, t.lanes)[1])
+        clear = f.mask(f.sub(count, whole))
+        with f.loop(0, whole, t.lanes) as j:
+            f.store(t.vector, 'zeroinitializer', f.at(y, f.mul(j, t.size)))
+        f.masked_store('zeroinitializer', f.at(y, f.mul(whole, t.size)), clear)
+        end = f.sub(v['k'], f.divmod(v['k'], AXPY_ROWS)[1])
+        for rows, lo, hi in ((AXPY_ROWS, 0, end), (1, end, v['k'])):
+            with f.loop(lo, hi, rows) as d:
+                _axpy_rows(f, v, rows, f.at(matrix, f.mul(d, v['m_column'])), f.at(x, f.mul(d, v['x_step'])), y, whole, clear)
+    return f.text()
+
+
+def _axpy_rows(f, v, rows, matrix, x, y, whole, clear):
+    t, at, factors = f.t, [], []
+    for _ in range(rows):
+        at.append(matrix)
+        factors.append(f.splat(f.load(t.scalar, x)))
+        matrix, x = f.at(matrix, v['m_column']), f.at(x, v['x_step'])
+
+    def turn(j, load, store):
+        offset = f.mul(j, t.size)
+        place = f.at(y, offset)
+        total = load(place)
+        for pointer, factor in zip(at, factors):
+            total = f.multiply_add(load(f.at(pointer, offset)), factor, total)
+        store(total, place)
+    with f.loop(0, whole, t.lanes) as j:
+        turn(j, lambda at: f.load(t.vector, at), lambda x, at: f.store(t.vector, x, at))
+    f.branch(f.test('ne', f.add(whole, 0), f.get(('i64', f.variable('i64', v['j'])[1]))),
+             lambda: turn(whole, lambda at: f.masked_load(at, clear), lambda x, at: f.masked_store(x, at, clear)))

@@ -1,0 +1,332 @@
+"""Special functions, elementwise and broadcasting. Signatures are those of jax.scipy.special.
+
+Integers are computed in the default float type. Formulas are standard (DLMF, dlmf.nist.gov) unless a source is named.
+"""
+import math
+
+import numpy as onp
+
+from ..array import as_node, wrap
+from ..ir import build, dtypes, ops
+from ..nn.normalize import log_softmax as _log_softmax, logsumexp, softmax as _softmax
+
+__all__ = ['bernoulli', 'beta', 'betaln', 'boxcox', 'boxcox1p', 'comb', 'digamma', 'entr', 'erf', 'erfc', 'erfinv', 'expit',
+           'factorial', 'gamma', 'gammaln', 'gammasgn', 'i0', 'i0e', 'i1', 'i1e', 'kl_div', 'log_ndtr', 'log_softmax',
+           'loggamma', 'logit', 'logsumexp', 'multigammaln', 'ndtr', 'ndtri', 'poch', 'polygamma', 'rel_entr', 'softmax',
+           'xlog1py', 'xlogy']
+
+
+def _args(name, *values):
+    """Arrays of one real floating dtype."""
+    nodes = [as_node(x) for x in values]
+    dtype, _ = dtypes.promote(*[(n.aval.dtype, n.aval.weak) for n in nodes])
+    dtype = dtypes.inexact_of(dtype)
+    if dtypes.kind(dtype) == 'c':
+        raise TypeError(f'{name} is not for complex numbers, got {", ".join(map(repr, [n.aval for n in nodes]))}')
+    return [wrap(build.convert(n, dtype, n.aval.weak)) for n in nodes]
+
+
+def _apply(op, *arrays):
+    return wrap(build.apply(op, *[x._node for x in arrays]))
+
+
+def _select(condition, x, y):
+    """where() of an Array, and Arrays or Python numbers of which at least one is an Array."""
+    of = x if hasattr(x, '_node') else y
+    x, y = (v._node if hasattr(v, '_node') else build.scalar_like(of._node, v) for v in (x, y))
+    return wrap(build.select(condition._node, x, y))
+
+
+def _elementwise(name, op, doc):
+    def function(x):
+        return _apply(op, *_args(name, x))
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+erf = _elementwise('erf', ops.erf, """2/sqrt(pi) times the integral of exp(-t**2) from 0 to x.
+
+    >>> import lazy
+    >>> round(float(lazy.scipy.special.erf(1.0)), 4)
+    0.8427
+    """)
+erfc = _elementwise('erfc', ops.erfc, '1 - erf(x), accurate for large x.')
+erfinv = _elementwise('erfinv', ops.erf_inv, 'Inverse of erf on (-1, 1).')
+expit = _elementwise('expit', ops.logistic, '1 / (1 + exp(-x)).')
+gammaln = _elementwise('gammaln', ops.lgamma, """log |Gamma(x)|.
+
+    >>> import lazy
+    >>> round(float(lazy.scipy.special.gammaln(5.0)), 4)
+    3.1781
+    """)
+digamma = _elementwise('digamma', ops.digamma, 'Derivative of gammaln.')
+i0e = _elementwise('i0e', ops.bessel_i0e, 'exp(-|x|) i0(x).')
+i1e = _elementwise('i1e', ops.bessel_i1e, 'exp(-|x|) i1(x).')
+loggamma = gammaln
+
+
+def i0(x):
+    """Modified Bessel function of the first kind of order 0."""
+    x, = _args('i0', x)
+    return _apply(ops.exp, abs(x)) * _apply(ops.bessel_i0e, x)
+
+
+def i1(x):
+    """Modified Bessel function of the first kind of order 1."""
+    x, = _args('i1', x)
+    return _apply(ops.exp, abs(x)) * _apply(ops.bessel_i1e, x)
+
+
+def logit(x):
+    """log(x / (1 - x)), the inverse of expit.
+
+    >>> import lazy
+    >>> float(lazy.scipy.special.logit(0.5))
+    0.0
+    """
+    x, = _args('logit', x)
+    return _apply(ops.log, x) - _apply(ops.log1p, -x)
+
+
+def polygamma(n, x):
+    """n-th derivative of digamma; n is a Python integer, at least 0."""
+    if not isinstance(n, (int, onp.integer)) or n < 0:
+        raise TypeError(f'polygamma needs an integer n >= 0, got {n!r}')
+    x, = _args('polygamma', x)
+    return digamma(x) if n == 0 else wrap(build.make(ops.polygamma, (x._node,), (int(n),)))
+
+
+# --- gamma functions ----------------------------------------------------------------------------------------------
+
+def gammasgn(x):
+    """Sign of Gamma(x); NaN at its poles."""
+    x, = _args('gammasgn', x)
+    whole = _apply(ops.floor, x)
+    odd = _apply(ops.remainder, whole, _like(whole, 2.0)) != 0
+    minus = (x < 0) & odd | (x == 0) & _apply(ops.signbit, x)
+    pole = (x < 0) & (x == whole) | _apply(ops.is_nan, x)
+    return _select(pole, _like(x, math.nan), _select(minus, _like(x, -1.0), 1.0))
+
+
+def _like(x, value):
+    return wrap(build.scalar_like(x._node, value))
+
+
+def gamma(x):
+    """Gamma function.
+
+    >>> import lazy
+    >>> round(float(lazy.scipy.special.gamma(5.0)), 3)
+    24.0
+    """
+    x, = _args('gamma', x)
+    return gammasgn(x) * _apply(ops.exp, gammaln(x))
+
+
+def factorial(n, exact=False):
+    """n! as a floating-point number; 0 for negative n."""
+    if exact:
+        raise NotImplementedError('factorial with exact=True')
+    n, = _args('factorial', n)
+    return _select(n < 0, 0.0, _apply(ops.exp, gammaln(_select(n < 0, 0.0, n) + 1)))
+
+
+def comb(N, k, exact=False, repetition=False):
+    """Number of choices of k from N; with repetition from N + k - 1.
+
+    >>> import lazy
+    >>> round(float(lazy.scipy.special.comb(5, 2)), 3)
+    10.0
+    """
+    if exact:
+        raise NotImplementedError('comb with exact=True')
+    N, k = _args('comb', N, k)
+    if repetition:
+        N = N + k - 1
+    possible = (k >= 0) & (N >= 0) & (k <= N)
+    n, m = _select(possible, N, 1.0), _select(possible, k, 1.0)
+    return _select(possible, _apply(ops.exp, gammaln(n + 1) - gammaln(m + 1) - gammaln(n - m + 1)), 0.0)
+
+
+def poch(z, m):
+    """Gamma(z + m) / Gamma(z): z (z + 1) ... (z + m - 1) for whole m."""
+    z, m = _args('poch', z, m)
+    sign = gammasgn(z + m) * gammasgn(z)
+    return _select(m == 0, 1.0, sign * _apply(ops.exp, gammaln(z + m) - gammaln(z)))
+
+
+def betaln(a, b):
+    """log |Beta(a, b)|."""
+    a, b = _args('betaln', a, b)
+    return gammaln(a) + gammaln(b) - gammaln(a + b)
+
+
+def beta(a, b):
+    """Gamma(a) Gamma(b) / Gamma(a + b)."""
+    a, b = _args('beta', a, b)
+    return gammasgn(a) * gammasgn(b) * gammasgn(a + b) * _apply(ops.exp, betaln(a, b))
+
+
+def multigammaln(a, d):
+    """log of the d-dimensional gamma function, of a > (d - 1)/2."""
+    a, = _args('multigammaln', a)
+    result = 0.25 * d * (d - 1) * math.log(math.pi) + gammaln(a)
+    for i in range(1, d):
+        result = result + gammaln(a - 0.5 * i)
+    return result
+
+
+def bernoulli(n):
+    """The Bernoulli numbers B0, B1, ... Bn; n is a Python integer."""
+    from scipy.special import bernoulli
+    return wrap(as_node(bernoulli(int(n)).astype(dtypes.default_float())))
+
+
+# --- x log y ------------------------------------------------------------------------------------------------------
+
+def xlogy(x, y):
+    """x log(y), 0 where x is 0 and y is not NaN.
+
+    >>> import lazy
+    >>> float(lazy.scipy.special.xlogy(0.0, 0.0))
+    0.0
+    """
+    x, y = _args('xlogy', x, y)
+    return _or_nan(_apply(ops.safe_mul, x, _apply(ops.log, y)), y)
+
+
+def _or_nan(result, y):
+    return _select(_apply(ops.is_nan, y), y, result)
+
+
+def xlog1py(x, y):
+    """x log(1 + y), 0 where x is 0 and y is not NaN."""
+    x, y = _args('xlog1py', x, y)
+    return _or_nan(_apply(ops.safe_mul, x, _apply(ops.log1p, y)), y)
+
+
+def entr(x):
+    """-x log(x); 0 at 0, -inf below."""
+    x, = _args('entr', x)
+    return _select(x < 0, -math.inf, -xlogy(x, _select(x < 0, 1.0, x)))
+
+
+def rel_entr(p, q):
+    """p log(p / q); 0 where p = 0 <= q, inf where p or q is negative or only q is 0."""
+    p, q = _args('rel_entr', p, q)
+    both, none = (p > 0) & (q > 0), (p == 0) & (q >= 0)
+    ratio = _select(both, p, 1.0) / _select(both, q, 1.0)
+    result = _select(both, p * _apply(ops.log, ratio), _select(none, _like(p, 0.0), math.inf))
+    return _or_nan(_or_nan(result, p), q)
+
+
+def kl_div(p, q):
+    """p log(p / q) - p + q."""
+    p, q = _args('kl_div', p, q)
+    return rel_entr(p, q) - p + q
+
+
+def boxcox(x, lmbda):
+    """(x**lmbda - 1) / lmbda; log(x) where lmbda is 0."""
+    x, lmbda = _args('boxcox', x, lmbda)
+    return _boxcox(_apply(ops.log, x), lmbda)
+
+
+def boxcox1p(x, lmbda):
+    """boxcox(1 + x, lmbda)."""
+    x, lmbda = _args('boxcox1p', x, lmbda)
+    return _boxcox(_apply(ops.log1p, x), lmbda)
+
+
+def _boxcox(log, lmbda):
+    none = lmbda == 0
+    safe = _select(none, 1.0, lmbda)
+    return _select(none, log, _apply(ops.expm1, safe * log) / safe)
+
+
+# --- the normal distribution --------------------------------------------------------------------------------------
+
+def ndtr(x):
+    """Distribution function of the standard normal.
+
+    >>> import lazy
+    >>> float(lazy.scipy.special.ndtr(0.0))
+    0.5
+    """
+    x, = _args('ndtr', x)
+    return 0.5 * _apply(ops.erfc, x * -math.sqrt(0.5))
+
+
+def log_ndtr(x, series_order=3):
+    """log(ndtr(x)), by an asymptotic series far to the left (Abramowitz and Stegun 26.2.12)."""
+    x, = _args('log_ndtr', x)
+    wide = x.dtype == dtypes.float64
+    lower, upper = (-20.0, 8.0) if wide else (-10.0, 5.0)
+    far, high = x < lower, x > upper
+    tail = _select(far, x, lower)
+    square = tail * tail
+    series, term = 1.0, 1.0
+    for n in range(1, (series_order if not wide else series_order + 5) + 1):
+        term = term * -(2 * n - 1) / square
+        series = series + term
+    left = -0.5 * square - _apply(ops.log, -tail) - 0.5 * math.log(2 * math.pi) + _apply(ops.log, series)
+    middle = _apply(ops.log, ndtr(_select(far | high, 0.0, x)))
+    return _select(far, left, _select(high, -ndtr(-_select(high, x, 0.0)), middle))
+
+
+# Wichura, algorithm AS 241 (PPND16), Applied Statistics 37 (1988): numerators and denominators, lowest power first.
+_CENTRE = ((3.3871328727963666080e0, 1.3314166789178437745e+2, 1.9715909503065514427e+3, 1.3731693765509461125e+4,
+            4.5921953931549871457e+4, 6.7265770927008700853e+4, 3.3430575583588128105e+4, 2.5090809287301226727e+3),
+           (1.0, 4.2313330701600911252e+1, 6.8718700749205790830e+2, 5.3941960214247511077e+3,
+            2.1213794301586595867e+4, 3.9307895800092710610e+4, 2.8729085735721942674e+4, 5.2264952788528545610e+3))
+_TAIL = ((1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0, 3.64784832476320460504e0,
+          1.27045825245236838258e0, 2.41780725177450611770e-1, 2.27238449892691845833e-2, 7.74545014278341407640e-4),
+         (1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1,
+          1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4, 1.05075007164441684324e-9))
+_FAR = ((6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0, 2.96560571828504891230e-1,
+         2.65321895265761230930e-2, 1.24266094738807843860e-3, 2.71155556874348757815e-5, 2.01033439929228813265e-7),
+        (1.0, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.48753612908506148525e-2,
+         7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7, 2.04426310338993978564e-15))
+
+
+def _ratio(x, table):
+    def horner(coefficients):
+        result = coefficients[-1]
+        for c in coefficients[-2::-1]:
+            result = result * x + c
+        return result
+    return horner(table[0]) / horner(table[1])
+
+
+def ndtri(p):
+    """Inverse of ndtr on [0, 1]; NaN outside.
+
+    >>> import lazy
+    >>> round(float(lazy.scipy.special.ndtri(0.975)), 4)
+    1.96
+    """
+    p, = _args('ndtri', p)
+    q = p - 0.5
+    central = abs(q) <= 0.425
+    middle = _select(central, q, 0.0)
+    centre = middle * _ratio(0.180625 - middle * middle, _CENTRE)
+    small = _select(q < 0, p, 1 - p)
+    edge, outside = small == 0, (p < 0) | (p > 1)
+    r = _apply(ops.sqrt, -_apply(ops.log, _select(central | edge | outside, 0.01, small)))
+    tail = _select(r > 5, _ratio(_select(r > 5, r, 5.0) - 5.0, _FAR), _ratio(_select(r > 5, 1.6, r) - 1.6, _TAIL))
+    tail = _select(edge, math.inf, tail)
+    result = _select(central, centre, _select(q < 0, -tail, tail))
+    return _select(outside, math.nan, _or_nan(result, p))
+
+
+# --- whole axes ---------------------------------------------------------------------------------------------------
+
+def softmax(x, /, *, axis=None):
+    """exp(x) / sum(exp(x)) over axes, by default all."""
+    return _softmax(x, axis)
+
+
+def log_softmax(x, /, *, axis=None):
+    """log(softmax(x)) over axes, by default all."""
+    return _log_softmax(x, axis)
