@@ -8,7 +8,7 @@ from ..ir import build, dtypes, ops
 from ..ir.graph import Graph, ancestors, substitute
 
 
-def make_call(outputs, variables, arguments, kind, options=None, after=None):
+def make_call(outputs, variables, arguments, kind, options=(), after=None):
     """The results (nodes) of a call of the body `outputs`, a function of `variables`, with `arguments`.
 
     What the body uses besides, older than `after` (the oldest variable by default) or a value, becomes an argument.

@@ -16,6 +16,9 @@ def compile_program(found, target):
         if target == 'native' and _native_works():
             from .plan import Program
             result = Program(linear)
+        elif target == 'triton-interpreter':
+            from .triton_plan import InterpretedProgram
+            result = InterpretedProgram(linear)
         else:
             from .reference import Program
             from .simplify import simplify

@@ -36,13 +36,45 @@ BLOCK = 16384
 # Work worth a thread, in estimated nanoseconds.
 GRAIN_NS = 10_000
 
-# From this many estimated nanoseconds on a program runs in the background.
-ASYNC_NS = 50_000
+# From this many estimated nanoseconds on native code gives other Python threads the chance to run.
+RELEASE_NS = 50_000
+
+# From this many estimated nanoseconds on a program runs in the background. The way to the worker and back was measured
+# to take 65 microseconds, which a program that is waited for at once must not notice.
+ASYNC_NS = 1_000_000
 
 
 def column_vectors(entries):
     """How many vectors of columns a kernel of so many entries takes together."""
     return COLUMN_VECTORS if entries <= 6 else COLUMN_VECTORS // 2 if entries <= 20 else COLUMN_VECTORS // 4
+
+# --- GPU ---------------------------------------------------------------------------------------------------------
+# Figures are for Hopper (132 processors); every block is a power of two.
+
+# Elements of a program that computes elementwise: 4 warps with two 16-byte accesses a thread of float32, one of
+# bfloat16. 8-bit types take more so that a thread's access stays 16 bytes wide.
+GPU_BLOCK, GPU_WARPS = 1024, 4
+
+# Side of a square tile where an array is read across: 128 bytes along both axes.
+GPU_TILE_BYTES = 128
+
+# Longest row that one program holds as a whole: with one pass a loop is as fast and takes fewer registers; with
+# several, reading the row once saves a pass over memory. Elements times distinct loads.
+GPU_ROW_ONE_PASS, GPU_ROW_PASSES = 2048, 16384
+
+# Block in which longer rows are gone through, and elements a thread gets before a program takes more warps.
+GPU_ROW_BLOCK, GPU_ELEMENTS_PER_THREAD, GPU_MAX_WARPS = 2048, 16, 16
+
+# Columns: lanes of a block (a 128-byte line or two), elements of a block, longest column held as a whole.
+GPU_COLUMN_LANES, GPU_COLUMN_BLOCK, GPU_COLUMN_RESIDENT = 64, 2048, 64
+
+# A reduction is split where it has fewer programs than fill the machine, each with much to do. Parts are added for
+# about GPU_PROGRAMS programs; their number depends on sizes only, so that results repeat.
+GPU_PROGRAMS, GPU_SPLIT_WORK, GPU_MAX_PARTS = 512, 16384, 512
+
+# Bytes after an array that may be read and overwritten: up to 15 elements of 8 bytes, when a size is rounded up to
+# 16 elements so that accesses stay 16 bytes wide.
+GPU_PADDING = 128
 
 
 def recompute_cost(instruction):

@@ -305,10 +305,11 @@ declare {t.scalar} @llvm.vector.reduce.fadd.{t.name}({t.scalar}, {t.vector})
 
 
 class _Function:
-    """Text of one function. Variables live in memory until LLVM's mem2reg puts them into registers."""
+    """Text of one function, in SSA form."""
 
     def __init__(self, tile, head):
         self.t, self.head, self.allocas, self.lines, self.count = tile, head, [], [], 0
+        self.kinds, self.values, self.label = [], [], 'entry'          # of variables
 
     def text(self):
         return '\n'.join([self.head + ' {', 'entry:', *self.allocas, *self.lines, '  ret void', '}', ''])
@@ -358,7 +359,7 @@ class _Function:
     def store(self, kind, value, pointer):
         self.line(f'store {kind} {value}, ptr {pointer}, align {self.t.size}')
 
-    # --- variables, loops, branches
+    # --- variables, loops, branches: values of variables are merged where control flow meets
 
     def fixed(self, kind):
         """Memory of the function's own."""
@@ -367,42 +368,64 @@ class _Function:
         return f'%m{self.count}'
 
     def variable(self, kind, value):
-        name = self.fixed(kind)
-        self.line(f'store {kind} {value}, ptr {name}')
-        return kind, name
+        """The number of a new variable; those made inside of a loop or branch end with it."""
+        self.kinds.append(kind)
+        self.values.append(str(value))
+        return len(self.values) - 1
 
     def get(self, variable):
-        return self.new(f'load {variable[0]}, ptr {variable[1]}')
+        return self.values[variable]
 
     def set(self, variable, value):
-        self.line(f'store {variable[0]} {value}, ptr {variable[1]}')
+        self.values[variable] = value
 
     def advance(self, variable, nbytes):
         self.set(variable, self.at(self.get(variable), nbytes))
 
+    def begin(self, label):
+        self.lines.append(f'{label}:')
+        self.label = label
+
+    def leave(self, scope):
+        """Forget the variables made since there were `scope` of them."""
+        del self.kinds[scope:], self.values[scope:]
+
     @contextlib.contextmanager
     def loop(self, lo, hi, step=1):
         self.count += 1
-        tag, counter = self.count, self.variable('i64', lo)
-        self.line(f'br label %head{tag}')
-        self.lines.append(f'head{tag}:')
-        i = self.get(counter)
-        self.line(f'br i1 {self.test("slt", i, hi)}, label %body{tag}, label %end{tag}')
-        self.lines.append(f'body{tag}:')
-        yield i
-        self.set(counter, self.add(i, step))
-        self.line(f'br label %head{tag}')
-        self.lines.append(f'end{tag}:')
+        tag, before, start, scope = self.count, self.label, list(self.values), len(self.values)
+        self.line(f'br i1 {self.test("slt", lo, hi)}, label %loop{tag}, label %end{tag}')
+        self.begin(f'loop{tag}')
+        at = len(self.lines)
+        self.values = [f'%p{tag}.{number}' for number in range(scope)]
+        carried = list(self.values)
+        yield f'%i{tag}'
+        following = self.add(f'%i{tag}', step)
+        self.leave(scope)
+        latch, new = self.label, list(self.values)
+        self.line(f'br i1 {self.test("slt", following, hi)}, label %loop{tag}, label %end{tag}')
+        rows = [('i64', f'%i{tag}', lo, following), *zip(self.kinds, carried, start, new)]
+        self.lines[at:at] = [f'  {name} = phi {kind} [ {first}, %{before} ], [ {later}, %{latch} ]'
+                             for kind, name, first, later in rows]
+        self.begin(f'end{tag}')
+        self.values = [first if later == name else self.new(f'phi {kind} [ {first}, %{before} ], [ {later}, %{latch} ]')
+                       for kind, name, first, later in rows[1:]]
 
     def branch(self, condition, then, otherwise=lambda: None):
         self.count += 1
-        tag = self.count
+        tag, start, ends = self.count, list(self.values), []
         self.line(f'br i1 {condition}, label %then{tag}, label %else{tag}')
         for label, body in ((f'then{tag}', then), (f'else{tag}', otherwise)):
-            self.lines.append(label + ':')
+            self.begin(label)
+            self.values = list(start)
             body()
+            self.leave(len(start))
+            ends.append((self.label, self.values))
             self.line(f'br label %join{tag}')
-        self.lines.append(f'join{tag}:')
+        self.begin(f'join{tag}')
+        (left, xs), (right, ys) = ends
+        self.values = [x if x == y else self.new(f'phi {kind} [ {x}, %{left} ], [ {y}, %{right} ]')
+                       for kind, x, y in zip(self.kinds, xs, ys)]
 
     # --- vectors
 
@@ -792,11 +815,12 @@ def _gemv_axpy(t):
         end = f.sub(v['k'], f.divmod(v['k'], AXPY_ROWS)[1])
         for rows, lo, hi in ((AXPY_ROWS, 0, end), (1, end, v['k'])):
             with f.loop(lo, hi, rows) as d:
-                _axpy_rows(f, v, rows, f.at(matrix, f.mul(d, v['m_column'])), f.at(x, f.mul(d, v['x_step'])), y, whole, clear)
+                _axpy_rows(f, v, rows, f.at(matrix, f.mul(d, v['m_column'])), f.at(x, f.mul(d, v['x_step'])), y, whole,
+                           count, clear)
     return f.text()
 
 
-def _axpy_rows(f, v, rows, matrix, x, y, whole, clear):
+def _axpy_rows(f, v, rows, matrix, x, y, whole, count, clear):
     t, at, factors = f.t, [], []
     for _ in range(rows):
         at.append(matrix)
@@ -812,5 +836,5 @@ def _axpy_rows(f, v, rows, matrix, x, y, whole, clear):
         store(total, place)
     with f.loop(0, whole, t.lanes) as j:
         turn(j, lambda at: f.load(t.vector, at), lambda x, at: f.store(t.vector, x, at))
-    f.branch(f.test('ne', f.add(whole, 0), f.get(('i64', f.variable('i64', v['j'])[1]))),
+    f.branch(f.test('slt', whole, count),
              lambda: turn(whole, lambda at: f.masked_load(at, clear), lambda x, at: f.masked_store(x, at, clear)))

@@ -217,8 +217,16 @@ def phrases(kernel):
     return names, ' → '.join(texts)
 
 
+_ELEMENTWISE = {'max': 'maximum', 'min': 'minimum', 'integer_pow': 'power', 'pow': 'power'}
+_REDUCTIONS = {'reduce_and': 'all', 'reduce_or': 'any'}
+
+
 def _label(entry):
-    return 'gather' if entry.kind == 'load' else entry.op.name.removeprefix('reduce_')
+    """What NumPy calls it: `max` is a reduction, `maximum` goes element by element."""
+    if entry.kind == 'load':
+        return 'gather'
+    name = entry.op.name
+    return _ELEMENTWISE.get(name, name) if entry.kind == 'op' else _REDUCTIONS.get(name, name.removeprefix('reduce_'))
 
 
 def _is_chain(kernel, group):

@@ -51,12 +51,15 @@ def _exporter(nbytes):
 
 
 class Buffer:
-    """Memory at `address`, `nbytes` of it; `owner` is what it belongs to (or None)."""
+    """Memory at `address`, `nbytes` of it; `owner` is what it belongs to (or None).
 
-    __slots__ = ('address', 'nbytes', 'owner')
+    ticket: of the queue's work that fills it, None where nothing is outstanding.
+    """
+
+    __slots__ = ('address', 'nbytes', 'owner', 'ticket')
 
     def __init__(self, address, nbytes, owner=None):
-        self.address, self.nbytes, self.owner = address, nbytes, owner
+        self.address, self.nbytes, self.owner, self.ticket = address, nbytes, owner, None
 
     def __repr__(self):
         return f'{type(self).__name__}({self.nbytes} bytes at {self.address:#x})'
@@ -209,7 +212,7 @@ def allocate(nbytes):
     else:
         free, address = _large_block(nbytes)
         buffer = _new(_Large)
-    buffer.owner, buffer.address, buffer.nbytes = free, address, nbytes
+    buffer.owner, buffer.address, buffer.nbytes, buffer.ticket = free, address, nbytes, None
     return buffer
 
 

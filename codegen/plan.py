@@ -136,9 +136,8 @@ class Program:
 
     # --- launches -------------------------------------------------------------------------------------------------
 
-    def _compile(self):
-        addresses = native.kernel_addresses([k.text for k in self.kernels], self.kernels)
-        address = iter(addresses)
+    def _number_buffers(self):
+        """pool: where in a run's list of buffers (leaves, outputs, pieces of the arena, scalars) an owner stands."""
         self.n_leaves = max(self.slot_of.values(), default=-1) + 1
         self.temps = list(self.temp_of)
         self.pool = {}                                                # owner -> index in a run's list of addresses
@@ -150,6 +149,12 @@ class Program:
             self.pool[key] = self.n_leaves + len(self.outputs) + number
         self.scalars_at = self.n_leaves + len(self.outputs) + len(self.temps)
         self.offsets = [self.temp_of[key] for key in self.temps]
+        self.checked = ('error',) in self.pool
+
+    def _compile(self):
+        self._number_buffers()
+        addresses = native.kernel_addresses([k.text for k in self.kernels], self.kernels)
+        address = iter(addresses)
         self.segments, records, picks = [], [], []
         self.keep = []                                                # constants that native code reads
         self.work = 0.0
@@ -161,10 +166,16 @@ class Program:
                 records, picks = [], []
                 self.segments.append(self._library(launch[1]))
         self._close(records, picks)
-        self.checked = ('error',) in self.pool
         self.halves = [(x.slot, x.aval.dtype) for x in self.linear.instructions
                        if x.op is ops.literal and x.aval.dtype in (dtypes.float16, dtypes.bfloat16)]
+        self.may_fail = self.checked or any(launch[0] == 'library' for launch in self.launches)
+        self.results = [self._result(i) for i in self.linear.outputs]
         self.simple = len(self.segments) == 1 and type(self.segments[0]) is tuple and not self.arena
+
+    def _result(self, i):
+        """(number of an output's buffer, None), or (None, slot) where it is a leaf's."""
+        owner = self.layouts[i][0]
+        return (None, self.slot_of[owner]) if owner in self.slot_of else (self.output_of[owner], None)
 
     def _record(self, address, launch, at, picks):
         _, k, renamed = launch
@@ -233,9 +244,16 @@ class Program:
 
     # --- running --------------------------------------------------------------------------------------------------
 
-    def run(self, buffers, scalars, lines):
-        """Buffers of the outputs for buffers of the leaves and values of the literals."""
-        if self.simple:
+    def run(self, buffers, scalars, lines, background=False):
+        """Buffers of the outputs for buffers of the leaves and values of the literals.
+
+        Runs at once, or in the queue: where `background` allows it and it takes long, or where an input is still
+        being computed there.
+        """
+        waiting = [b.ticket for b in buffers if b.ticket is not None]
+        if waiting or background and self.work >= choices.ASYNC_NS:
+            outs = self._enqueue(buffers, scalars, lines, waiting)
+        elif self.simple:
             outs = [memory.allocate(n) for n in self.outputs]
             pool = [b.address for b in buffers]
             pool += [o.address for o in outs]
@@ -245,13 +263,23 @@ class Program:
             address, count, getter = self.segments[0]
             execute(address, count, getter(pool), self.work)
         else:
-            outs = self._run_all(buffers, scalars, lines)
-        result = []
-        for i in self.linear.outputs:
-            owner = self.layouts[i][0]
-            slot = self.slot_of.get(owner)
-            result.append(outs[self.output_of[owner]] if slot is None else buffers[slot])
-        return result
+            outs, holders, pool = self.prepare(buffers, scalars)
+            self._run_all(buffers, scalars, lines, holders, pool)
+        return [outs[number] if slot is None else buffers[slot] for number, slot in self.results]
+
+    def _enqueue(self, buffers, scalars, lines, waiting):
+        outs, holders, pool = self.prepare(buffers, scalars)
+
+        def job():
+            for ticket in waiting:
+                ticket.result()                                       # what failed before fails what comes of it
+            self._run_all(buffers, scalars, lines, holders, pool)
+        ticket = runtime.queue().submit(job)
+        for buffer in outs:
+            buffer.ticket = ticket
+        for slot in self.donated:
+            buffers[slot].ticket = ticket
+        return outs
 
     def prepare(self, buffers, scalars):
         """(buffers of the outputs, all buffers, all slots) of one run."""
@@ -263,8 +291,7 @@ class Program:
             self._round(pool)
         return outs, holders, pool
 
-    def _run_all(self, buffers, scalars, lines):
-        outs, holders, pool = self.prepare(buffers, scalars)
+    def _run_all(self, buffers, scalars, lines, holders, pool):
         if self.checked:
             error = holders[self.pool['error',]].array((1,), np.int64)
             error[0] = 0
@@ -275,7 +302,6 @@ class Program:
                 segment(holders, lines)
         if self.checked and error[0]:
             self._report(buffers, scalars, lines)
-        return outs
 
     def _round(self, pool):
         for slot, dtype in self.halves:
@@ -300,7 +326,7 @@ class _Piece:
 
 def execute(records, count, slots, work):
     runner = runtime.runner()
-    if work < choices.ASYNC_NS:
+    if work < choices.RELEASE_NS:
         runner.call(records, count, *slots)
     else:
         data = _pack(slots)

@@ -4,7 +4,8 @@ A `Linear` is the walk without its nodes: instructions over numbered values, so 
 array alive. Calls are inlined; the instructions of a `fuse` body carry its region. `choose_outputs` decides which
 values that the user still holds are kept.
 """
-from ..ir import ops
+from ..ir import dtypes, ops
+from ..ir.graph import aval
 from . import choices
 
 
@@ -40,8 +41,8 @@ class _Flattener:
     def __init__(self):
         self.instructions, self.sources, self.leaves, self.scalars = [], [], 0, 0
 
-    def add(self, source, op, inputs, params, aval, slot=None, region=None):
-        self.instructions.append(Instruction(op, inputs, params, aval, slot, region))
+    def add(self, source, op, inputs, params, of, slot=None, region=None):
+        self.instructions.append(Instruction(op, inputs, params, of, slot, region))
         self.sources.append(source)
         return len(self.instructions) - 1
 
@@ -57,8 +58,20 @@ class _Flattener:
         if op is ops.call:
             return self.call(source, node, inputs, region)
         if op is ops.project:
-            return inputs[0][node.params[0]]
+            return self.project(source, node, inputs[0], region)
+        if isinstance(node.aval, tuple):
+            total = ops.packed_offsets(node.aval)[-1]
+            return self.add(source, ops.packed, tuple(inputs), (op, node.params), aval((total,), dtypes.uint8), None, region)
         return self.add(source, op, tuple(inputs), node.params, node.aval, None, region)
+
+    def project(self, source, node, values, region):
+        """One of several results: of a call a value; of another operation a part of the bytes that hold them all."""
+        index, = node.params
+        if type(values) is tuple:
+            return values[index]
+        offset = ops.packed_offsets(node.inputs[0].aval)[index]
+        params = (offset, node.aval.shape, node.aval.dtype)
+        return self.add(source, ops.unpack, (values,), params, node.aval, None, region)
 
     def call(self, source, node, inputs, region):
         body, kind, options = node.params
@@ -98,7 +111,7 @@ def from_walk(found):
     flat, place = _Flattener(), []
     for number, node in enumerate(found.nodes):
         place.append(flat.node(number, node, [place[child.mark] for child in node.inputs] if node.value is None else ()))
-    live = {place[i]: i for i in found.live if type(place[i]) is int}
+    live = {place[i]: i for i in found.live if type(place[i]) is int and not isinstance(found.nodes[i].aval, tuple)}
     roots = [place[i] for i in found.roots]
     outputs = choose_outputs(flat.instructions, roots, live)
     free = [place[i] for i in found.free]

@@ -5,11 +5,12 @@ from ..ir import ops
 from ..ir.graph import where
 from . import regions
 from .memory import Buffer
+from .runtime import wait
 
 
 class Program:
     """Evaluates a Linear instruction by instruction with the operations' NumPy functions."""
-    donated = ()
+    donated, may_fail = (), True
 
     def __init__(self, linear):
         self.refusals = regions.schedule(linear, _everything)[1] if regions.has_regions(linear) else ()
@@ -23,8 +24,11 @@ class Program:
             if i not in linear.outputs:
                 self.dies.setdefault(index, []).append(i)
 
-    def run(self, buffers, scalars, lines):
+    def run(self, buffers, scalars, lines, background=False):
         """Buffers of the outputs from buffers of the leaves and the values of the literals."""
+        for buffer in buffers:
+            if buffer.ticket is not None:
+                wait(buffer)
         values = run_linear(self.linear, buffers, scalars, self.dies, lines)
         return [to_buffer(values[i]) for i in self.outputs]
 

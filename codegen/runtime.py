@@ -22,6 +22,14 @@ def runner():
     return threads.runner(cache())
 
 
+def wait(buffer):
+    """Wait until a buffer is filled; raises what its computation raised."""
+    ticket = buffer.ticket
+    if ticket is not None:
+        queue().wait(ticket)
+        buffer.ticket = None
+
+
 def queue():
     """The queue of work that runs in the background."""
     global _queue

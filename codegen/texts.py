@@ -2,18 +2,26 @@
 
 
 def source(kernel, target, name):
-    """LLVM IR of a kernel ('native'), or its Triton source ('triton'). ValueError for another target."""
+    """LLVM IR of a native kernel ('native'), or the Triton source for the same step ('triton'). ValueError for others."""
     if target == 'native':
-        return native_source(kernel, name)
+        return _native(kernel, name)
     if target == 'triton':
-        from . import triton_printer
-        return triton_printer.source(kernel, name)
+        return _triton(kernel, name)
     raise ValueError(f"target is 'native' or 'triton', not {target!r}")
 
 
-def native_source(kernel, name):
+def _native(kernel, name):
     from . import llvm, llvm_math, native_printer
     host = llvm.host()
     module = llvm_math.Module(llvm_math.Features(host.width_bits, host.fma, host.f16c, host.libmvec, host.arch))
     body = native_printer.emit_kernel(kernel, name, module)
     return f'{module.text()}\n{body}'
+
+
+def _triton(kernel, name):
+    from .triton_plan import GpuKernel, choose_tile
+    from .triton_printer import print_kernel
+    kernel = GpuKernel(kernel.step, kernel.instructions, kernel.stored, kernel.layouts)
+    printed = print_kernel(kernel, choose_tile(kernel))
+    settings = ', '.join([*[f'{key}={value}' for key, value in printed.constexprs.items()], f'num_warps={printed.num_warps}'])
+    return f'# {name}: {settings}\n{printed.source}'

@@ -90,7 +90,7 @@ class Array:
         return self._node.op is ops.leaf and self._node.value is None
 
     def copy_to_host_async(self):
-        evaluate.force([self._node])
+        evaluate.force([self._node], background=True)
 
     def __array__(self, dtype=None, copy=None):
         result = to_numpy(self._node, 'array')

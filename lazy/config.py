@@ -2,11 +2,14 @@
 
 enable_x64: default types are 64 bits wide. mutable_arrays: `x[i] = v` rebinds the array object. debug_nans: a NaN in
 a result that is waited for is an error. Defaults are read once from LAZY_ENABLE_X64, LAZY_MUTABLE_ARRAYS,
-LAZY_DEBUG_NANS and LAZY_TARGET (native or numpy) when the library is imported.
+LAZY_DEBUG_NANS and LAZY_TARGET (native, numpy, cuda, triton-interpreter) when the library is imported.
 """
 import os
 
 from .ir import dtypes
+
+
+TARGETS = ('native', 'numpy', 'triton-interpreter', 'cuda')
 
 
 def _flag(name):
@@ -38,8 +41,8 @@ class Config:
         """
         if name not in self._values:
             raise AttributeError(f'there is no setting {name!r}; there are {", ".join(self._values)}')
-        if name == 'target' and value not in ('native', 'numpy'):
-            raise ValueError(f"target is 'native' or 'numpy', not {value!r}")
+        if name == 'target' and value not in TARGETS:
+            raise ValueError(f"target is one of {', '.join(TARGETS)}, not {value!r}")
         self._values[name] = value if name == 'target' else bool(value)
         if name == 'enable_x64':
             dtypes.Defaults.wide = bool(value)

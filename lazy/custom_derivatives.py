@@ -100,10 +100,11 @@ class _Call:
 
 
 def _fitting(node, of, what):
-    """A tangent or cotangent as a node of the aval `of`."""
+    """A tangent or cotangent as a node of the aval `of`: another width is converted, another kind refused."""
     if node.aval.shape != of.shape:
         raise TypeError(f'{what} has shape {node.aval.shape}, {of.shape} is needed')
-    if node.aval.dtype != of.dtype and not node.aval.weak:
+    if dtypes.kind(node.aval.dtype) == 'c' and dtypes.kind(of.dtype) != 'c' or \
+            not dtypes.is_inexact(node.aval.dtype) and not node.aval.weak:
         raise TypeError(f'{what} has dtype {node.aval.dtype.name}, {of.dtype.name} is needed')
     return build.convert(node, of.dtype)
 
@@ -330,6 +331,7 @@ def closure_convert(fun, *example_args):
     def converted(*args):
         count = len(example_args)
         given = nodes_of(tree.leaves(args[:count]) + list(args[count:]), 'closure_convert')
-        mapping = {old.serial: new for old, new in zip([*variables, *outside], given)}
+        mapping = {old.serial: build.convert(new, old.aval.dtype, old.aval.weak)
+                   for old, new in zip([*variables, *outside], given)}
         return tree.unflatten(out_treedef, [wrap(n) for n in substitute(outputs, mapping)])
     return converted, [wrap(n) for n in outside]

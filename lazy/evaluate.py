@@ -160,24 +160,27 @@ def _measure_buffer_alone():
 _BUFFER_ALONE = _measure_buffer_alone()    # references to a buffer that only one node has
 
 
-def force(roots, asked='value'):
-    """Compute the values of `roots` (nodes): afterwards each has its buffer, perhaps still being filled."""
+def force(roots, asked='value', background=False):
+    """Compute the values of `roots` (nodes): afterwards each has its buffer, in the background perhaps still being
+    filled."""
     roots = [root for root in roots if root.value is None]
     if not roots:
         return
     with lock:
         thread.asked = asked
         try:
-            _force(list({root.serial: root for root in roots}.values()))
+            _force(list({root.serial: root for root in roots}.values()), background)
         finally:
             del thread.asked
 
 
-def _force(roots):
+def _force(roots, background=True):
+    """Compute roots. In the background only what can't fail: an error there would hit all the roots alike."""
     found = walk(roots)
     program = _program(found)
     buffers = [leaf.value for leaf in found.leaves]
-    results = program.run(buffers, found.scalars, lambda source: line_of(found.nodes, source))
+    results = program.run(buffers, found.scalars, lambda source: line_of(found.nodes, source),
+                          background and not program.may_fail)
     keep_inputs = thread.keeping
     nodes = found.nodes
     for index, value in zip(program.nodes, results):
@@ -195,14 +198,13 @@ def _force(roots):
 
 def wait(buffer):
     """Wait until a buffer is filled; raises what its computation raised."""
-    ticket = getattr(buffer, 'ticket', None)
-    if ticket is not None:
-        ticket.wait()
+    if buffer.ticket is not None:
+        from .codegen import runtime
+        runtime.wait(buffer)
 
 
 def is_ready(buffer):
-    ticket = getattr(buffer, 'ticket', None)
-    return ticket is None or ticket.done()
+    return buffer.ticket is None or buffer.ticket.done
 
 
 def _program(found):

@@ -17,6 +17,7 @@ from .transforms import nodes_of, wraps
 
 __all__ = ['formula', 'from_sympy']
 _LARGEST = 4096                    # elements of an array that are written down one by one
+_LARGEST_DOC = 100                 # parts of an expression that is printed in its function's docstring
 _FOLDED = 4                        # choices in an expression that are still folded: their cases multiply
 
 
@@ -241,13 +242,14 @@ def from_sympy(expression, *symbols):
     expression = sympy.sympify(expression)
     if not isinstance(expression, (sympy.Expr, sympy.logic.boolalg.Boolean)):
         raise TypeError(f'from_sympy needs an expression, not {type(expression).__name__}')
-    used = _free_symbols(expression)
+    parts = _parts(expression)
+    used = {part for part in parts if part.is_Symbol}
     symbols = [sympy.sympify(s) for s in symbols] or sorted(used, key=str)
     missing = used - set(symbols)
     if missing:
         raise ValueError(f'the expression contains {", ".join(sorted(map(str, missing)))}, which is none of the '
                          f'arguments {", ".join(map(str, symbols))}')
-    steps = _steps(expression, symbols)
+    steps = _steps(expression, parts, symbols)
 
     def function(*args):
         if len(args) != len(symbols):
@@ -258,41 +260,59 @@ def from_sympy(expression, *symbols):
                           else build_(*[values[i] for i in inputs]))
         return wrap(arrays.as_node(values[-1]))
     function.__name__ = 'from_sympy'
-    function.__doc__ = f'{expression} of {", ".join(map(str, symbols))}.'
+    if len(parts) < _LARGEST_DOC:                                    # printing recurses
+        function.__doc__ = f'{expression} of {", ".join(map(str, symbols))}.'
     return function
 
 
-def _free_symbols(expression):
-    """Its symbols; SymPy's own function recurses."""
-    found, stack, seen = set(), [expression], set()
+def _parts(expression):
+    """All parts of an expression, each once, those inside before those outside: by a loop, SymPy's walks recurse."""
+    found, stack = {}, [(expression, False)]
+    while stack:
+        part, done = stack.pop()
+        if part in found:
+            continue
+        if done or not part.args:
+            found[part] = None
+        else:
+            stack.append((part, True))
+            stack += [(inner, False) for inner in part.args]
+    return list(found)
+
+
+def _steps(expression, parts, symbols):
+    """The expression as a list of (function of earlier values, their numbers), each part once.
+
+    Parts without symbols are numbers, which SymPy computes.
+    """
+    steps, numbers, varying = [], {}, set()
+    for part in parts:
+        if part.is_Symbol or any(inner in varying for inner in part.args):
+            varying.add(part)
+    stack = [expression]
     while stack:
         part = stack.pop()
-        if part.is_Symbol:
-            found.add(part)
-        for inner in part.args:
-            if inner not in seen:
-                seen.add(inner)
-                stack.append(inner)
-    return found
-
-
-def _steps(expression, symbols):
-    """The expression as a list of (function of earlier values, their numbers), each part once."""
-    numbers, steps, stack = {}, [], [expression]
-    while stack:
-        part = stack[-1]
         if part in numbers:
-            stack.pop()
             continue
-        function, parts = (None, ()) if part in symbols else _convert(part)
-        missing = [p for p in parts if p not in numbers]
+        if part in symbols:
+            function, inner = None, ()
+        elif part in varying:
+            function, inner = _convert(part)
+            varying.update(i for i in inner if i not in numbers and any(p in varying for p in i.args))
+        else:
+            function, inner = _constant(part), ()
+        missing = [p for p in inner if p not in numbers]
         if missing:
-            stack += missing
+            stack += [part, *missing]
             continue
-        stack.pop()
         numbers[part] = len(steps)
-        steps.append((function, symbols.index(part) if part in symbols else [numbers[p] for p in parts]))
+        steps.append((function, symbols.index(part) if part in symbols else [numbers[p] for p in inner]))
     return steps
+
+
+def _constant(part):
+    value = _python(part)
+    return lambda: value
 
 
 def _convert(part):
@@ -306,9 +326,6 @@ def _convert(part):
         return _power(part)
     if isinstance(part, sympy.Piecewise):
         return _piecewise(part)
-    if part.is_Number or part.is_NumberSymbol or part is sympy.I or part in (sympy.true, sympy.false):
-        value = _python(part)
-        return lambda: value, ()
     if isinstance(part, sympy.polygamma):
         return _polygamma(part)
     found = _FUNCTIONS.get(type(part).__name__)
@@ -321,9 +338,10 @@ def _python(number):
     import sympy
     if number in (sympy.true, sympy.false):
         return bool(number)
-    if number is sympy.I:
-        return 1j
-    return int(number) if number.is_Integer and abs(number) < 2 ** 31 else float(number)
+    if number.is_Integer and abs(number) < 2 ** 31:
+        return int(number)
+    value = complex(number)
+    return value if value.imag else value.real
 
 
 def _op(op, kind='inexact'):

@@ -64,10 +64,10 @@ class _Entry:
         """Arrays of the outputs for argument nodes that have values."""
         program = self.program or self.compile()
         if self.simple:
-            results = program.run([node.value for node in nodes], self.scalars, self.lines)
+            results = program.run([node.value for node in nodes], self.scalars, self.lines, True)
         else:
             buffers = [nodes[s].value if type(s) is int else s.value for s in self.sources]
-            found = program.run(buffers, self.scalars, self.lines)
+            found = program.run(buffers, self.scalars, self.lines, True)
             results = [found[i] for i in self.picks]
         if self.donated:
             for i in self.donated:
@@ -123,7 +123,7 @@ class Jitted:
             return tree.unflatten(entry.treedef, [wrap(n) for n in entry.graph.inline(nodes)])
         for node in nodes:
             if node.value is None:
-                evaluate.force(nodes)
+                evaluate.force(nodes, background=True)
                 break
         return entry.run(nodes)
 

@@ -213,6 +213,19 @@ svd = library('svd', ref.svd, ref.infer_svd, 'full')                 # (u, s, vh
 fft = library('fft', ref.fft, ref.infer_fft, 'kind', 'axis', 'length', linear=True)
 
 
+def packed_offsets(avals):
+    """Where each of several results begins in the bytes that hold them all, and the number of these."""
+    offsets = [0]
+    for a in avals:
+        offsets.append(offsets[-1] + -(-a.nbytes // 64) * 64)
+    return offsets
+
+
+# Programs know one result an instruction: several are packed in bytes, and `unpack` takes one out.
+packed = library('packed', ref.packed, None, 'op', 'params')
+unpack = library('unpack', ref.unpack, None, 'offset', 'shape', 'dtype')
+
+
 # --- nodes with a body -----------------------------------------------------------------------------------------
 call = structural('call', None, lambda a, body, kind, options: body.avals, 'body', 'kind', 'options')
 project = structural('project', lambda values, index: values[index], lambda a, index: a[0][index], 'index', linear=True)

@@ -694,3 +694,18 @@ def infer_fft(avals, kind, axis, length):
 
 def fft(x, kind, axis, length):
     return getattr(importlib.import_module('scipy.fft'), kind)(x, length, axis)
+
+
+def packed(*operands, op, params):
+    """The results of an operation that has several, each at a multiple of 64 bytes."""
+    results = op.numpy(*operands, **dict(zip(op.param_names, params or ())))
+    parts = []
+    for x in results:
+        data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+        parts += [data, np.zeros(-data.size % 64, np.uint8)]
+    return np.concatenate(parts)
+
+
+def unpack(x, offset, shape, dtype):
+    count = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    return x[offset:offset + count].copy().view(dtype).reshape(shape)

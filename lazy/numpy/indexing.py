@@ -70,12 +70,13 @@ def clip(arr=None, /, min=None, max=None, *, a=None, a_min=None, a_max=None, out
     no_out(out, 'clip')
     x = array_of(a if arr is None else arr)
     low, high = a_min if min is None else min, a_max if max is None else max
-    if any(v is not None and dtypes.kind(node_of(v).aval.dtype) == 'c' for v in (x, low, high)):
+    if any([x.dtype.kind == 'c', isinstance(low, complex), isinstance(high, complex), getattr(low, 'dtype', x.dtype).kind == 'c',
+            getattr(high, 'dtype', x.dtype).kind == 'c']):
         raise ValueError('clip received a complex value either through the input or the min/max keywords. Complex values '
                          'have no ordering and cannot be clipped.')
     if low is not None:
-        x = maximum(low, x)
-    return x if high is None else minimum(high, x)
+        x = maximum(x, low)
+    return x if high is None else minimum(x, high)
 
 
 def piecewise(x, condlist, funclist, *args, **kw):

