@@ -63,7 +63,7 @@ GPU_TILE_BYTES = 128
 GPU_ROW_ONE_PASS, GPU_ROW_PASSES = 2048, 16384
 
 # Block in which longer rows are gone through, and elements a thread gets before a program takes more warps.
-GPU_ROW_BLOCK, GPU_ELEMENTS_PER_THREAD, GPU_MAX_WARPS = 2048, 16, 16
+GPU_ROW_BLOCK, GPU_ELEMENTS_PER_THREAD, GPU_MAX_WARPS = 2048, 8, 16
 
 # Columns: lanes of a block (a 128-byte line or two), elements of a block, longest column held as a whole.
 GPU_COLUMN_LANES, GPU_COLUMN_BLOCK, GPU_COLUMN_RESIDENT = 64, 2048, 64

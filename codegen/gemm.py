@@ -127,7 +127,6 @@ def _matvec(m, n, k, size, a, b, c, batch):
         name, block = 'gemv_axpy', AXPY_COLUMNS
     else:
         return None
-    block = min(block, max(1, 1 << 20 // max(k, 1)))
     blocks = -(-j // block)
     constants = [j, k, block, blocks, batch[1], matrix.offset, matrix.first, matrix.second, *matrix.batch,
                  x.offset, x.second, *x.batch, c.offset, step, *c.batch]

@@ -60,7 +60,7 @@ def legalise(linear, supports=supports):
                 if x.op is ops.slice_update and position == 0 and j not in outputs \
                         and _dead_after(linear, users, i, j, free):
                     reuse = inputs[position]
-                elif not private or y.op in (ops.leaf, ops.literal) or y.op.library or y.op is ops.scatter \
+                elif not private or y.op in (ops.leaf, ops.literal, ops.reshape) or y.op.library or y.op is ops.scatter \
                         or y.op in ASSEMBLED or not supports(y, linear.instructions):
                     inputs[position] = copied(j, x)
         new.append(Instruction(x.op, tuple(inputs), x.params, x.aval, x.slot, x.region))
@@ -124,8 +124,9 @@ def contiguous(shape):
     return tuple(strides)
 
 
-def layouts(linear, stored):
-    """({value: (owner, offset, strides)}) of stored values: parts lie inside of what they are put into."""
+def layouts(linear, stored, aliases=()):
+    """({value: (owner, offset, strides)}) of stored values: parts lie inside of what they are put into, and `aliases`,
+    which are reshapes of stored values, in the memory of those."""
     instructions, inside = linear.instructions, {}
     for i, x in enumerate(instructions):
         if x.op is ops.concatenate:
@@ -145,6 +146,10 @@ def layouts(linear, stored):
             inside[update] = (j, [0] * len(instructions[j].aval.shape), [1] * len(instructions[j].aval.shape))
     result = {}
     for i in sorted(stored | set(inside)):
+        if i in aliases:
+            owner, offset, _ = result[instructions[i].inputs[0]]
+            result[i] = owner, offset, contiguous(instructions[i].aval.shape)
+            continue
         chain, k = [], i
         while k in inside:
             chain.append(inside[k])

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval
-from . import choices, memory, native, native_printer, reference, regions, runtime, threads
+from . import choices, memory, native, native_printer, reference, regions, runtime, threads, tune
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Step
@@ -44,7 +44,7 @@ class Program:
         self.linear = linear = native.legalise(simplify(linear), self.supports)
         self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
         self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
-                                                                 if x.op is ops.leaf})
+                                                                 if x.op is ops.leaf}, schedule.extra_roots)
         self.kernels, self.launches = [], []
         for step in schedule.steps:
             if step.kind == 'kernel':
@@ -91,10 +91,7 @@ class Program:
         self.outputs, self.output_of, self.donated = [], {}, []
         for i in self.linear.outputs:
             owner = self._owner(i)
-            if owner in self.slot_of:
-                if owner != i:
-                    self.donated.append(self.slot_of[owner])
-            elif owner not in self.output_of:
+            if owner not in self.slot_of and owner not in self.output_of:
                 self.output_of[owner] = len(self.outputs)
                 self.outputs.append(instructions[owner].aval.nbytes)
         for update, j in self.linear.in_place.items():
@@ -186,13 +183,10 @@ class Program:
             picks.append(self.pool['error',])
         if k.cached:
             picks.append(self.pool['scratch', at])
-        block, extent, parts = _extent(k)
-        constants = native_printer.constants(k, block)
+        record, constants, total = kernel_record(k, address, offset, tune.block(k, address))
         self.keep.append(constants)
-        total, item = _estimate(k, extent)
         self.work += total
-        grain = max(1, int(choices.GRAIN_NS / max(item, 1e-9)))
-        return threads.record(address, offset, constants.ctypes.data, extent, min(grain, 1 << 40), 1, parts)
+        return record
 
     def _close(self, records, picks):
         if records:
@@ -341,7 +335,16 @@ def _pack(slots):
     return struct.pack('<' + ''.join(['d' if type(s) is float else 'q' if s < 0 else 'Q' for s in slots]), *slots)
 
 
-def _extent(k):
+def kernel_record(k, address, offset, block=None):
+    """(launch record of a kernel, constants that it points to, estimated ns). block: of a map, elements of its last axis."""
+    block, extent, parts = _extent(k, block)
+    constants = native_printer.constants(k, block)
+    total, item = _estimate(k, extent)
+    grain = max(1, int(choices.GRAIN_NS / max(item, 1e-9)))
+    return threads.record(address, offset, constants.ctypes.data, extent, min(grain, 1 << 40), 1, parts), constants, total
+
+
+def _extent(k, asked=None):
     """(size of a block of the lane axis, number of items that are shared out, parts)."""
     lanes = k.sizes[k.lane]
     if k.split:
@@ -355,6 +358,7 @@ def _extent(k):
         block = k.columns * 16
     else:
         block = choices.BLOCK if lanes > choices.BLOCK and outer < 64 else max(lanes, 1)
+        block = min(asked or block, max(lanes, 1))
     return block, outer * native_printer.blocks(k, block) if lanes else 0, 0
 
 

@@ -36,6 +36,9 @@ class Step:
 class Schedule:
     """steps in order; placed: root -> number of its step; stored: roots that are needed outside of their step.
 
+    extra_roots: reshapes that no index map describes, with the reason; their operands are stored, and they share that
+    memory.
+
     region: for each instruction the `fuse` region that it belongs to, but for `dissolved` ones. A region has one step
     of its own if anything allows it: thresholds don't count inside of it, and of its neighbours only those join that
     leave its loops as they are. `regions` checks the outcome.
@@ -84,6 +87,10 @@ class Schedule:
         x = self.instructions[i]
         return x.op.library or x.op is ops.scatter or not self.supports(x, self.instructions)
 
+    def is_assembled(self, i):
+        """Whether a value needs no kernel: its parts are written into it, or it is a reshape of a stored value."""
+        return self.instructions[i].op in ASSEMBLED or i in self.extra_roots
+
     def _find_roots(self):
         roots, why = set(self.extra_roots), dict(self.extra_roots)
         depth, cost = [0] * len(self.instructions), [0.0] * len(self.instructions)
@@ -107,6 +114,8 @@ class Schedule:
                 root(i, x.op.name)
                 for j in x.inputs:
                     root(j, 'part of an array that is put together')
+            elif i in self.extra_roots:
+                root(x.inputs[0], self.extra_roots[i])
             elif x.op.reduction:
                 root(i, 'reduction')
             elif x.op is ops.gather:
@@ -146,7 +155,7 @@ class Schedule:
         x = self.instructions[i]
         if x.op is ops.leaf:
             self.placed[i] = -1
-        elif self.library[i] or x.op in ASSEMBLED:
+        elif self.library[i] or self.is_assembled(i):
             step = Step('library' if self.library[i] else 'assemble')
             step.roots.append(i)
             self._append(step, i)
@@ -188,7 +197,7 @@ class Schedule:
         best, key = None, (False, -1)
         for i in sorted(self.roots):
             x = self.instructions[i]
-            if self.region[i] is region and not self.library[i] and x.op not in ASSEMBLED:
+            if self.region[i] is region and not self.library[i] and not self.is_assembled(i):
                 cone = self.cone(i, self.instructions[x.inputs[0]].aval.shape if x.op.reduction else x.aval.shape)
                 reduced = frozenset(reduced_axes(x)) if x.op.reduction else frozenset()
                 size = math.prod(cone.sizes)
@@ -338,8 +347,7 @@ class Schedule:
         index._Extents.sizes = sizes
         start = merged_map(factors, len(sizes))
         cone = Cone(sizes, start)
-        stack = [(j, where) for j, where in operand_maps(x, self.instructions, start)] if not x.op.reduction \
-            else [(x.inputs[0], start)]
+        stack = [(x.inputs[0], start)] if x.op.reduction else self._operand_maps(i, start)
         seen = set()
         while stack:
             j, where = stack.pop()
@@ -350,16 +358,18 @@ class Schedule:
             if j in self.roots:
                 cone.reads.append((j, where))
                 continue
-            y = self.instructions[j]
-            try:
-                stack += operand_maps(y, self.instructions, where)
-            except index.NotAffine as error:
-                raise _Store(y.inputs[0], f'read through a reshape: {error}') from None
+            stack += self._operand_maps(j, where)
         return cone
+
+    def _operand_maps(self, i, where):
+        try:
+            return operand_maps(self.instructions[i], self.instructions, where)
+        except index.NotAffine as error:
+            raise _Store(i, f'read through a reshape: {error}') from None
 
 
 class _Store(Exception):
-    """A value turned out to have to be stored."""
+    """A reshape turned out to be no index map: its operand has to be stored, whose memory it shares."""
 
     def __init__(self, value, reason):
         self.value, self.reason = value, reason

@@ -18,7 +18,7 @@ class _Rewriter:
     def add(self, instruction, inputs, source):
         """Index of the simplified instruction over new inputs."""
         op, params, made = instruction.op, instruction.params, self.instructions
-        if op in _ALIASES:
+        if op in _ALIASES or op.reduction and params[0] == ():       # a reduction over no axes
             return inputs[0]
         if op is ops.convert:
             params = (params[0], False)

@@ -49,7 +49,17 @@ class GpuKernel(Kernel):
 def choose_tile(k):
     """The Tile of a kernel: from its form, types, accesses and the magnitude of its sizes."""
     shape = {'map': _map_tile, 'row': _row_tile, 'column': _column_tile}[k.form](k)
-    return dataclasses.replace(shape, wide=_is_wide(k))
+    return dataclasses.replace(shape, wide=_is_wide(k), **_asked(k, shape))
+
+
+def _asked(k, tile):
+    """What `fuse` was told about the kernel: warps, and for maps along one axis the block."""
+    region, found = k.step.region, {}
+    if region is not None and region.option('num_warps'):
+        found['num_warps'] = region.option('num_warps')
+    if region is not None and region.option('block') and k.form == 'map' and tile.row_axis is None and not tile.resident:
+        found['lanes'] = region.option('block')
+    return found
 
 
 def _item_sizes(k):
@@ -91,7 +101,7 @@ def _column_tile(k):
 
 
 def _warps(elements):
-    wanted = elements // (32 * choices.GPU_ELEMENTS_PER_THREAD // 2)
+    wanted = elements // (32 * choices.GPU_ELEMENTS_PER_THREAD)
     return min(choices.GPU_MAX_WARPS, max(1, power_of_two(wanted)))
 
 
@@ -189,15 +199,17 @@ class Plan(plan.Program):
         """Whether a kernel along one axis may go on to the next multiple of 16 elements: all arrays lie along it as a
         whole, and what is written is neither read nor a leaf.
         """
-        if len(k.sizes) > 1 or k.split or k.form == 'column' or k.sizes[0] % 16 == 0:
+        if len(k.sizes) > 1 or k.form == 'column' or k.sizes[0] % 16 == 0:
             return False
         owners = [self._owner(renamed.get(a.value, a.value)) for a in k.accesses]
-        written = {owners[number] for _, number in k.stores}
-        read = {owner for number, owner in enumerate(owners) if number not in {n for _, n in k.stores}}
-        return not written & read and not any(owner in self.slot_of for owner in written) and all(
-            not a.dynamic and a.offset == 0 and (a.strides == [0] or a.strides == [1]
-                                                 and self._nbytes(owner) == k.sizes[0] * a.dtype.itemsize)
-            for a, owner in zip(k.accesses, owners))
+        stores = {number for _, number in k.stores}
+        written = {owners[number] for number in stores}
+        read = {owner for number, owner in enumerate(owners) if number not in stores}
+        if written & read or any(owner in self.slot_of for owner in written):
+            return False
+        return all([not a.dynamic and a.strides == [0] or a.strides == [1] and a.offset == 0
+                    and self._nbytes(owner) == k.sizes[0] * a.dtype.itemsize
+                    for number, (a, owner) in enumerate(zip(k.accesses, owners)) if k.form == 'map' or number not in stores])
 
 
 def scalar_value(value, dtype):

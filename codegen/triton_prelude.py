@@ -151,11 +151,11 @@ def lz_pow(x, y):
         return libdevice.pow(x, y)
     else:
         result = (x == x).to(x.dtype)
-        exponent = y
-        for bit in tl.static_range(x.dtype.primitive_bitwidth):
+        exponent = lz_unsigned(y)
+        for bit in range(x.dtype.primitive_bitwidth):
             result = tl.where((exponent & 1) != 0, result * x, result)
             x = x * x
-            exponent = lz_unsigned(exponent) >> 1
+            exponent = exponent >> 1
         return tl.where(y < 0, 0, result).to(result.dtype)
 
 def lz_shift_left(x, y):

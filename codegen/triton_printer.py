@@ -150,8 +150,7 @@ class _Printer:
         """What the kernel computes."""
         k = self.k
         axes = [f'i{axis}' for axis in range(len(k.sizes))]
-        how = {'map': 'for each', 'row': 'rows along', 'column': 'columns; lanes along'}[k.form]
-        lines = [f'# {k.form}: {how} ({", ".join(axes)})'
+        lines = [f'# for each ({", ".join(axes[axis] for axis in range(len(k.sizes)) if axis not in k.reduced)})'
                  + (f', reduced over {", ".join(axes[axis] for axis in sorted(k.reduced))}' if k.reduced else '')
                  + (f', in parts of {axes[k.split_axis]}' if k.split else '')]
         stored = {number for _, number in k.stores}
@@ -485,16 +484,18 @@ class _Printer:
         return self.let('power', f'lz_reciprocal({result})') if n < 0 else result
 
     def _nextafter(self, args, dtype):
-        bits = {2: 'tl.int16', 4: 'tl.int32', 8: 'tl.int64'}[dtype.itemsize]
+        """Steps are those of the stored type."""
         narrow, wide = (f'.to({storage_type(dtype)})', '.to(tl.float32)') if dtype in _HALVES else ('', '')
-        return self.let('nextafter', f'lz_nextafter({args[0]}{narrow}, {args[1]}{narrow}, {bits}){wide}')
+        operands = [f'{arg}{narrow}' for arg in args]
+        return self.let('nextafter', ops.nextafter.triton.format(*operands, bits=f'tl.int{8 * dtype.itemsize}') + wide)
 
     def _threefry(self, args, word, values):
         """Both words of a block are made at once."""
         key = 'threefry', *args
         if key not in values:
             pair = self.fresh('random'), self.fresh('random')
-            self.line(f'{pair[0]}, {pair[1]} = lz_threefry2x32({", ".join(args)})')
+            both = ops.threefry2x32.triton.removesuffix('[{word}]').format(*args)
+            self.line(f'{pair[0]}, {pair[1]} = {both}')
             values[key] = pair
         return values[key][word]
 

@@ -158,13 +158,13 @@ def _float_to_float(self, source, target, rounding):
 
 
 def _binary(self, left, right, operation):
-    """int1 is an integer of one bit that wraps around; NumPy's bool is not."""
+    """int1 is an integer of one bit that wraps around; NumPy's bool is not. Comparisons are int1."""
     a, b = left.data, right.data
     if a.dtype == bool and b.dtype == bool:
         result = (operation(a.astype(np.int8), b.astype(np.int8)) & 1).astype(bool)
     else:
         result = operation(a, b)
-    dtype = left.dtype.scalar
+    dtype = tl.int1 if result.dtype == bool else left.dtype.scalar
     if not stock._validate_np_data_size(result, dtype):
         result = result.astype(_numpy_dtype(dtype))
     return stock.TensorHandle(result, dtype)

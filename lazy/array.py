@@ -10,7 +10,7 @@ import numpy as onp
 from . import evaluate
 from .config import config
 from .ir import build, dtypes, ops
-from .ir.graph import Node, aval, pending, result_aval
+from .ir.graph import Node, aval, computed, pending, result_aval
 
 _new = object.__new__
 _literal = ops.literal
@@ -189,8 +189,7 @@ class Array:
 
     # --- indexing ------------------------------------------------------------------------------------------
     def __getitem__(self, index):
-        from .indexing import get
-        return wrap(get(self._node, index))
+        return wrap(indexing.get(self._node, index))
 
     def __setitem__(self, index, values):
         if not config.mutable_arrays:
@@ -203,8 +202,7 @@ class Array:
     @property
     def at(self):
         """`x.at[index].set(v)` and its relatives: the updated array, in place where nobody sees the old one."""
-        from .indexing import At
-        return At(self)
+        return indexing.At(self)
 
     def __matmul__(self, other):
         return _product(self, other)
@@ -487,7 +485,7 @@ def _operator(op, kind='arithmetic'):
                 check_integer(other, fits)
             elif kind_of is int:
                 other = float(other) if fits.kind != 'c' else complex(other)
-            return Node(_literal, (), (other,), literal_aval)
+            return computed(_literal, literal_aval, None, (other,))
         if isinstance(other, (Array, onp.ndarray, onp.generic, *_SCALARS)) or hasattr(other, '__array__'):
             return as_node(other)
         return None
@@ -536,3 +534,6 @@ def _product(x, y):
         return NotImplemented
     from . import numpy
     return numpy.matmul(x, y)
+
+
+from . import indexing  # noqa: E402  (it needs this module)

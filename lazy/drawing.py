@@ -37,8 +37,8 @@ class _Box:
 
     def _measure_work(self, work):
         self.stages = [(_kind(text), textwrap.wrap(text, _WRAP)) for text in work.text.split(' → ')]
-        self.title = f'{work.kind} {work.number}  {_shape(work.shape)}'
-        self.note = f'≥ {_time(work.estimated_ns)}' + (f'  took {_time(work.measured_ns)}' if work.measured_ns is not None else '')
+        self.title = f'{work.kind} {work.number} · {_shape(work.shape)}'
+        self.note = f'≥ {_time(work.estimated_ns)}' + (f' · took {_time(work.measured_ns)}' if work.measured_ns is not None else '')
         widest = max([len(self.title), len(self.note), *[len(line) + 2 for _, lines in self.stages for line in lines]])
         self.width = widest * _CHAR + 24
         self.height = 2 * _LINE + 14 + sum([len(lines) * _LINE + 8 for _, lines in self.stages])
@@ -61,7 +61,8 @@ def svg(report):
     height = max(box.y + box.height for box in boxes) + _MARGIN
     body = [_edge(*edge) for edge in edges]
     body += [_drawn(box) for box in boxes if box.kind != 'bend']
-    body += [_label(*edge) for edge in edges if edge[1]]
+    taken = []
+    body += [_label(*edge, taken) for edge in edges if edge[1]]
     hidden = len(report.launches) - _MOST
     if hidden > 0:
         body.append(f'<text class="note" x="{_MARGIN}" y="{height + 8:.0f}">and {hidden} more steps: see the table</text>')
@@ -160,6 +161,8 @@ def _place(layers):
         height = max(box.height for box in layer)
         for box in layer:
             box.x += _MARGIN - left
+            if box.kind == 'bend':
+                box.height = height
             box.y = y + (height - box.height) / 2
         y += height + _GAP_Y
 
@@ -220,15 +223,19 @@ def _edge(path, texts):
     return f'<path class="edge" marker-end="url(#lazy-arrow)" d="{"".join(text)}"/>'
 
 
-def _label(path, texts):
-    """Shape and bytes, on the last piece of the arrow."""
+def _label(path, texts, taken):
+    """Shape and bytes, on the last piece of the arrow; lower or higher where another label is."""
     (x0, y0), (x1, y1) = _points(path)[-1]
     x, y = x1 - (x1 - x0) * 0.35, y0 + (y1 - y0) * 0.55
     width = max(map(len, texts)) * _CHAR * 0.85 + 6
-    top = y - len(texts) * 13 / 2
+    height = 13 * len(texts)
+    top = next((y - height / 2 + shift for shift in (0, -14, 14) if not any(
+        abs(x - other_x) < (width + other_width) / 2 and abs(y + shift - other_y) < 13
+        for other_x, other_y, other_width in taken)), y - height / 2)
+    taken.append((x, top + height / 2, width))
     rows = ''.join(f'<text class="note" style="font-size:10px" text-anchor="middle" x="{x:.1f}" y="{top + 10 + 13 * k:.1f}">'
                    f'{escape(text)}</text>' for k, text in enumerate(texts))
-    return f'<rect class="label" x="{x - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" height="{13 * len(texts)}" rx="3"/>{rows}'
+    return f'<rect class="label" x="{x - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height}" rx="3"/>{rows}'
 
 
 def _drawn(box):

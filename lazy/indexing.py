@@ -11,7 +11,7 @@ import numpy as onp
 from . import array as arrays
 from .errors import no_value
 from .ir import build, dtypes, ops
-from .ir.graph import broadcast_shapes
+from .ir.graph import Node, aval, broadcast_shapes
 
 _MODES = {None: 'error', 'error': 'error', 'raise': 'error', 'clip': 'clip', 'wrap': 'wrap', 'fill': 'fill',
           'drop': 'fill', 'promise_in_bounds': 'clip'}
@@ -42,15 +42,70 @@ class Located:
             and not self.reversed_axes
 
 
+_BASIC_KEPT = 20_000
+_basic = {}                          # (aval, key of a basic index) -> the operations that it comes to
+
+
+def basic_key(index):
+    """A hashable form of an index of integers, slices, new axes and an ellipsis; None for any other."""
+    key = []
+    for item in index if type(index) is tuple else (index,):
+        kind = type(item)
+        if kind is slice:
+            key.append((item.start, item.stop, item.step))
+        elif kind is int or item is None or item is Ellipsis:
+            key.append(item)
+        else:
+            return None
+    return tuple(key)
+
+
 def get(x, index, mode='error'):
-    """x[index] as a node."""
-    if type(index) is int and x.aval.ndim:                          # the common x[i], built with few steps
-        n = x.aval.shape[0]
-        i = _static(index, n, 0, mode)
-        rest = x.aval.shape[1:]
-        row = build.slice_(x, (i,) + (0,) * len(rest), (i + 1,) + rest)
-        return build.reshape(row, rest)
-    return select(x, locate(x.aval.shape, index, mode), mode)
+    """x[index] as a node. What a basic index comes to is remembered by the type of x."""
+    if type(index) is int and x.aval.ndim:
+        return _row(x, index, mode)
+    key = basic_key(index) if mode == 'error' else None
+    try:
+        steps = _basic.get((x.aval, key)) if key is not None else None
+    except TypeError:                                               # a slice of arrays
+        key = steps = None
+    if steps is None:
+        result = select(x, locate(x.aval.shape, index, mode), mode)
+        if key is not None:
+            _remember(x, key, result)
+        return result
+    for op, params, of in steps:
+        x = Node(op, (x,), params, of)
+    return x
+
+
+def _remember(x, key, result):
+    steps, node = [], result
+    while node is not x:
+        steps.insert(0, (node.op, node.params, node.aval))
+        node = node.inputs[0]
+    if len(_basic) > _BASIC_KEPT:
+        _basic.clear()
+    _basic[x.aval, key] = steps
+
+
+_rows = {}                           # aval -> what rows of such an array have in common
+
+
+def _row(x, index, mode):
+    """x[i] for a static i."""
+    a = x.aval
+    found = _rows.get(a)
+    if found is None:
+        rest = a.shape[1:]
+        found = _rows[a] = ((0,) * len(rest), rest, (1,) * a.ndim, aval((1, *rest), a.dtype, a.weak), (rest,),
+                            aval(rest, a.dtype, a.weak))
+        if len(_rows) > _BASIC_KEPT:
+            _rows.clear()
+    zeros, rest, ones, of_row, params, of_result = found
+    i = _static(index, a.shape[0], 0, mode)
+    row = Node(ops.slice_, (x,), ((i, *zeros), (i + 1, *rest), ones), of_row)
+    return Node(ops.reshape, (row,), params, of_result)
 
 
 def select(x, found, mode):
@@ -349,36 +404,57 @@ _COMBINE = {'add': ops.add, 'mul': ops.mul, 'min': ops.min_, 'max': ops.max_}
 
 def update(x, index, values, kind, mode):
     """x with x[index] combined with `values` (a node of x's dtype)."""
+    found = _update_location(x, index, mode)
+    indexed = [(found.kept.index(entry[1]), entry[2]) for entry in found.entries if entry[0] == 'array']
+    squeezed = None
+    if indexed or kind != 'set':
+        squeezed = build.squeeze(basic_view(x, found), found.dropped)
+    if indexed:
+        new = _scatter(squeezed, found, indexed, values, kind, mode)
+    else:
+        new = build.reshape(_fit(values, found.result_shape), found.squeezed_shape)
+        if kind != 'set':
+            new = build.apply(_COMBINE[kind], squeezed, new)
+    if found.whole and not found.dropped:
+        return new
+    new = build.rev(build.reshape(new, found.view_shape), found.reversed_axes)
+    return build.slice_update(x, new, found.start, found.step)
+
+
+_update_locations = {}
+
+
+def _update_location(x, index, mode):
+    """Where an update goes, with the shapes on the way there; basic ones are remembered by the type of x."""
+    key = basic_key(index) if mode == 'error' else None
+    try:
+        found = _update_locations.get((x.aval, key)) if key is not None else None
+    except TypeError:                                               # a slice of arrays
+        key = found = None
+    if found is not None:
+        return found
     if mode != 'error':
         items = index if isinstance(index, tuple) else (index,)
         index = tuple([arrays.wrap(build.literal(i, dtypes.default_int())) if type(i) is int else i for i in items])
     found = locate(x.aval.shape, index, mode)
-    view = basic_view(x, found)
-    squeezed = build.squeeze(view, found.dropped)
-    kept = [axis for axis in range(x.aval.ndim) if axis not in found.dropped]
-    indexed = [(kept.index(entry[1]), entry[2]) for entry in found.entries if entry[0] == 'array']
-    if indexed:
-        new = _scatter(squeezed, found, indexed, values, kind, mode)
-    else:
-        shape = _shape_with_new(squeezed, found)
-        values = _fit(values, shape)
-        new = build.reshape(values, squeezed.aval.shape)
-        if kind != 'set':
-            new = build.apply(_COMBINE[kind], squeezed, new)
-    if found.is_whole(x.aval.shape) and not found.dropped:
-        return new
-    new = build.rev(build.reshape(new, view.aval.shape), found.reversed_axes)
-    return build.slice_update(x, new, found.start, found.step)
-
-
-def _shape_with_new(view, found):
-    sizes = iter(view.aval.shape)
-    return tuple([1 if entry[0] == 'new' else next(sizes) for entry in found.entries])
+    found.view_shape = tuple([max(0, -(-(b - a) // s)) for a, b, s in zip(found.start, found.stop, found.step)])
+    found.kept = [axis for axis in range(x.aval.ndim) if axis not in found.dropped]
+    found.squeezed_shape = tuple([found.view_shape[axis] for axis in found.kept])
+    sizes = iter(found.squeezed_shape)
+    found.result_shape = tuple([1 if entry[0] == 'new' else next(sizes) for entry in found.entries])
+    found.whole = found.is_whole(x.aval.shape)
+    if key is not None:
+        if len(_update_locations) > _BASIC_KEPT:
+            _update_locations.clear()
+        _update_locations[x.aval, key] = found
+    return found
 
 
 def _fit(values, shape):
     """Values broadcast to the indexed shape; leading axes of size 1 too many are dropped, as NumPy does."""
     have = values.aval.shape
+    if have == shape:
+        return values
     extra = len(have) - len(shape)
     if extra > 0 and all(n == 1 for n in have[:extra]):
         values = build.reshape(values, have[extra:])

@@ -13,7 +13,7 @@ _PYTHON = {'b': bool, 'i': int, 'u': int, 'f': float, 'c': complex}
 
 def literal(value, dtype, weak=False):
     """A scalar constant. Its value is an argument of the compiled program, not part of its text."""
-    return Node(ops.literal, (), (_PYTHON[dtypes.kind(dtype)](value),), aval((), dtype, weak))
+    return computed(ops.literal, aval((), dtype, weak), None, (_PYTHON[dtypes.kind(dtype)](value),))
 
 
 def leaf(value, shape, dtype, weak=False):

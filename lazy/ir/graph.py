@@ -94,10 +94,10 @@ class Node:
         return f'%{self.serial} = {self.op.name}({arguments}{"; " + params if params else ""}): {self.aval}'
 
 
-def computed(op, of, value):
-    """A leaf that holds a value: no pending work, and no line of its own."""
+def computed(op, of, value, params=None):
+    """A node without inputs that is no pending work and has no line of its own: a leaf with its value, a literal."""
     node = _new_node(Node)
-    node.op, node.inputs, node.params, node.aval, node.value = op, (), None, of, value
+    node.op, node.inputs, node.params, node.aval, node.value = op, (), params, of, value
     node.serial = _serial()
     node.held = 0
     node.line = node.mark = None

@@ -319,7 +319,7 @@ def broadcast(x, shape, axes):
     sizes = [1] * len(shape)
     for size, axis in zip(x.shape, axes):
         sizes[axis] = size
-    return np.broadcast_to(x.reshape(sizes), shape)
+    return np.broadcast_to(x.transpose(np.argsort(axes)).reshape(sizes), shape)
 
 
 def infer_slice(avals, start, stop, step):

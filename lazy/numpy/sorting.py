@@ -23,7 +23,6 @@ def _along(a, axis):
     if axis is None:
         return build.reshape(node, (node.aval.size,)), 0
     if not node.aval.ndim:
-        axis_of(axis, 1)
         raise ValueError('an array of no dimensions cannot be sorted: use atleast_1d')
     return node, axis_of(axis, node.aval.ndim)
 

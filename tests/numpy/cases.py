@@ -125,7 +125,7 @@ FORCED = [                                     # shapes depend on values: no jit
     'np.nonzero(i > 0)', 'np.flatnonzero(b)', 'np.argwhere(bm)', 'np.where(bm)', 'np.compress(b, m, axis=1)', 'np.extract(m > 0.5, m)', 'm[bm]', 'm[bm[:, 0]]', 'v[v > 2]', 'np.unique(j)', 'np.unique(n)',
     'np.unique(j, return_index=True, return_inverse=True, return_counts=True)', 'np.unique(k[:, None] > 0, axis=0)', 'np.unique(np.concatenate([i, i]), axis=0, return_counts=True)', 'np.unique(np.array([[1, 1], [2, 2]]), axis=1)', 'np.union1d(j, k)',
     'np.intersect1d(j, k)', 'np.setdiff1d(j, k)', 'np.setxor1d(j, k)', 'np.intersect1d(j, k, return_indices=True)', 'np.trim_zeros(np.array([0, 0, 1, 0, 2, 0]))', 'np.bincount(j)', 'np.bincount(k, weights=v[:4], minlength=6)',
-    'np.repeat(v[:4], k)', 'np.repeat(m, np.array([1, 0, 2]), axis=0)', 'np.unique_counts(j)', 'np.unique_all(j)', 'np.unique_inverse(j)', 'np.mask_indices(3, np.triu)', 'b.nonzero()', 'np.delete(j, b[:3])',
+    'np.repeat(v[:4], k)', 'np.repeat(m, np.array([1, 0, 2]), axis=0)', 'np.unique_counts(j)', 'np.unique_all(j)', 'np.unique_inverse(j)', 'np.mask_indices(3, np.triu)', 'b.nonzero()', 'np.delete(j[:4], b)',
     'np.unique(e)', 'np.unique(Z)', 'np.histogram_bin_edges(v, "auto")',
 ]
 SORTING = [
