@@ -46,7 +46,7 @@ ASYNC_NS = 1_000_000
 
 def column_vectors(entries):
     """How many vectors of columns a kernel of so many entries takes together."""
-    return COLUMN_VECTORS if entries <= 6 else COLUMN_VECTORS // 2 if entries <= 20 else COLUMN_VECTORS // 4
+    return COLUMN_VECTORS if entries <= 12 else COLUMN_VECTORS // 2
 
 # --- GPU ---------------------------------------------------------------------------------------------------------
 # Figures are for Hopper (132 processors); every block is a power of two.

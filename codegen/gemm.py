@@ -20,6 +20,7 @@ Kernels, with the slots that they take:
 A result does not depend on the number of threads: each element of C is added up by one of them, in order of k.
 """
 import contextlib
+import functools
 import os
 from typing import NamedTuple
 
@@ -33,10 +34,10 @@ GROUP = 4                               # rows of A that lie side by side
 # Registers of C: (groups of rows, vectors of columns) for a width of vectors and an architecture. Together with the vectors
 # of B and a broadcast element of A they just fit into 32 or 16 registers.
 TILES = {(512, 'x86_64'): (3, 2), (256, 'x86_64'): (1, 3), (128, 'x86_64'): (1, 2), (128, 'aarch64'): (2, 3)}
-UNROLL = 4                              # outer products in one turn of the innermost loop
 
-# Share of the first-level cache for a panel of B, and of the second-level cache for a block of A.
-PANEL_SHARE, BLOCK_SHARE = 0.7, 0.4
+# Size of a panel of B relative to the first-level cache, and of a block of A to the second-level cache. A panel is read once
+# for all the rows of a tile: from 8 rows on the second-level cache is fast enough, and C is read and written less often.
+PANEL_SHARE, PANEL_SHARE_TALL, BLOCK_SHARE = 0.7, 1.4, 0.7
 
 ROWS = 240                              # up to so many rows are one block: B is read once, and packed by the way
 MIN_ROWS, MIN_COLUMNS = 48, 128         # of an item, where the product is cut for threads: packing costs less than 5 %
@@ -167,10 +168,11 @@ def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers):
 
 
 def _depth(k, tile):
-    """How many k at once: a panel of B stays in the first-level cache. Equal parts."""
-    most = max(64, int(PANEL_SHARE * _cache_bytes(1) / (tile.columns * tile.size)) // 16 * 16)
+    """How many k at once, in equal parts."""
+    share = PANEL_SHARE_TALL if tile.rows >= 8 else PANEL_SHARE
+    most = max(64, int(share * _cache_bytes(1) / (tile.columns * tile.size)) // 16 * 16)
     parts = max(1, -(-k // most))
-    return max(1, -(-(-(-k // parts)) // UNROLL) * UNROLL)
+    return max(1, -(-k // parts))
 
 
 def _blocks(m, n, k, depth, tile, batch, workers):
@@ -189,18 +191,26 @@ def _blocks(m, n, k, depth, tile, batch, workers):
     return rows, columns
 
 
-_caches = {}
-
-
+@functools.lru_cache(maxsize=None)
 def _cache_bytes(level):
-    """Size of a data cache of the first or second level, what is usual where the system doesn't say."""
-    if level not in _caches:
-        try:
-            found = os.sysconf('SC_LEVEL1_DCACHE_SIZE' if level == 1 else 'SC_LEVEL2_CACHE_SIZE')
-        except (ValueError, OSError, AttributeError):
-            found = 0
-        _caches[level] = found if found > 0 else (32 << 10, 512 << 10)[level - 1]
-    return _caches[level]
+    """Size of the data cache of the first or second level, what is usual where the system doesn't say."""
+    folder = '/sys/devices/system/cpu/cpu0/cache'
+    try:
+        for index in sorted(os.listdir(folder)):
+            found = [_word(os.path.join(folder, index, name)) for name in ('level', 'type', 'size')]
+            if found[0] == str(level) and found[1] in ('Data', 'Unified') and found[2].endswith('K'):
+                return int(found[2][:-1]) << 10
+    except (OSError, ValueError):
+        pass
+    return (32 << 10, 512 << 10)[level - 1]
+
+
+def _word(path):
+    try:
+        with open(path, encoding='ascii') as file:
+            return file.read().strip()
+    except OSError:
+        return ''
 
 
 # --- a dot_general as a product ---------------------------------------------------------------------------------------
@@ -256,9 +266,11 @@ class Tile:
         self.lanes = machine.lanes(self.size)
         self.vector = f'<{self.lanes} x {self.scalar}>'
         self.name = f'v{self.lanes}{self.suffix}'
-        self.fma = machine.fma
+        self.fma, self.masked = machine.fma, machine.width_bits > 128      # masks are dear where the CPU has none
         self.groups, self.vectors = TILES.get((machine.width_bits, machine.arch), (1, 2))
         self.rows, self.columns = GROUP * self.groups, self.lanes * self.vectors
+        # Micro-kernels: the whole tile, its first vectors for narrow panels, its first rows for what is left below.
+        self.shapes = sorted({(self.groups, self.vectors), (self.groups, 1), (1, self.vectors)}, reverse=True)
 
 
 _addresses = {}
@@ -278,10 +290,9 @@ def address(name, dtype, machine=None, cache=None):
 def emit_products(dtype, machine):
     """The text of gemm_pack and gemm."""
     tile = Tile(dtype, machine)
-    shapes = [(g, v) for g in sorted({tile.groups, 1}) for v in sorted({tile.vectors, 1})]
-    parts = [_micro_kernel(tile, g, v) for g, v in shapes]
-    parts += [_panel_times_block(tile, v) for v in sorted({tile.vectors, 1})]
-    parts += [_pack_rows(tile), _pack_panel(tile), _gemm_pack(tile), _gemm(tile)]
+    parts = [_micro_kernel(tile, groups, vectors) for groups, vectors in tile.shapes]
+    parts += [_store_part(tile), _panel_times_block(tile), _pack_group(tile), _pack_rows(tile), _pack_panel(tile),
+              _gemm_pack(tile), _gemm(tile)]
     return _declarations(tile) + '\n'.join(parts)
 
 
@@ -481,84 +492,89 @@ def _kernel(tile, name, slots, constants):
 def _micro_kernel(t, groups, vectors):
     """C (+)= A B for `groups` groups of packed rows and `vectors` vectors of columns; strides in bytes."""
     f = _Function(t, f'define internal void @micro_{groups}_{vectors}(ptr %a, i64 %group, ptr %b, i64 %step, i64 %depth, ptr %c, '
-                     'i64 %row, i64 %rows, i64 %columns, i64 %add) noinline nounwind')
-    rows = GROUP * groups
-    acc = [[f.variable(t.vector, 'zeroinitializer') for _ in range(vectors)] for _ in range(rows)]
-    c_rows = ['%c']
-    for _ in range(rows - 1):
+                     'i64 %row, i64 %add) noinline nounwind')
+    nbytes, c_rows = t.lanes * t.size, ['%c']
+    acc = [[f.variable(t.vector, 'zeroinitializer') for _ in range(vectors)] for _ in range(GROUP * groups)]
+    for _ in acc[1:]:
         c_rows.append(f.at(c_rows[-1], '%row'))
     for pointer in c_rows:
         f.prefetch(pointer)
-    a_at = [f.variable('ptr', f.at('%a', *['%group'] * g)) for g in range(groups)]
-    b_at = f.variable('ptr', '%b')
-
-    def outer_products(count):
-        a, b = [f.get(x) for x in a_at], f.get(b_at)
-        for u in range(count):
-            bs = [f.load(t.vector, f.at(b, v * t.lanes * t.size)) for v in range(vectors)]
-            for r in range(rows):
-                x = f.splat(f.load(t.scalar, f.at(a[r // GROUP], (u * GROUP + r % GROUP) * t.size)))
-                for v in range(vectors):
-                    f.set(acc[r][v], f.multiply_add(bs[v], x, f.get(acc[r][v])))
-            b = f.at(b, '%step')
-        f.set(b_at, b)
-        for x in a_at:
-            f.advance(x, count * GROUP * t.size)
-    turns, rest = f.divmod('%depth', UNROLL)
-    with f.loop(0, turns):
-        outer_products(UNROLL)
-    with f.loop(0, rest):
-        outer_products(1)
-    adding = f.test('ne', '%add', 0)
-    whole = f.both(f.test('sge', '%rows', rows), f.test('sge', '%columns', vectors * t.lanes))
-    f.branch(whole, lambda: _store_tile(f, acc, c_rows, adding), lambda: _store_part(f, acc, adding))
-    return f.text()
-
-
-def _store_tile(f, acc, c_rows, adding):
-    t = f.t
-    places = [(x, f.at(pointer, v * t.lanes * t.size)) for row, pointer in zip(acc, c_rows) for v, x in enumerate(row)]
+    a_at, b_at = f.variable('ptr', '%a'), f.variable('ptr', '%b')
+    with f.loop(0, '%depth'):
+        bs = [f.load(t.vector, f.at(f.get(b_at), v * nbytes)) for v in range(vectors)]
+        for r, row in enumerate(acc):
+            if r % GROUP == 0:
+                a = f.at(a, '%group') if r else f.get(a_at)
+            x = f.splat(f.load(t.scalar, f.at(a, r % GROUP * t.size)))
+            for b, total in zip(bs, row):
+                f.set(total, f.multiply_add(b, x, f.get(total)))
+        f.advance(b_at, '%step')
+        f.advance(a_at, GROUP * t.size)
+    places = [(x, f.at(pointer, v * nbytes)) for row, pointer in zip(acc, c_rows) for v, x in enumerate(row)]
 
     def add():
         for x, pointer in places:
             f.set(x, f.new(f'fadd {t.vector} {f.get(x)}, {f.load(t.vector, pointer)}'))
-    f.branch(adding, add)
+    f.branch(f.test('ne', '%add', 0), add)
     for x, pointer in places:
         f.store(t.vector, f.get(x), pointer)
+    return f.text()
 
 
-def _store_part(f, acc, adding):
-    """The first %rows rows and %columns columns of the tile, by way of memory."""
-    t, vectors = f.t, len(acc[0])
-    memory = f.fixed(f'[{len(acc) * vectors} x {t.vector}]')
-    nbytes = t.lanes * t.size
-    for r, row in enumerate(acc):
-        for v, x in enumerate(row):
-            f.store(t.vector, f.get(x), f.at(memory, (r * vectors + v) * nbytes))
-    masks = [f.mask(f.sub('%columns', v * t.lanes)) for v in range(vectors)]
-    with f.loop(0, f.min('%rows', len(acc))) as r:
-        source, target = f.at(memory, f.mul(r, vectors * nbytes)), f.at('%c', f.mul(r, '%row'))
-        for v, mask in enumerate(masks):
-            x = f.variable(t.vector, f.load(t.vector, f.at(source, v * nbytes)))
-            place = f.at(target, v * nbytes)
-            f.branch(adding, lambda: f.set(x, f.new(f'fadd {t.vector} {f.get(x)}, {f.masked_load(place, mask)}')))
-            f.masked_store(f.get(x), place, mask)
+def _store_part(t):
+    """C (+)= the first rows and columns of a whole tile."""
+    f = _Function(t, 'define internal void @store_part(ptr %tile, ptr %c, i64 %row, i64 %rows, i64 %columns, i64 %add) '
+                     'noinline nounwind')
+    kind, lanes = (t.vector, t.lanes) if t.masked else (t.scalar, 1)
+
+    def put(value, load, store):
+        value = f.variable(kind, value)
+        f.branch(f.test('ne', '%add', 0), lambda: f.set(value, f.new(f'fadd {kind} {f.get(value)}, {load()}')))
+        store(f.get(value))
+    with f.loop(0, f.min('%rows', t.rows)) as r:
+        source, target = f.at('%tile', f.mul(r, t.columns * t.size)), f.at('%c', f.mul(r, '%row'))
+        with f.loop(0, '%columns', lanes) as j:
+            offset = f.mul(j, t.size)
+            value, place = f.load(kind, f.at(source, offset)), f.at(target, offset)
+            if t.masked:
+                mask = f.mask(f.sub('%columns', j))
+                put(value, lambda: f.masked_load(place, mask), lambda x: f.masked_store(x, place, mask))
+            else:
+                put(value, lambda: f.load(kind, place), lambda x: f.store(kind, x, place))
+    return f.text()
 
 
-def _panel_times_block(t, vectors):
-    """All the rows of a packed block of A times one panel of B."""
-    f = _Function(t, f'define internal void @panel_{vectors}(ptr %a, i64 %group, ptr %b, i64 %step, i64 %depth, ptr %c, '
+def _panel_times_block(t):
+    """All the rows of a packed block of A times one panel of B. What exceeds C is computed beside it."""
+    f = _Function(t, 'define internal void @panel(ptr %a, i64 %group, ptr %b, i64 %step, i64 %depth, ptr %c, '
                      'i64 %row, i64 %rows, i64 %columns, i64 %add) noinline nounwind')
+    tile = f.fixed(f'[{t.rows * t.vectors} x {t.vector}]')
     a, c, left = f.variable('ptr', '%a'), f.variable('ptr', '%c'), f.variable('i64', '%rows')
-    for groups in sorted({t.groups, 1}, reverse=True):
-        rows = GROUP * groups
-        turns = f.divmod(f.get(left) if groups > 1 else f.add(f.get(left), GROUP - 1), rows)[0]
-        with f.loop(0, turns):
+
+    def tiles(shape, turns):
+        groups, vectors = shape
+        fits = f.test('sge', '%columns', vectors * t.lanes)
+
+        def micro(place, row, add):
             f.line(f'call void @micro_{groups}_{vectors}(ptr {f.get(a)}, i64 %group, ptr %b, i64 %step, i64 %depth, '
-                   f'ptr {f.get(c)}, i64 %row, i64 {f.get(left)}, i64 %columns, i64 %add)')
+                   f'ptr {place}, i64 {row}, i64 {add})')
+
+        def beside():
+            micro(tile, t.columns * t.size, 0)
+            f.line(f'call void @store_part(ptr {tile}, ptr {f.get(c)}, i64 %row, i64 {f.get(left)}, i64 %columns, i64 %add)')
+        with f.loop(0, turns):
+            whole = f.both(fits, f.test('sge', f.get(left), GROUP * groups))
+            f.branch(whole, lambda: micro(f.get(c), '%row', '%add'), beside)
             f.advance(a, f.mul('%group', groups))
-            f.advance(c, f.mul('%row', rows))
-            f.set(left, f.sub(f.get(left), rows))
+            f.advance(c, f.mul('%row', GROUP * groups))
+            f.set(left, f.sub(f.get(left), GROUP * groups))
+    count = lambda rows: f.divmod(rows, t.rows)[0]
+    if t.vectors > 1:
+        f.branch(f.test('sle', '%columns', t.lanes), lambda: tiles((t.groups, 1), count('%rows')),
+                 lambda: tiles((t.groups, t.vectors), count('%rows')))
+    else:
+        tiles((t.groups, 1), count('%rows'))
+    tiles((1, t.vectors), f.divmod(f.add(f.get(left), GROUP - 1), GROUP)[0])
     return f.text()
 
 
@@ -575,15 +591,50 @@ def _interleaved(f, rows):
     return [z for x, y in zip(list(even), list(odd)) for z in zip_(x, y)]
 
 
-def _copy_scalars(f, target, source, step, count, target_step, depth_from, depth, source_step):
-    """target[d, i] = source[d, i] for i < count, 0 up to GROUP; the general case."""
-    t = f.t
-    with f.loop(depth_from, depth) as d:
-        to, at = f.at(target, f.mul(d, target_step)), f.at(source, f.mul(d, source_step))
-        for i in range(GROUP):
-            value = f.variable(t.scalar, '0.0')
-            f.branch(f.test('slt', i, count), lambda: f.set(value, f.load(t.scalar, f.at(at, f.mul(step, i)))))
-            f.store(t.scalar, f.get(value), f.at(to, i * t.size))
+def _pack_group(t):
+    """target[d, i] = source[i, d] for four i, 0 where there are fewer: by vectors along d or along i, or one by one."""
+    f = _Function(t, 'define internal void @pack_group(ptr %target, i64 %step, ptr %source, i64 %row, i64 %column, i64 %count, '
+                     'i64 %depth) noinline nounwind')
+    quad, done = f'<{GROUP} x {t.scalar}>', f.variable('i64', 0)
+    whole = f.test('sge', '%count', GROUP)
+
+    def transposed():
+        end, at = f.sub('%depth', f.divmod('%depth', t.lanes)[1]), ['%source']
+        for _ in range(GROUP - 1):
+            at.append(f.at(at[-1], '%row'))
+        with f.loop(0, end, t.lanes) as d:
+            place = f.variable('ptr', f.at('%target', f.mul(d, '%step')))
+            for vector in _interleaved(f, [f.load(t.vector, f.at(x, f.mul(d, t.size))) for x in at]):
+                for q in range(0, t.lanes, GROUP):
+                    order = ', '.join(f'i32 {q + i}' for i in range(GROUP))
+                    f.store(quad, f.new(f'shufflevector {t.vector} {vector}, {t.vector} poison, <{GROUP} x i32> <{order}>'),
+                            f.get(place))
+                    f.advance(place, '%step')
+        f.set(done, end)
+
+    def copied():
+        with f.loop(0, '%depth') as d:
+            f.store(quad, f.load(quad, f.at('%source', f.mul(d, '%column'))), f.at('%target', f.mul(d, '%step')))
+        f.set(done, '%depth')
+
+    def zeros():
+        with f.loop(0, '%depth') as d:
+            f.store(quad, 'zeroinitializer', f.at('%target', f.mul(d, '%step')))
+
+    def copied_or_nothing():
+        f.branch(f.test('eq', '%row', t.size), copied)
+
+    def fast():
+        if t.lanes < GROUP:
+            copied_or_nothing()
+        else:
+            f.branch(f.test('eq', '%column', t.size), transposed, copied_or_nothing)
+    f.branch(whole, fast, zeros)
+    with f.loop(f.get(done), '%depth') as d:
+        to, at = f.at('%target', f.mul(d, '%step')), f.at('%source', f.mul(d, '%column'))
+        with f.loop(0, f.min('%count', GROUP)) as i:
+            f.store(t.scalar, f.load(t.scalar, f.at(at, f.mul(i, '%row'))), f.at(to, f.mul(i, t.size)))
+    return f.text()
 
 
 def _pack_rows(t):
@@ -592,53 +643,10 @@ def _pack_rows(t):
                      'i64 %depth) noinline nounwind')
     target = f.variable('ptr', '%target')
     with f.loop(0, '%rows', GROUP) as r:
-        source, to = f.at('%source', f.mul(r, '%row')), f.get(target)
-        _pack_group(f, to, GROUP * t.size, source, '%row', '%column', f.sub('%rows', r), '%depth', True)
+        f.line(f'call void @pack_group(ptr {f.get(target)}, i64 {GROUP * t.size}, ptr {f.at("%source", f.mul(r, "%row"))}, '
+               f'i64 %row, i64 %column, i64 {f.sub("%rows", r)}, i64 %depth)')
         f.advance(target, '%group')
     return f.text()
-
-
-def _pack_group(f, to, to_step, source, row, column, count, depth, dense):
-    """to[d, i] = source[i, d] for four i: by vectors along d, along i, or one by one."""
-    t = f.t
-    whole = f.test('sge', count, GROUP)
-
-    def transposed():
-        end = f.sub(depth, f.divmod(depth, t.lanes)[1])
-        at = [source]
-        for _ in range(GROUP - 1):
-            at.append(f.at(at[-1], row))
-        with f.loop(0, end, t.lanes) as d:
-            offset = f.mul(d, t.size)
-            found = _interleaved(f, [f.load(t.vector, f.at(x, offset)) for x in at])
-            place = f.at(to, f.mul(d, to_step))
-            for number, vector in enumerate(found):
-                if dense:
-                    f.store(t.vector, vector, f.at(place, number * t.lanes * t.size))
-                else:
-                    _store_quads(f, vector, place, to_step, number * t.lanes // GROUP)
-        _copy_scalars(f, to, source, row, count, to_step, end, depth, column)
-
-    def copied():
-        quad = f'<{GROUP} x {t.scalar}>'
-        with f.loop(0, depth) as d:
-            f.store(quad, f.load(quad, f.at(source, f.mul(d, column))), f.at(to, f.mul(d, to_step)))
-
-    def other():
-        f.branch(f.both(whole, f.test('eq', row, t.size)), copied,
-                 lambda: _copy_scalars(f, to, source, row, count, to_step, 0, depth, column))
-    if t.lanes < GROUP:
-        other()
-    else:
-        f.branch(f.both(whole, f.test('eq', column, t.size)), transposed, other)
-
-
-def _store_quads(f, vector, place, step, first):
-    t = f.t
-    for q in range(t.lanes // GROUP):
-        order = ', '.join(f'i32 {q * GROUP + i}' for i in range(GROUP))
-        quad = f.new(f'shufflevector {t.vector} {vector}, {t.vector} poison, <{GROUP} x i32> <{order}>')
-        f.store(f'<{GROUP} x {t.scalar}>', quad, f.at(place, (first + q) * step))
 
 
 def _pack_panel(t):
@@ -648,21 +656,17 @@ def _pack_panel(t):
     nbytes, step = t.lanes * t.size, t.columns * t.size
 
     def rows():
-        masks = [f.mask(f.sub('%columns', v * t.lanes)) for v in range(t.vectors)]
-        whole = f.test('sge', '%columns', t.columns)
-
-        def copy(load):
-            with f.loop(0, '%depth') as d:
-                at, to = f.at('%source', f.mul(d, '%row')), f.at('%target', f.mul(d, step))
-                for v in range(t.vectors):
-                    f.store(t.vector, load(f.at(at, v * nbytes), masks[v]), f.at(to, v * nbytes))
-        f.branch(whole, lambda: copy(lambda at, mask: f.load(t.vector, at)), lambda: copy(f.masked_load))
+        with f.loop(0, '%depth') as d:
+            at, to = f.at('%source', f.mul(d, '%row')), f.at('%target', f.mul(d, step))
+            for v in range(t.vectors):
+                f.store(t.vector, f.load(t.vector, f.at(at, v * nbytes)), f.at(to, v * nbytes))
 
     def groups():
         with f.loop(0, t.columns, GROUP) as j:
-            _pack_group(f, f.at('%target', f.mul(j, t.size)), step, f.at('%source', f.mul(j, '%column')), '%column', '%row',
-                        f.sub('%columns', j), '%depth', False)
-    f.branch(f.test('eq', '%column', t.size), rows, groups)
+            f.line(f'call void @pack_group(ptr {f.at("%target", f.mul(j, t.size))}, i64 {step}, '
+                   f'ptr {f.at("%source", f.mul(j, "%column"))}, i64 %column, i64 %row, i64 {f.sub("%columns", j)}, i64 %depth)')
+    whole = f.test('sge', '%columns', t.columns)
+    f.branch(f.both(whole, f.test('eq', '%column', t.size)), rows, groups)
     return f.text()
 
 
@@ -727,14 +731,8 @@ def _gemm(t):
                 f.branch(before, from_packed, lambda: f.branch(
                     f.both(direct, f.test('eq', columns, t.columns)), from_b, pack))
 
-                def times(vectors):
-                    f.line(f'call void @panel_{vectors}(ptr {own}, i64 {v["group"]}, ptr {f.get(place)}, i64 {f.get(step)}, '
-                           f'i64 {depth}, ptr {f.at(c, f.mul(j, t.size))}, i64 {v["c_row"]}, i64 {rows}, i64 {columns}, '
-                           f'i64 {add})')
-                if t.vectors == 1:
-                    times(1)
-                else:
-                    f.branch(f.test('sle', columns, t.lanes), lambda: times(1), lambda: times(t.vectors))
+                f.line(f'call void @panel(ptr {own}, i64 {v["group"]}, ptr {f.get(place)}, i64 {f.get(step)}, i64 {depth}, '
+                       f'ptr {f.at(c, f.mul(j, t.size))}, i64 {v["c_row"]}, i64 {rows}, i64 {columns}, i64 {add})')
     return f.text()
 
 

@@ -48,6 +48,7 @@ class Kernel:
         self.accesses, self.entries, self.stores, self.scalars, self.ramps = [], [], [], [], []
         self.memo, self.home = {}, {i for i in step.roots}
         self.results = {}
+        index._Extents.sizes = step.sizes
         for i in step.roots:
             self._root(i)
         for i in step.roots:
@@ -221,8 +222,11 @@ class Kernel:
             e.axes = frozenset([place[axis] for axis in e.axes])
 
     def _collapse(self):
-        """Drop axes of size 1, merge neighbours that every access walks as one; keep at least one axis."""
+        """Drop axes of size 1, merge neighbours that every access walks as one; keep at least one axis, and a reduced
+        one where there is a reduction."""
         keep = [axis for axis, n in enumerate(self.sizes) if n != 1]
+        if self.reduced and self.reduced.isdisjoint(keep):
+            keep = sorted([*keep, max(self.reduced)])
         groups = []
         for axis in keep:
             if groups and self._merges(groups[-1][-1], axis):
@@ -370,7 +374,7 @@ class Kernel:
             params = '' if e.params is None else repr([getattr(p, 'name', p) for p in e.params])
             lines.append(f'{e.kind} {e.op and e.op.name} {e.dtype.name} {e.args} {params} {e.number}')
         lines += [f'store {e} {a}' for e, a in self.stores]
-        lines.append(f'cached {sorted(self.cached)}')
+        lines.append(f'cached {sorted(self.cached)} columns {self.columns}')
         return '\n'.join(lines)
 
     def stride_class(self, access, axis):

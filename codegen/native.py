@@ -4,6 +4,7 @@ Before the schedule, parts of arrays that are put together (concatenate, slice_u
 be computed in place. After it every stored value has a layout: an owner buffer, an offset and strides.
 """
 import hashlib
+import os
 import threading
 
 import numpy as np
@@ -15,6 +16,16 @@ from .program import Instruction, Linear
 from .schedule import ASSEMBLED, Schedule
 
 _VERSION = 'native-1'
+
+
+def _sources():
+    """Changes with the sources of this package, which decide what code is emitted."""
+    with os.scandir(os.path.dirname(__file__)) as files:
+        found = sorted([(file.name, file.stat()) for file in files if file.name.endswith('.py')], key=lambda f: f[0])
+    return '-'.join([f'{status.st_size}.{status.st_mtime_ns}' for _, status in found])
+
+
+_SOURCES = _sources()                  # now, when they are read: a running process must not answer for later ones
 _kernels = {}                          # text -> address
 _lock = threading.Lock()
 
@@ -178,7 +189,7 @@ def kernel_addresses(texts, kernels):
 def _load_or_compile(missing):
     from .runtime import cache
     store, host = cache(), llvm.host()
-    digest = {t: hashlib.blake2b(f'{_VERSION}\n{llvm_math_version()}\n{host.key}\n{llvm.compiler_version()}\n{t}'.encode(),
+    digest = {t: hashlib.blake2b(f'{_VERSION}\n{_SOURCES}\n{host.key}\n{llvm.compiler_version()}\n{t}'.encode(),
                                  digest_size=16).hexdigest() for t in missing}
     for t in list(missing):
         data = store.get(digest[t])
@@ -235,14 +246,3 @@ def _compile(missing, digest, store, host):
     for t, name in names.items():
         _kernels[t] = _loaded[identity, name]
         store.put(digest[t], name.encode() + b'\0' + identity.encode())
-
-
-def llvm_math_version():
-    """Changes with the sources that decide what code is emitted."""
-    import os
-    folder = os.path.dirname(__file__)
-    parts = []
-    for name in ('llvm_math.py', 'llvm_polynomials.py', 'native_printer.py', 'kernel.py'):
-        status = os.stat(os.path.join(folder, name))
-        parts.append(f'{status.st_size}.{status.st_mtime_ns}')
-    return '-'.join(parts)

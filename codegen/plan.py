@@ -16,7 +16,7 @@ from . import choices, memory, native, native_printer, reference, regions, runti
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Step
-from .simplify import simplify
+from .simplify import simplify, stage_reductions
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
 
@@ -41,7 +41,7 @@ class Program:
     supports = staticmethod(native.supports)
 
     def __init__(self, linear):
-        self.linear = linear = native.legalise(simplify(linear), self.supports)
+        self.linear = linear = native.legalise(stage_reductions(simplify(linear)), self.supports)
         self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
         self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
                                                                  if x.op is ops.leaf}, schedule.extra_roots)
@@ -249,7 +249,7 @@ class Program:
             outs = self._enqueue(buffers, scalars, lines, waiting)
         elif self.simple:
             outs = [memory.allocate(n) for n in self.outputs]
-            pool = [b.address for b in buffers]
+            pool = [b.address for b in buffers[:self.n_leaves]]       # those behind the last that is read are dead
             pool += [o.address for o in outs]
             pool += scalars
             if self.halves:

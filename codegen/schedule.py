@@ -286,6 +286,8 @@ class Schedule:
     def _aligned(self, step, dep, where, cone):
         """Whether a value computed in the step is read exactly where it is computed."""
         shape = self.instructions[dep].aval.shape
+        if where == ('gather',):
+            return False
         if cone.sizes == step.sizes:
             return normal(where, shape, step.sizes) == normal(step.where[dep], shape, step.sizes)
         # a value of rows: its own axes are the step's rows
@@ -422,8 +424,6 @@ def operand_maps(x, instructions, where):
 
 def normal(where, shape, sizes):
     """A map in which what doesn't matter is zero: axes of size 1."""
-    if where == ('gather',):
-        return None
     result = []
     for expression, n in zip(where, shape):
         offset, coefficients, dynamic = expression

@@ -4,7 +4,8 @@ Before: a = identity(x); b = a + y; c = x + y; out = b * c. After: b = x + y; ou
 Nothing here changes a result in floating point.
 """
 from ..ir import ops
-from .program import Instruction, Linear
+from ..ir.graph import aval
+from .program import Instruction, Linear, fused
 
 _ALIASES = {ops.identity, ops.stop_gradient, ops.custom}
 
@@ -65,6 +66,35 @@ def simplify(linear):
     for instruction, source in zip(linear.instructions, linear.sources):
         new.append(rewriter.add(instruction, [new[i] for i in instruction.inputs], source))
     return _without_dead(rewriter, [new[i] for i in linear.outputs], [new[i] for i in linear.free])
+
+
+_STAGED = (ops.reduce_sum, ops.reduce_max, ops.reduce_min, ops.reduce_and, ops.reduce_or)
+
+
+def stage_reductions(linear):
+    """Reduce rows first where other reductions of the program (of the same `fuse`, if any) have the same rows: both then happen in one pass.
+
+    Before: a = sum(x, (0, 1)), b = max(x, 1). After: r = sum(x, 1), a = sum(r, 0), b = max(x, 1).
+    """
+    rows = {(fused(x.region), linear.instructions[x.inputs[0]].aval.shape, x.params[0]) for x in linear.instructions
+            if x.op.reduction and x.op.param_names == ('axes',)}
+    made, sources, place = [], [], []
+    for x, source in zip(linear.instructions, linear.sources):
+        inputs, params = tuple([place[i] for i in x.inputs]), x.params
+        if x.op in _STAGED:
+            shape = made[inputs[0]].aval.shape
+            last = (len(shape) - 1,)
+            if params[0] != last and params[0][-1:] == last and (fused(x.region), shape, last) in rows:
+                a = made[inputs[0]].aval
+                made.append(Instruction(x.op, inputs, (last,), aval(shape[:-1], a.dtype, a.weak), None, x.region))
+                sources.append(source)
+                inputs, params = (len(made) - 1,), (params[0][:-1],)
+        made.append(Instruction(x.op, inputs, params, x.aval, x.slot, x.region))
+        sources.append(source)
+        place.append(len(made) - 1)
+    result = Linear(made, [place[i] for i in linear.outputs], [place[i] for i in linear.free])
+    result.sources = sources
+    return result
 
 
 def _without_dead(rewriter, outputs, free):

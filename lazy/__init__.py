@@ -14,14 +14,15 @@ from . import errors
 from .array import Array
 from . import numpy
 from . import tree
+from .custom_derivatives import closure_convert, custom_gradient, custom_jvp, custom_vjp
 from .explain import explain
+from .formula import formula, from_sympy
 from .fuse import fuse, fusion_barrier
 from .jit import jit
 from .transforms import (ShapeDtypeStruct, eval_shape, grad, hessian, jacfwd, jacobian, jacrev, jvp, linear_transpose,
                          linearize, stop_gradient, value_and_grad, vjp, vmap)
 from .devices import (Device, default_backend, default_device, device_count, device_get, device_put, devices,
                       local_device_count, local_devices, process_count, process_index)
-
 from .waiting import block_until_ready, get_num_threads, set_num_threads
 
 _MODULES = ('debug', 'dtypes', 'flatten_util', 'lax', 'nn', 'ops', 'optimizers', 'random', 'scipy', 'tree_util')

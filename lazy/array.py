@@ -440,6 +440,9 @@ def clear_plans():
     _plans.clear()
 
 
+dtypes.Defaults.caches.append(clear_plans)
+
+
 def _plan(op, kind, a, b):
     """(dtype to convert the first operand to or None, the second likewise, the result's aval)."""
     dtype, weak = common(kind, op.name, [a, b])

@@ -46,6 +46,8 @@ class Config:
         self._values[name] = value if name == 'target' else bool(value)
         if name == 'enable_x64':
             dtypes.Defaults.wide = bool(value)
+            for empty in dtypes.Defaults.caches:
+                empty()
 
 
 config = Config()

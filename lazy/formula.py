@@ -235,8 +235,8 @@ def from_sympy(expression, *symbols):
     >>> import lazy, sympy
     >>> x = sympy.Symbol('x')
     >>> f = lazy.from_sympy(x ** 2 * sympy.exp(-x), x)
-    >>> f(lazy.numpy.array([0., 1.])).tolist()
-    [0.0, 0.3678794503211975]
+    >>> round(float(f(2.0)), 4)
+    0.5413
     """
     import sympy
     expression = sympy.sympify(expression)

@@ -404,6 +404,10 @@ _COMBINE = {'add': ops.add, 'mul': ops.mul, 'min': ops.min_, 'max': ops.max_}
 
 def update(x, index, values, kind, mode):
     """x with x[index] combined with `values` (a node of x's dtype)."""
+    if isinstance(index, arrays.Array) and index.dtype == dtypes.bool_:
+        masked = _masked(x, index._node, values, kind)
+        if masked is not None:
+            return masked
     found = _update_location(x, index, mode)
     indexed = [(found.kept.index(entry[1]), entry[2]) for entry in found.entries if entry[0] == 'array']
     squeezed = None
@@ -419,6 +423,16 @@ def update(x, index, values, kind, mode):
         return new
     new = build.rev(build.reshape(new, found.view_shape), found.reversed_axes)
     return build.slice_update(x, new, found.start, found.step)
+
+
+def _masked(x, mask, values, kind):
+    """x[mask] updated with values that are the same at each place: a choice, for which the mask need not be known."""
+    rank = mask.aval.ndim
+    if not rank or mask.aval.shape != x.aval.shape[:rank] or values.aval.ndim > x.aval.ndim - rank:
+        return None
+    new = values if kind == 'set' else build.apply(_COMBINE[kind], x, values)
+    mask = build.broadcast(mask, x.aval.shape, range(rank))
+    return build.apply(ops.select, mask, _fit(new, x.aval.shape), x)
 
 
 _update_locations = {}

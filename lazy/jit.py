@@ -192,8 +192,8 @@ class Jitted:
             return args, kwargs
         args = list(args)
         for i, value in static[0]:
-            args[i] = value
-        return tuple(args), {**kwargs, **dict(static[1])}
+            args[i] = value.value
+        return tuple(args), {**kwargs, **{name: value.value for name, value in static[1]}}
 
     def lower(self, *args, **kwargs):
         """The traced graph of a call, as text: for reading."""

@@ -121,7 +121,6 @@ class Jax(_Jaxlike):
         import jax
         import jax.numpy
         import jax.scipy.special
-        jax.config.update('jax_enable_x64', True)      # or float64 inputs would become float32
         self.module, self.np = jax, jax.numpy
         self.where = jax.devices('gpu')[0] if device else None
 

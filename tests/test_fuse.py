@@ -79,6 +79,20 @@ def test_neighbours_join_only_where_loops_stay():
     assert kernels(lambda x: (fused(x), fused(x).sum(0)), X) >= 2
 
 
+def test_reductions_of_neighbours_do_not_cut_a_region():
+    fused = lazy.fuse(lambda x: np.exp(x).sum())
+    total, largest = fused(X), np.exp(X).max(-1)
+    lazy.explain([total, largest])
+    close(total, onp.exp(onp.asarray(X)).sum())
+
+
+def test_arguments_that_are_not_read_stay_as_they_are():
+    s = np.asarray(onp.ones(48, 'float32'))
+    largest, _ = lazy.fuse(lambda x, s: (x.max(-1, keepdims=True), np.sin(s)), strict=False)(X, s)
+    close(largest, onp.asarray(X).max(-1, keepdims=True))
+    close(s, onp.ones(48))
+
+
 def test_a_large_reduction_may_combine_its_parts_in_a_second_launch():
     x = np.ones((512, 1024)).block_until_ready()
     report = lazy.explain(lazy.fuse(lambda x: np.exp(x).sum()), x)

@@ -30,8 +30,12 @@ _COMPLEX_OF = {bfloat16: complex64, float16: complex64, float32: complex64, floa
 
 
 class Defaults:
-    """The width of the default types: 32 bits, 64 after `config.update('enable_x64', True)`."""
+    """The width of the default types: 32 bits, 64 after `config.update('enable_x64', True)`.
+
+    caches: functions to call when that changes, which empty caches that depend on it.
+    """
     wide = False
+    caches = []
 
 
 def default_int():

@@ -4,6 +4,7 @@ import re
 
 import numpy as onp
 
+from . import elementwise, reductions
 from ._util import Array, array_of, axis_of, broadcast_shapes, build, dtypes, node_of, wrap
 
 __all__ = ['vectorize', 'apply_along_axis', 'apply_over_axes', 'frompyfunc', 'ufunc']
@@ -205,3 +206,42 @@ class ufunc:
 def frompyfunc(func, /, nin, nout, *, identity=None):
     """A `ufunc` of a function of scalars."""
     return ufunc(func, nin, nout, identity=identity)
+
+
+# --- NumPy's methods of the functions themselves -----------------------------------------------------------------------
+
+def _add_methods(function, reduce=None, accumulate=None, identity=None):
+    """`add.reduce` and its like; a reduction or cumulative operation of its own is used where there is one."""
+    general = ufunc(function, 2, 1, name=function.__name__, identity=identity, call=function)
+
+    def reduce_(a, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=None):
+        """The elements along axes combined from first to last."""
+        if reduce is None:
+            return general.reduce(a, axis, dtype, out, keepdims, initial, where)
+        x = array_of(a) if dtype is None else array_of(a).astype(dtype)
+        options = {} if initial is None else {'initial': initial}
+        return reduce(x, axis=axis, keepdims=keepdims, where=where, **options)
+
+    def accumulate_(a, axis=0, dtype=None, out=None):
+        """The elements along an axis combined up to each."""
+        return accumulate(a, axis, dtype) if accumulate is not None else general.accumulate(a, axis, dtype)
+    function.reduce, function.accumulate, function.outer = reduce_, accumulate_, general.outer
+    function.at, function.reduceat, function.identity, function.nin, function.nout = general.at, general.reduceat, identity, 2, 1
+
+
+_add_methods(elementwise.add, reductions.sum, reductions.cumsum, 0)
+_add_methods(elementwise.multiply, reductions.prod, reductions.cumprod, 1)
+_add_methods(elementwise.maximum, reductions.max)
+_add_methods(elementwise.minimum, reductions.min)
+_add_methods(elementwise.logical_and, reductions.all, None, True)
+_add_methods(elementwise.logical_or, reductions.any, None, False)
+for _name in ('subtract', 'divide', 'power', 'bitwise_and', 'bitwise_or', 'bitwise_xor', 'logical_xor', 'logaddexp', 'arctan2'):
+    _add_methods(getattr(elementwise, _name), identity={'bitwise_or': 0, 'bitwise_xor': 0, 'logical_xor': False}.get(_name))
+
+
+def _add_at(a, indices, b, *, inplace=True):
+    """The array with b added at indices, once for each time an index occurs: a new array."""
+    return array_of(a).at[indices].add(b)
+
+
+elementwise.add.at = _add_at

@@ -225,9 +225,10 @@ def einsum(subscripts, /, *operands, out=None, optimize='auto', precision=None, 
     else:
         dtype, _ = dtypes.promote(*[(n.aval.dtype, n.aval.weak) for n in nodes]) if nodes else (None, None)
     nodes = [build.convert(n, dtype) for n in nodes]
-    inputs, output = _parse(subscripts, tuple([n.aval.shape for n in nodes]))
+    shapes = tuple([n.aval.shape for n in nodes])
+    inputs, output = _parse(subscripts, shapes)
     terms = list(zip(nodes, inputs))
-    for group in _path(tuple(inputs), output, tuple([n.aval.shape for n in nodes]), _hashable(optimize)):
+    for group in _path(inputs, output, shapes, _hashable(optimize)):
         chosen = [terms.pop(i) for i in sorted(group, reverse=True)][::-1]
         needed = set(output).union(*[names for _, names in terms])
         while len(chosen) > 1:
@@ -298,7 +299,7 @@ def _parse(subscripts, shapes):
                 sizes[c] = max(sizes[c], n)
     if not set(output) <= set(sizes):
         raise ValueError(f'einsum result {output!r} of {subscripts!r} has an index that no operand has')
-    return expanded, output
+    return tuple(expanded), output
 
 
 @lru_cache(maxsize=4096)
@@ -327,7 +328,10 @@ def einsum_path(subscripts, /, *operands, optimize='auto'):
 
 def _single(node, names, needed):
     """Diagonals of repeated names, sums over names that nobody needs."""
-    node, names = _diagonals(node, names)
+    if len(set(names)) < len(names):
+        node, names = _diagonals(node, names)
+    if needed.issuperset(names):
+        return node, names
     gone = [i for i, c in enumerate(names) if c not in needed]
     return build.reduce_sum(node, gone), ''.join(c for c in names if c in needed)
 
@@ -347,10 +351,11 @@ def _contract(a, names_a, b, names_b, needed):
     """The product of two operands, summed over the names that are not needed."""
     a, names_a = _single(a, names_a, needed | set(names_b))
     b, names_b = _single(b, names_b, needed | set(names_a))
-    a, names_a = _drop_ones(a, names_a, b, names_b)
-    b, names_b = _drop_ones(b, names_b, a, names_a)
-    a, names_a = _single(a, names_a, needed | set(names_b))
-    b, names_b = _single(b, names_b, needed | set(names_a))
+    if 1 in a.aval.shape or 1 in b.aval.shape:
+        a, names_a = _drop_ones(a, names_a, b, names_b)
+        b, names_b = _drop_ones(b, names_b, a, names_a)
+        a, names_a = _single(a, names_a, needed | set(names_b))
+        b, names_b = _single(b, names_b, needed | set(names_a))
     shared = [c for c in names_a if c in names_b]
     summed = [c for c in shared if c not in needed]
     batch = [c for c in shared if c in needed]

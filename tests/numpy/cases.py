@@ -146,6 +146,8 @@ PRODUCTS = [
     'v.dot(w)', 'm.dot(f.T)', 'm.T @ f',
 ]
 FUNCTIONAL = [
+    'np.add.reduce(m)', 'np.add.reduce(m, axis=None, keepdims=True)', 'np.multiply.accumulate(m, axis=1)', 'np.maximum.reduce(m, axis=1)', 'np.maximum.accumulate(g)', 'np.subtract.outer(v, w)', 'np.logical_or.reduce(bm)', 'np.subtract.reduce(m)',
+    'np.add.reduceat(v, [0, 2, 4])', 'np.multiply.outer(m, v)',
     'np.apply_along_axis(lambda a: a - a.mean(), 1, m)', 'np.apply_along_axis(lambda a: a.sum(), 0, m)', 'np.apply_over_axes(np.sum, t, (0, 2))',
     "np.vectorize(lambda a, b: a + 2 * b)(v, w)", "np.vectorize(lambda a, b: a + 2 * b)(m, c)", "np.vectorize(lambda a, b: a @ b, signature='(n),(n)->()')(t, m[:, :4])",
 ]

@@ -194,3 +194,38 @@ def test_few_nodes():
 @pytest.mark.parametrize('name', sorted(n for n in dir(np) if callable(getattr(np, n)) and getattr(getattr(np, n), '__module__', '') .startswith('lazy.numpy')))
 def test_has_a_docstring(name):
     assert getattr(np, name).__doc__
+
+
+def test_default_width_reaches_operators_that_were_used_before():
+    a = np.ones(2, np.int32)
+    assert (a / 2).dtype == 'float32' and (a * 1.0).dtype == 'float32'
+    lazy.config.update('enable_x64', True)
+    try:
+        assert (a / 2).dtype == 'float64' and (a * 1.0).dtype == 'float64'
+    finally:
+        lazy.config.update('enable_x64', False)
+    assert (a / 2).dtype == 'float32'
+
+
+def test_functions_have_numpys_methods():
+    assert np.add.at(np.zeros(3), np.array([0, 0, 2]), 1.0).tolist() == [2, 0, 1]
+    assert np.frompyfunc(lambda a, b: a * 2 + b, 2, 1).reduce(np.arange(4)).tolist() == 11
+    assert np.frompyfunc(lambda a, b: a * b, 2, 1, identity=1).accumulate(np.arange(1, 4)).tolist() == [1, 2, 6]
+
+
+@pytest.mark.parametrize('kind', ['set', 'add', 'multiply', 'min', 'max', 'divide', 'power'])
+def test_update_at_a_mask_under_jit(kind):
+    mask = x > 0.8
+    expected = x.copy()
+    expected[mask] = {'set': lambda v: onp.full_like(v, 2), 'add': lambda v: v + 2, 'multiply': lambda v: v * 2, 'min': lambda v: onp.minimum(v, 2),
+                      'max': lambda v: onp.maximum(v, 2), 'divide': lambda v: v / 2, 'power': lambda v: v ** 2}[kind](x[mask])
+    for function in (lambda v: getattr(v.at[v > 0.8], kind)(2.0), lazy.jit(lambda v: getattr(v.at[v > 0.8], kind)(2.0))):
+        assert onp.allclose(function(np.asarray(x)), expected, rtol=1e-5)
+
+
+def test_update_at_a_mask_of_rows():
+    expected = x.copy()
+    expected[[True, False, True]] = x[1]
+    assert onp.array_equal(np.asarray(x).at[np.array([True, False, True])].set(x[1]), expected)
+    expected[[True, False, True]] = x[:2]
+    assert onp.array_equal(np.asarray(x).at[np.array([True, False, True])].set(x[:2]), expected)
