@@ -79,7 +79,7 @@ def _safe_mul_jvp(node, tangents):
 
 def _div_jvp(node, tangents):
     """Tangents of zero stay zero where y is; where y is a literal it is none."""
-    (x, y), (tx, ty) = node.inputs, tangents
+    y, (tx, ty) = node.inputs[1], tangents
     total = None
     if tx is not None:
         inverse = y.op is not ops.literal
@@ -164,7 +164,10 @@ for _op in (ops.reshape, ops.transpose, ops.broadcast, ops.slice_, ops.rev):
 def _broadcast_transpose(ct, x, shape, axes):
     added = [axis for axis in range(len(shape)) if axis not in axes]
     stretched = [axis for n, axis in zip(x.aval.shape, axes) if n == 1 and shape[axis] != 1]
-    return build.reshape(build.reduce_sum(ct, added + stretched), x.aval.shape)
+    summed = build.reduce_sum(ct, added + stretched)
+    kept = [axis for axis in axes if axis not in stretched]          # in the order of x, those of `summed` ascend
+    ordered = build.transpose(summed, [sorted(kept).index(axis) for axis in kept])
+    return build.reshape(ordered, x.aval.shape)
 
 
 ops.reshape.transpose = unary_transpose(lambda ct, x, shape: build.reshape(ct, x.aval.shape))

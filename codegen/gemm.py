@@ -29,6 +29,7 @@ import numpy as np
 from . import choices, llvm, threads
 
 DTYPES = {'float32': ('float', 4, 'f32'), 'float64': ('double', 8, 'f64')}
+LINE = 64                               # bytes of a cache line
 GROUP = 4                               # rows of A that lie side by side
 
 # Registers of C: (groups of rows, vectors of columns) for a width of vectors and an architecture. Together with the vectors
@@ -161,7 +162,7 @@ def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers):
                                  panel, *strides], counts[0] * counts[1] * panels * packs, packed / BYTES_PER_NS))
     constants = [m, n, k, rows, columns, depth, row_blocks, column_blocks, batch[1], mode, int(accumulate),
                  a.offset, a.first, a.second, *a.batch, b.offset, b.first, b.second, *b.batch, c.offset, c.first, *c.batch,
-                 panel, *packed_batch, group_stride, edge, scratch]
+                 panel, *packed_batch, group_stride, edge, scratch, panel if mode == 2 else 0]
     extent = batch[0] * batch[1] * row_blocks * column_blocks
     launches.append(_launch('gemm', slots, constants, extent, 100 + flops / FLOPS_PER_NS * (2 if size == 8 else 1)))
     return Plan(tuple(launches), packed, scratch)
@@ -472,8 +473,8 @@ class _Function:
         t = self.t
         return self.new(f'call reassoc {t.scalar} @llvm.vector.reduce.fadd.{t.name}({t.scalar} 0.0, {t.vector} {vector})')
 
-    def prefetch(self, pointer):
-        self.line(f'call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 3, i32 1)')
+    def prefetch(self, pointer, locality=3):
+        self.line(f'call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 {locality}, i32 1)')
 
 
 def _kernel(tile, name, slots, constants):
@@ -492,13 +493,14 @@ def _kernel(tile, name, slots, constants):
 def _micro_kernel(t, groups, vectors):
     """C (+)= A B for `groups` groups of packed rows and `vectors` vectors of columns; strides in bytes."""
     f = _Function(t, f'define internal void @micro_{groups}_{vectors}(ptr %a, i64 %group, ptr %b, i64 %step, i64 %depth, ptr %c, '
-                     'i64 %row, i64 %add) noinline nounwind')
+                     'i64 %row, i64 %add, ptr %next) noinline nounwind')
     nbytes, c_rows = t.lanes * t.size, ['%c']
     acc = [[f.variable(t.vector, 'zeroinitializer') for _ in range(vectors)] for _ in range(GROUP * groups)]
     for _ in acc[1:]:
         c_rows.append(f.at(c_rows[-1], '%row'))
     for pointer in c_rows:
         f.prefetch(pointer)
+    next_at = f.variable('ptr', '%next')
     a_at, b_at = f.variable('ptr', '%a'), f.variable('ptr', '%b')
     with f.loop(0, '%depth'):
         bs = [f.load(t.vector, f.at(f.get(b_at), v * nbytes)) for v in range(vectors)]
@@ -508,6 +510,8 @@ def _micro_kernel(t, groups, vectors):
             x = f.splat(f.load(t.scalar, f.at(a, r % GROUP * t.size)))
             for b, total in zip(bs, row):
                 f.set(total, f.multiply_add(b, x, f.get(total)))
+        f.prefetch(f.get(next_at), 2)
+        f.advance(next_at, LINE)
         f.advance(b_at, '%step')
         f.advance(a_at, GROUP * t.size)
     places = [(x, f.at(pointer, v * nbytes)) for row, pointer in zip(acc, c_rows) for v, x in enumerate(row)]
@@ -547,7 +551,7 @@ def _store_part(t):
 def _panel_times_block(t):
     """All the rows of a packed block of A times one panel of B. What exceeds C is computed beside it."""
     f = _Function(t, 'define internal void @panel(ptr %a, i64 %group, ptr %b, i64 %step, i64 %depth, ptr %c, '
-                     'i64 %row, i64 %rows, i64 %columns, i64 %add) noinline nounwind')
+                     'i64 %row, i64 %rows, i64 %columns, i64 %add, ptr %next) noinline nounwind')
     tile = f.fixed(f'[{t.rows * t.vectors} x {t.vector}]')
     a, c, left = f.variable('ptr', '%a'), f.variable('ptr', '%c'), f.variable('i64', '%rows')
 
@@ -555,16 +559,18 @@ def _panel_times_block(t):
         groups, vectors = shape
         fits = f.test('sge', '%columns', vectors * t.lanes)
 
-        def micro(place, row, add):
+        def micro(place, row, add, ahead):
             f.line(f'call void @micro_{groups}_{vectors}(ptr {f.get(a)}, i64 %group, ptr %b, i64 %step, i64 %depth, '
-                   f'ptr {place}, i64 {row}, i64 {add})')
+                   f'ptr {place}, i64 {row}, i64 {add}, ptr {ahead})')
 
         def beside():
-            micro(tile, t.columns * t.size, 0)
+            micro(tile, t.columns * t.size, 0, '%b')
             f.line(f'call void @store_part(ptr {tile}, ptr {f.get(c)}, i64 %row, i64 {f.get(left)}, i64 %columns, i64 %add)')
-        with f.loop(0, turns):
+        with f.loop(0, turns) as turn:
+            lines = f.mul(f.mul(turn, '%depth'), LINE)
+            ahead = f.new(f'select i1 {f.test("slt", turn, -(-t.columns * t.size // LINE))}, ptr {f.at("%next", lines)}, ptr %b')
             whole = f.both(fits, f.test('sge', f.get(left), GROUP * groups))
-            f.branch(whole, lambda: micro(f.get(c), '%row', '%add'), beside)
+            f.branch(whole, lambda: micro(f.get(c), '%row', '%add', ahead), beside)
             f.advance(a, f.mul('%group', groups))
             f.advance(c, f.mul('%row', GROUP * groups))
             f.set(left, f.sub(f.get(left), GROUP * groups))
@@ -692,7 +698,7 @@ def _gemm(t):
     f, v = _kernel(t, 'gemm', 'a b c packed scratch',
                    'm n k rows columns depth row_blocks column_blocks count1 mode accumulate '
                    'a_offset a_row a_column a_batch0 a_batch1 b_offset b_column b_row b_batch0 b_batch1 '
-                   'c_offset c_row c_batch0 c_batch1 panel packed0 packed1 group edge scratch_bytes')
+                   'c_offset c_row c_batch0 c_batch1 panel packed0 packed1 group edge scratch_bytes ahead')
     own = f.at(v['scratch'], f.mul('%worker', v['scratch_bytes']))
     edge = f.at(own, v['edge'])
     before, direct = f.test('eq', v['mode'], 2), f.test('eq', v['mode'], 0)
@@ -732,7 +738,7 @@ def _gemm(t):
                     f.both(direct, f.test('eq', columns, t.columns)), from_b, pack))
 
                 f.line(f'call void @panel(ptr {own}, i64 {v["group"]}, ptr {f.get(place)}, i64 {f.get(step)}, i64 {depth}, '
-                       f'ptr {f.at(c, f.mul(j, t.size))}, i64 {v["c_row"]}, i64 {rows}, i64 {columns}, i64 {add})')
+                       f'ptr {f.at(c, f.mul(j, t.size))}, i64 {v["c_row"]}, i64 {rows}, i64 {columns}, i64 {add}, ptr {f.at(f.get(place), v["ahead"])})')
     return f.text()
 
 

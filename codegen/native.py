@@ -1,33 +1,12 @@
-"""The native target: a Linear becomes kernels, a memory plan and a flat list of launches.
+"""What the native target makes of a Linear around the schedule: parts of arrays, and where values lie.
 
 Before the schedule, parts of arrays that are put together (concatenate, slice_update) get a copy where they can't
 be computed in place. After it every stored value has a layout: an owner buffer, an offset and strides.
 """
-import hashlib
-import os
-import threading
-
-import numpy as np
-
 from ..ir import dtypes, ops
-from . import choices, llvm, llvm_math, native_printer, reference
-from .kernel import Kernel
+from . import llvm_math
 from .program import Instruction, Linear
-from .schedule import ASSEMBLED, Schedule
-
-_VERSION = 'native-1'
-
-
-def _sources():
-    """Changes with the sources of this package, which decide what code is emitted."""
-    with os.scandir(os.path.dirname(__file__)) as files:
-        found = sorted([(file.name, file.stat()) for file in files if file.name.endswith('.py')], key=lambda f: f[0])
-    return '-'.join([f'{status.st_size}.{status.st_mtime_ns}' for _, status in found])
-
-
-_SOURCES = _sources()                  # now, when they are read: a running process must not answer for later ones
-_kernels = {}                          # text -> address
-_lock = threading.Lock()
+from .schedule import ASSEMBLED
 
 
 def supports(x, instructions):
@@ -171,78 +150,3 @@ def layouts(linear, stored, aliases=()):
             strides = tuple([a * s for a, s in zip(step, strides)])
         result[i] = (k, offset, strides)
     return result
-
-
-# --- compiling ------------------------------------------------------------------------------------------------------
-
-def kernel_addresses(texts, kernels):
-    """Addresses of kernels by their canonical texts; what is missing is compiled as one module, or found on disk."""
-    missing = {t: k for t, k in zip(texts, kernels) if t not in _kernels}
-    if missing:
-        with _lock:
-            missing = {t: k for t, k in missing.items() if t not in _kernels}
-            if missing:
-                _load_or_compile(missing)
-    return [_kernels[t] for t in texts]
-
-
-def _load_or_compile(missing):
-    from .runtime import cache
-    store, host = cache(), llvm.host()
-    digest = {t: hashlib.blake2b(f'{_VERSION}\n{_SOURCES}\n{host.key}\n{llvm.compiler_version()}\n{t}'.encode(),
-                                 digest_size=16).hexdigest() for t in missing}
-    for t in list(missing):
-        data = store.get(digest[t])
-        if data is not None:
-            try:
-                name, module = data.split(b'\0', 1)
-                _kernels[t] = _from_module(module.decode(), name.decode(), store)
-                del missing[t]
-            except (KeyError, ValueError, OSError):
-                pass                                                  # damaged or evicted: compiled again below
-    if missing:
-        _compile(missing, digest, store, host)
-
-
-_modules = {}                          # digest of a module -> its object code
-
-
-def _from_module(module, name, store):
-    if module not in _modules:
-        data = store.get(module)
-        if data is None:
-            raise KeyError(module)
-        _modules[module] = data
-    key = module, name
-    if key not in _loaded:
-        names = [n for n in _names_in(_modules[module])]
-        for n, address in llvm.load_object(_modules[module], names).items():
-            _loaded[module, n] = address
-    return _loaded[key]
-
-
-_loaded = {}
-
-
-def _names_in(data):
-    """Names of the kernels of an object: kept in front of it."""
-    count = int.from_bytes(data[-4:], 'little')
-    return [f'k{i}' for i in range(count)]
-
-
-def _compile(missing, digest, store, host):
-    features = llvm_math.Features(host.width_bits, host.fma, host.f16c, host.libmvec, host.arch)
-    module = llvm_math.Module(features)
-    bodies = []
-    names = {t: f'k{i}' for i, t in enumerate(missing)}
-    for t, kernel in missing.items():
-        bodies.append(native_printer.emit_kernel(kernel, names[t], module))
-    text = module.text() + '\n'.join(bodies) + '\n!0 = !{}\n'
-    data = llvm.compile_object(text, host) + len(names).to_bytes(4, 'little')
-    identity = hashlib.blake2b(data, digest_size=16).hexdigest()
-    store.put(identity, data)
-    for name, address in llvm.load_object(data, list(names.values())).items():
-        _loaded[identity, name] = address
-    for t, name in names.items():
-        _kernels[t] = _loaded[identity, name]
-        store.put(digest[t], name.encode() + b'\0' + identity.encode())

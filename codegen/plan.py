@@ -7,12 +7,11 @@ between two library calls.
 import operator
 import os
 
-
 import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval
-from . import choices, memory, native, native_printer, reference, regions, runtime, threads, tune
+from . import choices, compiled, memory, native, native_printer, reference, regions, runtime, threads, tune
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Step
@@ -150,7 +149,7 @@ class Program:
 
     def _compile(self):
         self._number_buffers()
-        addresses = native.kernel_addresses([k.text for k in self.kernels], self.kernels)
+        addresses = compiled.addresses([k.text for k in self.kernels], self.kernels)
         address = iter(addresses)
         self.segments, records, picks = [], [], []
         self.keep = []                                                # constants that native code reads

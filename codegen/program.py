@@ -128,7 +128,7 @@ def choose_outputs(instructions, roots, live):
         cost[index] = choices.recompute_cost(instruction) + sum(cost[i] for i in set(instruction.inputs))
         if index in chosen:
             cost[index] = 0.0
-        elif index in live and (cost[index] > choices.KEEP_COST or instruction.aval.nbytes <= 4096):
+        elif index in live and cost[index] > choices.KEEP_COST:
             outputs.append(index)
             cost[index] = 0.0
     return outputs

@@ -72,7 +72,7 @@ _STAGED = (ops.reduce_sum, ops.reduce_max, ops.reduce_min, ops.reduce_and, ops.r
 
 
 def stage_reductions(linear):
-    """Reduce rows first where other reductions of the program (of the same `fuse`, if any) have the same rows: both then happen in one pass.
+    """Reduce rows first where other reductions, of the same `fuse` if any, have the same rows: both happen in one pass.
 
     Before: a = sum(x, (0, 1)), b = max(x, 1). After: r = sum(x, 1), a = sum(r, 0), b = max(x, 1).
     """

@@ -11,9 +11,8 @@ def source(kernel, target, name):
 
 
 def _native(kernel, name):
-    from . import llvm, llvm_math, native_printer
-    host = llvm.host()
-    module = llvm_math.Module(llvm_math.Features(host.width_bits, host.fma, host.f16c, host.libmvec, host.arch))
+    from . import compiled, llvm_math, native_printer
+    module = llvm_math.Module(compiled.features())
     body = native_printer.emit_kernel(kernel, name, module)
     return f'{module.text()}\n{body}'
 

@@ -252,6 +252,7 @@ def _view_cases():
     yield _case(ops.broadcast, '', given((3, 1)), ALL, ((2, 3, 4), (1, 2)))
     yield _case(ops.broadcast, 'scalar', given(()), ALL, ((2, 3), ()))
     yield _case(ops.broadcast, 'swapped', given((3, 2)), ALL, ((2, 3), (1, 0)))
+    yield _case(ops.broadcast, 'stretched', given((1, 3, 2)), ALL, ((2, 4, 3), (1, 2, 0)))
     yield _case(ops.slice_, '', given((5, 6)), ALL, ((1, 0), (4, 6), (1, 2)))
     yield _case(ops.slice_, 'empty', given((5, 6)), ALL, ((2, 0), (2, 6), (1, 1)))
     yield _case(ops.rev, '', given((3, 4, 2)), ALL, ((0, 2),))

@@ -168,10 +168,24 @@ def test_finds_a_minimum(name):
                  'adagrad': o.adagrad(0.5)}[name]
     loss = lambda p: ((p['x'] - 3) ** 2).sum() + (p['y'] + 1) ** 2
     params = {'x': np.zeros(2), 'y': np.zeros(())}
-    state, step = optimizer.init(params), lazy.jit(lazy.value_and_grad(loss))
+    state = optimizer.init(params)
+
+    @lazy.jit
+    def step(params, state):
+        updates, state = optimizer.update(lazy.grad(loss)(params), state, params)
+        return o.apply_updates(params, updates), state
     for _ in range(200):
-        _, g = step(params)
-        updates, state = optimizer.update(g, state, params)
-        params = o.apply_updates(params, updates)
+        params, state = step(params, state)
     onp.testing.assert_allclose(onp.asarray(params['x']), [3, 3], atol=0.05)
     onp.testing.assert_allclose(float(params['y']), -1, atol=0.05)
+
+
+def test_a_loop_without_jit_repeats_its_programs():
+    from lazy import evaluate
+    optimizer, params = o.adam(0.1), {'x': np.zeros(2), 'y': np.zeros(())}
+    state, gradient = optimizer.init(params), lazy.jit(lazy.grad(lambda p: ((p['x'] - 3) ** 2).sum() + (p['y'] + 1) ** 2))
+    before = set(evaluate.programs)
+    for _ in range(40):
+        updates, state = optimizer.update(gradient(params), state, params)
+        params = o.apply_updates(params, updates)
+    assert len(set(evaluate.programs) - before) < 10

@@ -169,10 +169,13 @@ def digest(array):
 
 @pytest.fixture(params=['native', 'numpy'])
 def target(request):
+    from lazy import evaluate
     before = lazy.config.target
     lazy.config.update('target', request.param)
+    evaluate.programs.clear()
     yield request.param
     lazy.config.update('target', before)
+    evaluate.programs.clear()
 
 
 @pytest.fixture

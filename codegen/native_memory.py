@@ -1,0 +1,236 @@
+"""Reading and writing arrays from vector code: contiguous, strided, broadcast, gathered, scratch, and ramps."""
+from ..ir import dtypes
+from . import llvm_math
+from .native_text import Text, numbers, suffix
+
+
+class Memory(Text):
+    """What the printer's loads, scalars, ramps, stores and scratch rows come to. Needs its arguments' names."""
+
+    def _offset(self, access, index, skip=()):
+        """Element offset of an access at the given indices of axes."""
+        total = self.offsets[access]
+        for axis, i in index.items():
+            kind = self.k.stride_class(access, axis)
+            if axis in skip or kind == '0':
+                continue
+            term = i if kind == '1' else self.new(f'mul i64 {i}, {self.strides[access][axis]}')
+            total = self.new(f'add i64 {total}, {term}')
+        return total
+
+    def _load(self, block, x, values, index, lane, mask):
+        access = x.number
+        a = self.k.accesses[access]
+        if a.dynamic:
+            return self._load_gathered(block, x, values, index, lane, mask)
+        storage = llvm_math.storage_type(a.dtype.name, self.width)
+        one = llvm_math.storage_type(a.dtype.name, 1)
+        kind = self.k.stride_class(access, self.k.lane) if lane is not None else '0'
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, '
+                           f'i64 {self._offset(access, index, () if kind != "s" else (self.k.lane,))}')
+        if kind == '0':
+            raw = self._splat(one, storage, self.new(f'load {one}, ptr {pointer}, align {a.dtype.itemsize}'))
+        elif kind == '1':
+            raw = self._load_vector(pointer, storage, one, a.dtype.itemsize, mask)
+        else:
+            steps = self._lane_numbers(lane, self.strides[access][self.k.lane])
+            raw = self._load_scattered(pointer, one, storage, steps, mask, a.dtype.itemsize)
+        return llvm_math.load_cast(block.b, raw, a.dtype.name)
+
+    def _splat(self, one, storage, value):
+        w = self.width
+        first = self.new(f'insertelement {storage} poison, {one} {value}, i64 0')
+        return self.new(f'shufflevector {storage} {first}, {storage} poison, <{w} x i32> zeroinitializer')
+
+    def _load_vector(self, pointer, storage, one, align, mask):
+        if mask is None:
+            return self.new(f'load {storage}, ptr {pointer}, align {align}')
+        w, s = self.width, suffix(one, self.width)
+        self.module.declare(f'declare {storage} @llvm.masked.load.{s}.p0(ptr, i32, <{w} x i1>, {storage})')
+        return self.new(f'call {storage} @llvm.masked.load.{s}.p0(ptr {pointer}, i32 {align}, <{w} x i1> {mask}, '
+                        f'{storage} zeroinitializer)')
+
+    def _iota(self):
+        return '<' + ', '.join(f'i64 {j}' for j in range(self.width)) + '>'
+
+    def _splat64(self, value):
+        return self._splat('i64', f'<{self.width} x i64>', value)
+
+    def _lane_numbers(self, lane, stride):
+        """(lane + 0, lane + 1, ...) * stride."""
+        w = self.width
+        numbers = self.new(f'add <{w} x i64> {self._splat64(lane)}, {self._iota()}')
+        return self.new(f'mul <{w} x i64> {numbers}, {self._splat64(stride)}')
+
+    def _load_scattered(self, pointer, one, storage, steps, mask, align):
+        w, s = self.width, suffix(one, self.width)
+        addresses = self.new(f'getelementptr {one}, ptr {pointer}, <{w} x i64> {steps}')
+        self.module.declare(f'declare {storage} @llvm.masked.gather.{s}.v{w}p0(<{w} x ptr>, i32, <{w} x i1>, {storage})')
+        return self.new(f'call {storage} @llvm.masked.gather.{s}.v{w}p0(<{w} x ptr> {addresses}, i32 {align}, <{w} x i1> '
+                        f'{mask or "splat (i1 true)"}, {storage} zeroinitializer)')
+
+    def _load_gathered(self, block, x, values, index, lane, mask):
+        access, w = x.number, self.width
+        a = self.k.accesses[access]
+        one, storage = llvm_math.storage_type(a.dtype.name, 1), llvm_math.storage_type(a.dtype.name, w)
+        skip = (self.k.lane,) if lane is not None else ()
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self._offset(access, index, skip)}')
+        total = 'zeroinitializer'
+        if lane is not None and self.k.stride_class(access, self.k.lane) != '0':
+            total = self._lane_numbers(lane, self.strides[access][self.k.lane])
+        inside = mask or 'splat (i1 true)'
+        for (entry, *_), (stride, size) in zip(a.dynamic, self.dynamic[access]):
+            position = llvm_math.convert(block.b, values[entry], self.k.entries[entry].dtype.name, 'int64')
+            block.flush()
+            position, ok = self._in_range(position, self._splat64(size), a.mode)
+            if ok is not None:
+                if a.mode == 'error':
+                    self._report(ok, mask)
+                inside = self.new(f'and <{w} x i1> {inside}, {ok}')
+            step = self.new(f'mul <{w} x i64> {position}, {self._splat64(stride)}')
+            total = self.new(f'add <{w} x i64> {total}, {step}')
+        raw = self._load_scattered(pointer, one, storage, total, inside, a.dtype.itemsize)
+        value = llvm_math.load_cast(block.b, raw, a.dtype.name)
+        if a.mode == 'fill':
+            from ..ir.reference import fill_value
+            block.flush()
+            kind = llvm_math.llvm_type(a.dtype.name, w)
+            filled = llvm_math.constant(a.dtype.name, w, fill_value(a.dtype)[()])
+            value = self.new(f'select <{w} x i1> {inside}, {kind} {value}, {kind} {filled}')
+        return value
+
+    def _in_range(self, position, size, mode):
+        """(a position that may be read, mask of those that were inside or None)."""
+        w = self.width
+        kind = f'<{w} x i64>'
+        if mode == 'wrap':
+            r = self.new(f'srem {kind} {position}, {size}')
+            negative = self.new(f'icmp slt {kind} {r}, zeroinitializer')
+            return self.new(f'select <{w} x i1> {negative}, {kind} {self.new(f"add {kind} {r}, {size}")}, {kind} {r}'), None
+        if mode == 'clip':
+            for intrinsic, bound in (('smin', self.new(f'sub {kind} {size}, splat (i64 1)')), ('smax', 'zeroinitializer')):
+                self.module.declare(f'declare {kind} @llvm.{intrinsic}.v{w}i64({kind}, {kind})')
+                position = self.new(f'call {kind} @llvm.{intrinsic}.v{w}i64({kind} {position}, {kind} {bound})')
+            return position, None
+        return position, self.new(f'icmp ult {kind} {position}, {size}')
+
+    def _report(self, ok, mask):
+        """Set the error word where an active lane is out of range."""
+        w = self.width
+        bad = self.new(f'xor <{w} x i1> {ok}, splat (i1 true)')
+        if mask is not None:
+            bad = self.new(f'and <{w} x i1> {bad}, {mask}')
+        self.module.declare(f'declare i1 @llvm.vector.reduce.or.v{w}i1(<{w} x i1>)')
+        some = self.new(f'call i1 @llvm.vector.reduce.or.v{w}i1(<{w} x i1> {bad})')
+        self.when(some, lambda: self.line(f'store i64 1, ptr {self.error}, align 8'))
+
+    def _scalar(self, block, x):
+        """A literal: slots hold a float64 for floats, an int64 for integers and booleans."""
+        kind = dtypes.kind(x.dtype)
+        address = self.new(f'getelementptr i64, ptr %slots, i64 {self.scalar_slots + x.number}')
+        source, one = ('float64', 'double') if kind == 'f' else ('uint64' if kind == 'u' else 'int64', 'i64')
+        value = self._splat(one, f'<{self.width} x {one}>', self.new(f'load {one}, ptr {address}, align 8'))
+        return llvm_math.convert(block.b, value, source, x.dtype.name)
+
+    def _ramp(self, block, x, index, lane):
+        offset, coefficients = self.ramps[x.number]
+        kind, total = f'<{self.width} x i64>', offset
+        table = self.k.ramps[x.number][1]
+        for axis, i in index.items():
+            if table[axis] and not (axis == self.k.lane and lane is not None):
+                total = self.new(f'add i64 {total}, {self.new(f"mul i64 {i}, {coefficients[axis]}")}')
+        vector = self._splat64(total)
+        if lane is not None and table[self.k.lane]:
+            vector = self.new(f'add {kind} {vector}, {self._lane_numbers(lane, coefficients[self.k.lane])}')
+        return llvm_math.convert(block.b, vector, 'int64', x.dtype.name)
+
+    # --- stores -----------------------------------------------------------------------------------------------------------
+
+    def _store(self, access, value, index, lane, mask, partial=None):
+        a, w = self.k.accesses[access], self.width
+        name = a.dtype.name
+        one, storage = llvm_math.storage_type(name, 1), llvm_math.storage_type(name, w)
+        block = self.block()
+        raw = llvm_math.store_cast(block.b, value, name)
+        block.flush()
+        kind = self.k.stride_class(access, self.k.lane)
+        offset = self._offset(access, index, () if kind != 's' else (self.k.lane,))
+        if partial is not None:
+            offset = self.new(f'add i64 {offset}, {partial}')
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
+        if kind != 's':                                              # '0': one element, under a mask
+            if mask is None:
+                self.line(f'store {storage} {raw}, ptr {pointer}, align {a.dtype.itemsize}')
+            else:
+                s = suffix(one, w)
+                self.module.declare(f'declare void @llvm.masked.store.{s}.p0({storage}, ptr, i32, <{w} x i1>)')
+                self.line(f'call void @llvm.masked.store.{s}.p0({storage} {raw}, ptr {pointer}, i32 {a.dtype.itemsize}, '
+                          f'<{w} x i1> {mask})')
+            return
+        steps = self._lane_numbers(lane, self.strides[access][self.k.lane])
+        addresses = self.new(f'getelementptr {one}, ptr {pointer}, <{w} x i64> {steps}')
+        s = suffix(one, w)
+        self.module.declare(f'declare void @llvm.masked.scatter.{s}.v{w}p0({storage}, <{w} x ptr>, i32, <{w} x i1>)')
+        self.line(f'call void @llvm.masked.scatter.{s}.v{w}p0({storage} {raw}, <{w} x ptr> {addresses}, '
+                  f'i32 {a.dtype.itemsize}, <{w} x i1> {mask or "splat (i1 true)"})')
+
+    def _store_one(self, access, value, index, partial):
+        """Lane 0 of a splat, as one element."""
+        a = self.k.accesses[access]
+        name = a.dtype.name
+        one = llvm_math.storage_type(name, 1)
+        scalar = self.new(f'extractelement {llvm_math.llvm_type(name, self.width)} {value}, i64 0')
+        block = self.block(1)
+        raw = llvm_math.store_cast(block.b, scalar, name)
+        block.flush()
+        offset = self._offset(access, index)
+        if partial is not None:
+            offset = self.new(f'add i64 {offset}, {partial}')
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
+        self.line(f'store {one} {raw}, ptr {pointer}, align {a.dtype.itemsize}')
+
+    # --- scratch ----------------------------------------------------------------------------------------------------------
+
+    def _scratch_address(self, e, lane):
+        """Scratch: for every worker a row for every cached value, 8 bytes an element."""
+        row = self.new(f'mul i64 %worker, {len(self.cached)}')
+        row = self.new(f'add i64 {row}, {self.cached[e]}')
+        padded = self.new(f'add i64 {self.sizes[self.k.lane]}, 64')
+        start = self.new(f'mul i64 {row}, {padded}')
+        size = llvm_math.BITS[self.k.entries[e].dtype.name] // 8 or 1
+        start = self.new(f'mul i64 {start}, 8')
+        return self.new(f'getelementptr i8, ptr {self.scratch}, i64 '
+                        f'{self.new(f"add i64 {start}, " + self.new(f"mul i64 {lane}, {size}"))}')
+
+    def _write_scratch(self, e, value, lane):
+        kind = llvm_math.llvm_type(self.k.entries[e].dtype.name, self.width)
+        self.line(f'store {kind} {value}, ptr {self._scratch_address(e, lane)}, align 1')
+
+    def _read_scratch(self, e, lane):
+        kind = llvm_math.llvm_type(self.k.entries[e].dtype.name, self.width)
+        return self.new(f'load {kind}, ptr {self._scratch_address(e, lane)}, align 1')
+
+    # --- squares that are turned around ---------------------------------------------------------------------------------
+
+    def _turn(self, access, board, index, lane):
+        """Read `width` vectors along the tile axis, transpose them in registers (log2(width) rounds), store them."""
+        w, dtype = self.width, self.k.accesses[access].dtype
+        one, storage = llvm_math.storage_type(dtype.name, 1), llvm_math.storage_type(dtype.name, w)
+        start = self._offset(access, {**index, self.k.lane: lane})
+        rows = []
+        for j in range(w):
+            step = self.new(f'mul i64 {self.strides[access][self.k.lane]}, {j}')
+            pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self.new(f"add i64 {start}, {step}")}')
+            rows.append(self.new(f'load {storage}, ptr {pointer}, align {dtype.itemsize}'))
+        s = w // 2
+        while s:
+            low = numbers([l if not l & s else w + l - s for l in range(w)])
+            high = numbers([l + s if not l & s else w + l for l in range(w)])
+            for j in [j for j in range(w) if not j & s]:
+                a, b = rows[j], rows[j + s]
+                rows[j], rows[j + s] = (self.new(f'shufflevector {storage} {a}, {storage} {b}, <{w} x i32> {m}')
+                                        for m in (low, high))
+            s //= 2
+        for j, row in enumerate(rows):
+            address = self.new(f'getelementptr {storage}, ptr {board}, i64 {j}')
+            self.line(f'store {storage} {row}, ptr {address}')
