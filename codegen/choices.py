@@ -14,6 +14,9 @@ STRETCH, STRETCH_COST = 8, 8
 KERNEL_DEPTH = 100
 KERNEL_ENTRIES = 400
 
+# How many of the latest steps a root may join: bounds the time that scheduling takes.
+LOOKBACK = 64
+
 # A value of a row that later passes over the row read again is kept in scratch memory from this cost on, if the
 # row fits into this many bytes (half of a small second-level cache).
 SCRATCH_COST, SCRATCH_BYTES = 8, 256 << 10

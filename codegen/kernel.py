@@ -227,6 +227,8 @@ class Kernel:
         keep = [axis for axis, n in enumerate(self.sizes) if n != 1]
         if self.reduced and self.reduced.isdisjoint(keep):
             keep = sorted([*keep, max(self.reduced)])
+            for table in self._tables():
+                table[max(self.reduced)] = 0                          # nothing depends on it, see _depends
         groups = []
         for axis in keep:
             if groups and self._merges(groups[-1][-1], axis):

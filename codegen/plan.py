@@ -37,6 +37,7 @@ class Program:
     """
 
     kernel_type = Kernel
+    products = staticmethod(gemm.from_dot_general)
     supports = staticmethod(native.supports)
 
     def __init__(self, linear):
@@ -49,7 +50,7 @@ class Program:
             if step.kind == 'kernel':
                 self._add_kernel(step)
             elif step.kind == 'library':
-                self.launches.append(('library', step.roots[0]))
+                self._add_library(step.roots[0])
         self._place()
         self._compile()
 
@@ -77,6 +78,16 @@ class Program:
         """renamed: what the numbers of the kernel's values mean where it isn't the linear's own."""
         self.kernels.append(kernel)
         self.launches.append(('kernel', kernel, renamed))
+
+    def _add_library(self, i):
+        """A product of matrices by kernels of our own, where there are any; else what a library does."""
+        x, found = self.linear.instructions[i], None
+        if x.op is ops.dot_general and self.products and all(j in self.layouts for j in (*x.inputs, i)):
+            found = self.products(x, *[(self.linear.instructions[j].aval, *self.layouts[j][1:]) for j in (*x.inputs, i)])
+        if found and found.launches:
+            self.launches += [('product', i, launch, found) for launch in found.launches]
+        else:
+            self.launches.append(('library', i))
 
     # --- memory -------------------------------------------------------------------------------------------------
 
@@ -112,6 +123,12 @@ class Program:
                 owner = self._owner(value)
                 if owner not in self.slot_of and owner not in self.output_of:
                     use(owner, at, self._nbytes(owner))
+            if launch[0] == 'product':
+                _, i, record, found = launch
+                if 'packed' in record.slots:
+                    use(('packed', i), at, found.packed)
+                if 'scratch' in record.slots:
+                    use(('scratch', at), at, _workers * found.scratch)
             if launch[0] == 'kernel' and launch[1].cached:
                 k = launch[1]
                 use(('scratch', at), at, _workers * len(k.cached) * (k.sizes[k.lane] + 64) * 8)
@@ -126,7 +143,7 @@ class Program:
         return self.linear.instructions[owner].aval.nbytes
 
     def _values_of(self, launch):
-        if launch[0] == 'library':
+        if launch[0] != 'kernel':
             return [*self.linear.instructions[launch[1]].inputs, launch[1]]
         return [launch[2].get(a.value, a.value) for a in launch[1].accesses]
 
@@ -157,6 +174,8 @@ class Program:
         for at, launch in enumerate(self.launches):
             if launch[0] == 'kernel':
                 records.append(self._record(next(address), launch, at, picks))
+            elif launch[0] == 'product':
+                records.append(self._product_record(launch, at, picks))
             else:
                 self._close(records, picks)
                 records, picks = [], []
@@ -186,6 +205,17 @@ class Program:
         self.keep.append(constants)
         self.work += total
         return record
+
+    def _product_record(self, launch, at, picks):
+        _, i, record, _ = launch
+        x, offset = self.linear.instructions[i], 8 * len(picks)
+        owners = {'packed': ('packed', i), 'scratch': ('scratch', at)}
+        owners.update(zip('abc', [self._owner(j) for j in (*x.inputs, i)]))
+        picks += [self.pool[owners[slot]] for slot in record.slots]
+        self.keep.append(record.constants)
+        self.work += record.nanoseconds
+        address = gemm.address(record.name, x.aval.dtype.name, cache=runtime.cache())
+        return threads.record(address, offset, record.constants.ctypes.data, record.extent, record.grain)
 
     def _close(self, records, picks):
         if records:

@@ -176,7 +176,7 @@ class Schedule:
             self._open(region)
         earliest = self._earliest(i, cone)
         best, best_score = None, 0
-        for number in range(max(earliest, 0), len(self.steps)):
+        for number in range(max(earliest, len(self.steps) - choices.LOOKBACK, 0), len(self.steps)):
             score = self._score(self.steps[number], number, i, cone, reduced)
             if score > best_score:
                 best, best_score = number, score

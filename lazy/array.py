@@ -518,6 +518,28 @@ for _symbol in ('eq', 'ne', 'lt', 'le', 'gt', 'ge'):
 Array.__hash__ = None
 
 
+def _in_place(operator_name):
+    """x += y and its like: the next value of the same name; of the array object itself where arrays are mutable."""
+    def method(self, other):
+        if not config.mutable_arrays:
+            return NotImplemented                                    # Python goes on with x = x + y
+        result = getattr(self, f'__{operator_name}__')(other)
+        if result is NotImplemented:
+            return result
+        if result.shape != self.shape:
+            raise ValueError(f'non-broadcastable output operand with shape {self.shape} does not match the broadcast '
+                             f'shape {result.shape}')
+        if result.dtype != self.dtype:
+            raise TypeError(f'cannot cast the result of {operator_name} from {result.dtype} to {self.dtype} in place')
+        self._node = result._node
+        return self
+    return method
+
+
+for _symbol in ('add', 'sub', 'mul', 'truediv', 'floordiv', 'mod', 'pow', 'and', 'or', 'xor', 'lshift', 'rshift', 'matmul'):
+    setattr(Array, f'__i{_symbol}__', _in_place(_symbol))
+
+
 def power(x, y):
     """x ** y; a Python integer exponent is a power by repeated products."""
     if type(y) is int and not isinstance(y, bool):

@@ -5,13 +5,14 @@ another trace a jitted function is inlined from its graph, so that everything fu
 """
 import functools
 import inspect
+import weakref
 
 import numpy as onp
 
 from . import evaluate, trees as tree
 from .array import Array, as_node, from_numpy, wrap, _new
 from .errors import UnexpectedTracerError
-from .ir import build, ops
+from .ir import build, dtypes, ops
 from .ir.graph import Graph, ancestors, computed, line_of, next_serial
 
 __all__ = ['jit']
@@ -80,6 +81,17 @@ class _Entry:
         return arrays[0] if self.single else tree.unflatten(self.treedef, arrays)
 
 
+_all = weakref.WeakSet()
+
+
+def _retrace():
+    for function in _all:
+        function.entries.clear()
+
+
+dtypes.Defaults.caches.append(_retrace)                              # traces hold default types
+
+
 class Jitted:
     """A function compiled by `jit`; calls trace it when they bring types that are new."""
 
@@ -88,6 +100,7 @@ class Jitted:
         self.fun, self.static_argnums, self.static_argnames = fun, static_argnums, static_argnames
         self.donate_argnums = donate_argnums
         self.entries = {}
+        _all.add(self)
         self.plain = not static_argnums and not static_argnames and not donate_argnums
 
     def __repr__(self):

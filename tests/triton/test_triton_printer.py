@@ -179,6 +179,7 @@ def test_every_operation_has_types_that_the_compiler_takes(dtype):
 # ---- forms of kernels ------------------------------------------------------------------------------
 
 def random(shape, dtype=np.float32, seed=0):
+    dtype = np.dtype(dtype)
     rng = np.random.default_rng(seed)
     if dtypes.is_inexact(dtype):
         return rng.standard_normal(shape).astype(dtype)
@@ -187,6 +188,7 @@ def random(shape, dtype=np.float32, seed=0):
 
 def near_one(shape, dtype):
     """Values whose sums and products are well conditioned."""
+    dtype = np.dtype(dtype)
     if not dtypes.is_inexact(dtype):
         return random(shape, dtype)
     return np.random.default_rng(0).uniform(0.99, 1.01, shape).astype(dtype)
