@@ -44,6 +44,7 @@ ROWS = 240                              # up to so many rows are one block: B is
 MIN_ROWS, MIN_COLUMNS = 48, 128         # of an item, where the product is cut for threads: packing costs less than 5 %
 DIRECT_ROWS = 24                        # up to here B is read where it lies: packing costs more than it saves
 DIRECT_BYTES = 32 << 10                 # the same for a B that fits into the first-level cache
+STACK_BYTES = 64 << 10                  # up to so much scratch memory lies on the stack
 PACK_DEPTH = 512                        # rows of a panel that are one item of packing
 AXPY_ROWS, AXPY_COLUMNS = 8, 1024       # of M at once; columns of an item
 DOT_ROWS = 64                           # rows of M that are one item
@@ -148,10 +149,12 @@ def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers):
     flops = 2 * m * n * max(k, 1) * batch[0] * batch[1]
     direct = b.first == size and (m <= DIRECT_ROWS or n * k * size <= DIRECT_BYTES)
     mode = 0 if direct else 1 if row_blocks == 1 else 2
-    launches, slots, packed = [], ('a', 'b', 'c', 'b', 'scratch'), 0
+    launches, slots, packed = [], ['a', 'b', 'c', 'b', 'scratch'], 0
+    if scratch <= STACK_BYTES:
+        slots[4], scratch = 'c', 0
     panel, packed_batch = k * tile.columns * size, (0, 0)
     if mode == 2:
-        slots = 'a', 'b', 'c', 'packed', 'scratch'
+        slots[3] = 'packed'
         panels, packs = -(-n // tile.columns), -(-k // PACK_DEPTH)
         counts = [count if stride else 1 for count, stride in zip(batch, b.batch)]
         strides = panels * panel * counts[1], panels * panel
@@ -164,7 +167,7 @@ def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers):
                  a.offset, a.first, a.second, *a.batch, b.offset, b.first, b.second, *b.batch, c.offset, c.first, *c.batch,
                  panel, *packed_batch, group_stride, edge, scratch, panel if mode == 2 else 0]
     extent = batch[0] * batch[1] * row_blocks * column_blocks
-    launches.append(_launch('gemm', slots, constants, extent, 100 + flops / FLOPS_PER_NS * (2 if size == 8 else 1)))
+    launches.append(_launch('gemm', tuple(slots), constants, extent, 100 + flops / FLOPS_PER_NS * (2 if size == 8 else 1)))
     return Plan(tuple(launches), packed, scratch)
 
 
@@ -216,15 +219,15 @@ def _word(path):
 
 # --- a dot_general as a product ---------------------------------------------------------------------------------------
 
-def from_dot_general(x, a, b, layout_a, layout_b, layout_c, workers=None):
+def from_dot_general(x, a, b, c, workers=None):
     """The plan of a dot_general; None where its axes don't make a product of matrices without a copy.
 
-    x: the instruction; a, b: avals of its operands; layouts: (offset, strides) in elements.
+    x: the instruction; a, b, c: (aval, offset, strides) of its operands and the result, in elements.
     """
     if x.aval.dtype.name not in DTYPES:
         return None
     contract_a, contract_b, batch_a, batch_b = x.params
-    (at_a, s_a), (at_b, s_b), (at_c, s_c) = layout_a, layout_b, layout_c
+    (a, at_a, s_a), (b, at_b, s_b), (_, at_c, s_c) = a, b, c
     free_a = [i for i in range(len(a.shape)) if i not in contract_a + batch_a]
     free_b = [i for i in range(len(b.shape)) if i not in contract_b + batch_b]
     n_batch = len(batch_a)
@@ -699,7 +702,9 @@ def _gemm(t):
                    'm n k rows columns depth row_blocks column_blocks count1 mode accumulate '
                    'a_offset a_row a_column a_batch0 a_batch1 b_offset b_column b_row b_batch0 b_batch1 '
                    'c_offset c_row c_batch0 c_batch1 panel packed0 packed1 group edge scratch_bytes ahead')
-    own = f.at(v['scratch'], f.mul('%worker', v['scratch_bytes']))
+    stack = f.fixed(f'[{STACK_BYTES} x i8]')
+    own = f.new(f'select i1 {f.test("eq", v["scratch_bytes"], 0)}, ptr {stack}, '
+                f'ptr {f.at(v["scratch"], f.mul("%worker", v["scratch_bytes"]))}')
     edge = f.at(own, v['edge'])
     before, direct = f.test('eq', v['mode'], 2), f.test('eq', v['mode'], 0)
     with f.loop('%lo', '%hi') as item:

@@ -43,9 +43,14 @@ class Inspector:
         steps = {id(step): number for number, step in enumerate(self.schedule.steps)}
         self.part_of = {}                                            # number of a step -> of its part
         for number, launch in enumerate(program.launches):
-            if launch[0] == 'library':
+            if launch[0] == 'product' and self.parts and program.launches[number - 1][:2] == launch[:2]:
+                self.parts[-1].launches.append(number)               # packing comes first
+                continue
+            if launch[0] != 'kernel':
                 step = self.schedule.steps[self.schedule.placed[launch[1]]]
                 part = self._library(launch[1], step)
+                if launch[0] == 'product':
+                    part.text = part.operations[0]
             elif launch[1].instructions is not self.instructions:    # combines the parts of a split reduction
                 self.parts[-1].launches.append(number)
                 self.parts[-1].kernels.append(launch[1])

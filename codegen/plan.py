@@ -11,7 +11,7 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval
-from . import choices, compiled, memory, native, native_printer, reference, regions, runtime, threads, tune
+from . import choices, compiled, gemm, memory, native, native_printer, reference, regions, runtime, threads, tune
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Step

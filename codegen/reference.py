@@ -19,9 +19,9 @@ class Program:
         for index, instruction in enumerate(linear.instructions):
             for i in instruction.inputs:
                 last[i] = index
-        self.dies = {}
+        self.dies, kept = {}, set(linear.outputs)
         for i, index in last.items():
-            if i not in linear.outputs:
+            if i not in kept:
                 self.dies.setdefault(index, []).append(i)
 
     def run(self, buffers, scalars, lines, background=False):

@@ -163,6 +163,7 @@ class Plan(plan.Program):
 
     kernel_type = GpuKernel
     supports = staticmethod(triton_printer.supports)
+    products = None                    # by the library
     simple = False
     halves = ()
 

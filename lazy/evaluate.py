@@ -208,11 +208,12 @@ def is_ready(buffer):
 
 
 def _program(found):
-    program = programs.get(found.key)
+    key = found.key, config.target
+    program = programs.get(key)
     if program is None:
         from .codegen import compile_program
         program = compile_program(found, config.target)
-        programs[found.key] = program
+        programs[key] = program
         if len(programs) > PROGRAMS_KEPT:
             programs.popitem(last=False)
     return program
@@ -319,4 +320,4 @@ def _tips():
             if child.serial in unknown or (child.op is ops.variable):
                 unknown.add(node.serial)
     return [node for node in pending if node.serial not in used and node.serial not in unknown
-            and node.op is not ops.variable]
+            and node.op is not ops.variable and type(node.aval) is not tuple]

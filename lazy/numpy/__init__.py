@@ -9,12 +9,14 @@ import math as _math
 import numpy as _numpy
 
 from ..array import Array
-from . import (creation, elementwise, fft, functional, indexing, linalg, methods, polynomial, products, reductions,
+from . import (creation, elementwise, fft, functional, grids, indexing, joining, linalg, methods, polynomial, products, reductions,
                shape as _shape, sorting, statistics, types)
 from .creation import *
 from .elementwise import *
 from .functional import *
+from .grids import *
 from .indexing import *
+from .joining import *
 from .polynomial import *
 from .products import *
 from .reductions import *

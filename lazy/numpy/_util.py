@@ -9,7 +9,7 @@ from ..ir import build, dtypes, ops
 from ..ir.graph import Node, broadcast_shapes, result_aval
 
 __all__ = ['Array', 'AxisError', 'Node', 'array_of', 'as_node', 'axes_of', 'axis_of', 'broadcast_shapes', 'build',
-           'check_integer', 'convert_operand', 'dtype_of', 'dtypes', 'inexact_array', 'literal_like', 'no_out',
+           'check_integer', 'convert_operand', 'dtype_of', 'dtypes', 'inexact_array', 'known_values', 'literal_like', 'no_out',
            'node_of', 'ops', 'promoted', 'result_aval', 'scalar_of', 'shape_of', 'static_int', 'to_numpy', 'wrap']
 
 ALL_AXES = tuple([tuple(range(n)) for n in range(65)])
@@ -91,6 +91,11 @@ def inexact_array(x):
     node = node_of(x)
     dtype = dtypes.inexact_of(node.aval.dtype)
     return wrap(build.convert(node, dtype, node.aval.weak))
+
+
+def known_values(x):
+    """The values of an Array that decide a shape."""
+    return to_numpy(x._node, 'int')
 
 
 def literal_like(node, value):

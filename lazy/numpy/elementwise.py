@@ -585,7 +585,7 @@ def unwrap(p, discont=None, axis=-1, period=2 * math.pi):
     """p with jumps of more than half a period removed by adding multiples of the period."""
     from .indexing import where
     from .reductions import cumsum
-    from .shape import concatenate, diff
+    from .joining import concatenate, diff
     p = array_of(p)
     if dtypes.kind(p.dtype) == 'c':
         raise TypeError(f'unwrap is not for complex numbers, got {p.aval}')

@@ -1,7 +1,6 @@
 """Discrete Fourier transforms along axes, by SciPy's pocketfft; the arguments are NumPy's."""
 import math
 
-import numpy as onp
 
 from . import elementwise as el
 from . import shape as _shape

@@ -5,7 +5,7 @@ import re
 import numpy as onp
 
 from . import elementwise, reductions
-from ._util import Array, array_of, axis_of, broadcast_shapes, build, dtypes, node_of, wrap
+from ._util import array_of, axis_of, broadcast_shapes, build, node_of, wrap
 
 __all__ = ['vectorize', 'apply_along_axis', 'apply_over_axes', 'frompyfunc', 'ufunc']
 
@@ -170,7 +170,8 @@ class ufunc:
 
     def accumulate(self, a, axis=0, dtype=None, out=None):
         """The elements along an axis combined up to each."""
-        from .shape import moveaxis, stack
+        from .joining import stack
+        from .shape import moveaxis
         self._binary('accumulate')
         x = array_of(a) if dtype is None else array_of(a).astype(dtype)
         front = moveaxis(x, axis, 0)
@@ -181,7 +182,8 @@ class ufunc:
 
     def reduceat(self, a, indices, axis=0, dtype=None, out=None):
         """The elements combined between known indices."""
-        from .shape import moveaxis, stack
+        from .joining import stack
+        from .shape import moveaxis
         self._binary('reduceat')
         x = array_of(a) if dtype is None else array_of(a).astype(dtype)
         front, known = moveaxis(x, axis, 0), [int(i) for i in onp.asarray(indices)]

@@ -5,7 +5,7 @@ import numpy as onp
 
 from .. import indexing as index_
 from ..array import from_numpy, to_numpy
-from ._util import (Array, array_of, as_node, axis_of, broadcast_shapes, build, convert_operand, dtypes, no_out, node_of, ops,
+from ._util import (Array, array_of, axis_of, broadcast_shapes, build, convert_operand, dtypes, no_out, node_of, ops,
                     promoted, result_aval, scalar_of, shape_of, static_int, wrap, Node)
 
 __all__ = ['where', 'select', 'clip', 'choose', 'take', 'take_along_axis', 'put_along_axis', 'compress', 'extract', 'nonzero',
@@ -149,7 +149,8 @@ def flatnonzero(a, *, size=None, fill_value=None):
 
 def argwhere(a, *, size=None, fill_value=None):
     """Indices of the elements that are not zero, as rows; forces values as `nonzero` does."""
-    from .shape import atleast_1d, stack
+    from .joining import stack
+    from .shape import atleast_1d
     x = array_of(a)
     found = nonzero(atleast_1d(x), size=size, fill_value=fill_value)
     if not x.ndim:
@@ -327,7 +328,7 @@ def choose(a, choices, out=None, mode='raise'):
 
     mode: 'raise' IndexError when the result is waited for, 'clip' or 'wrap'.
     """
-    from .shape import stack
+    from .joining import stack
     no_out(out, 'choose')
     index = array_of(a)
     if not dtypes.is_integer(index.dtype) and index.dtype != dtypes.bool_:
@@ -387,7 +388,7 @@ def fill_diagonal(a, val, wrap=False, *, inplace=True):
     values = resize(ravel(val), (count,)).astype(x.dtype)
     flat = build.reshape(x._node, (x.size,))
     flat = build.slice_update(flat, values._node, (0,), (step,)) if count else flat
-    return array_from(build.reshape(flat, x.shape))
+    return x if flat is x._node else _array(build.reshape(flat, x.shape))
 
 
-array_from = wrap
+_array = wrap                                  # where an argument is called wrap, as NumPy's

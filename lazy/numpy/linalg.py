@@ -8,9 +8,9 @@ from . import elementwise as el
 from . import products
 from . import reductions as red
 from . import shape as _shape
-from ._util import (Array, array_of, axes_of, axis_of, broadcast_shapes, build, dtypes, inexact_array, node_of, ops, promoted,
+from ._util import (Array, array_of, axes_of, axis_of, broadcast_shapes, build, dtypes, inexact_array, ops, promoted,
                     static_int, wrap)
-from .creation import eye, put_diagonal, tril, triu
+from .creation import eye
 from .indexing import where
 
 __all__ = ['norm', 'vector_norm', 'matrix_norm', 'solve', 'inv', 'cholesky', 'det', 'slogdet', 'qr', 'svd', 'svdvals', 'eig', 'eigh',

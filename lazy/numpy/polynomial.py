@@ -1,5 +1,4 @@
 """Polynomials as vectors of coefficients, the highest power first, as NumPy's poly functions."""
-import math
 
 import numpy as onp
 
@@ -7,10 +6,11 @@ from . import elementwise as el
 from . import linalg
 from . import reductions as red
 from ..array import to_numpy
-from ._util import array_of, build, dtypes, inexact_array, node_of, promoted, static_int, wrap
+from ._util import array_of, build, dtypes, inexact_array, promoted, static_int, wrap
 from .creation import diag, full, vander
 from .products import convolve, dot, outer
-from .shape import atleast_1d, concatenate, pad
+from .joining import concatenate, pad
+from .shape import atleast_1d
 
 __all__ = ['poly', 'polyadd', 'polyder', 'polydiv', 'polyfit', 'polyint', 'polymul', 'polysub', 'polyval', 'roots']
 
@@ -62,7 +62,7 @@ def polydiv(u, v, *, trim_leading_zeros=False):
         d = scale * rest[k]
         quotient.append(d)
         rest = rest.at[k:k + n + 1].add(-d * v)
-    from .shape import stack
+    from .joining import stack
     q = stack(quotient) if quotient else wrap(build.full((1,), 0, u.dtype))
     if trim_leading_zeros:
         rest = _trimmed(rest)

@@ -1,13 +1,11 @@
 """Products: dot, matmul, einsum and their relatives, all through one operation, `dot_general`."""
-import math
 from functools import lru_cache
 
-import numpy as onp
 
 from . import elementwise as el
 from . import reductions as red
-from ._util import (Array, array_of, axes_of, axis_of, broadcast_shapes, build, dtype_of, dtypes, node_of, no_out, ops,
-                    promoted, static_int, wrap)
+from ._util import (Array, array_of, axis_of, broadcast_shapes, build, dtypes, node_of, no_out, ops, promoted,
+                    static_int, wrap)
 
 __all__ = ['dot', 'matmul', 'vdot', 'vecdot', 'matvec', 'vecmat', 'inner', 'outer', 'tensordot', 'einsum', 'einsum_path',
            'kron', 'cross', 'convolve', 'correlate']
@@ -181,7 +179,8 @@ def kron(a, b):
 
 def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
     """Cross product of vectors of 2 or 3 components along an axis; of two with 2 components the third component."""
-    from .shape import moveaxis, stack
+    from .joining import stack
+    from .shape import moveaxis
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = [wrap(n) for n in promoted(a, b)]

@@ -4,8 +4,8 @@ import math
 import numpy as onp
 
 from . import elementwise as el
-from ._util import (ALL_AXES, Array, Node, array_of, axes_of, axis_of, broadcast_shapes, build, dtype_of, dtypes, inexact_array,
-                    no_out, node_of, ops, promoted, result_aval, scalar_of, wrap)
+from ._util import (Array, Node, array_of, axes_of, axis_of, broadcast_shapes, build, dtype_of, dtypes,
+                    inexact_array, no_out, node_of, ops, promoted, result_aval, scalar_of, wrap)
 from ..ir.graph import aval
 
 __all__ = ['sum', 'prod', 'max', 'min', 'amax', 'amin', 'all', 'any', 'mean', 'average', 'var', 'std', 'ptp',
@@ -380,7 +380,8 @@ def average(a, axis=None, weights=None, returned=False, keepdims=False):
 
 def trapezoid(y, x=None, dx=1.0, axis=-1):
     """Integral along an axis by the trapezoidal rule."""
-    from .shape import diff, moveaxis
+    from .joining import diff
+    from .shape import moveaxis
     if x is None:
         y = inexact_array(y)
         steps = dx if not isinstance(dx, Array) else dx
@@ -538,7 +539,7 @@ def cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False):
 
 
 def _cumulative(op, reduction, identity, x, axis, dtype, include_initial, name):
-    from .shape import concatenate
+    from .joining import concatenate
     x = array_of(x)
     if x.ndim == 0:
         raise ValueError(f'{name} needs an array of at least one dimension')

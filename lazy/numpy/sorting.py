@@ -6,11 +6,12 @@ import numpy as onp
 
 from . import elementwise as el
 from . import reductions as red
-from ..array import from_numpy, to_numpy
-from ._util import (Array, array_of, axes_of, axis_of, broadcast_shapes, build, dtypes, inexact_array, no_out, node_of, ops,
-                    promoted, scalar_of, static_int, wrap)
+from ..array import to_numpy
+from ._util import (Array, array_of, axes_of, axis_of, build, dtypes, inexact_array, no_out, node_of, ops, promoted,
+                    scalar_of, static_int, wrap)
 from .indexing import flat_nonzero, from_array, take, take_along_axis, where
-from .shape import concatenate, moveaxis, ravel
+from .joining import concatenate
+from .shape import moveaxis, ravel
 
 __all__ = ['sort', 'argsort', 'lexsort', 'sort_complex', 'partition', 'argpartition', 'searchsorted', 'digitize', 'median',
            'quantile', 'percentile', 'nanmedian', 'nanquantile', 'nanpercentile', 'unique', 'unique_all', 'unique_counts',
@@ -229,7 +230,7 @@ def _sorted_quantile(ordered, q, n, method, skip_nan):
         flat = [where(nan, math.nan, v) for v in flat]
         if not onp.ndim(q):
             return flat[0]
-        from .shape import stack
+        from .joining import stack
         return wrap(build.reshape(stack(flat)._node, onp.shape(q) + ordered.shape[:-1])) if flat else \
             wrap(build.full(onp.shape(q) + ordered.shape[:-1], 0, ordered.dtype))
     q = inexact_array(q).astype(ordered.dtype)

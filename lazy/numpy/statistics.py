@@ -7,11 +7,12 @@ import numpy as onp
 from . import elementwise as el
 from . import reductions as red
 from ..array import to_numpy
-from ._util import (Array, array_of, axes_of, axis_of, build, dtypes, inexact_array, node_of, ops, promoted, static_int, wrap)
+from ._util import Array, array_of, axis_of, build, dtypes, inexact_array, node_of, promoted, static_int, wrap
 from .creation import asarray, linspace
 from .indexing import take, where
 from .products import matmul
-from .shape import concatenate, moveaxis, ravel
+from .joining import concatenate
+from .shape import moveaxis, ravel
 from .sorting import searchsorted
 
 __all__ = ['bincount', 'histogram', 'histogram_bin_edges', 'histogram2d', 'histogramdd', 'cov', 'corrcoef', 'interp',
@@ -103,7 +104,7 @@ def _count(index, weights, length):
 
 def histogramdd(sample, bins=10, range=None, weights=None, density=None):
     """(counts, list of edges) of points in several dimensions: an array of rows, or a list of coordinates."""
-    from .shape import stack
+    from .joining import stack
     x = stack([inexact_array(s) for s in sample], 1) if isinstance(sample, (tuple, list)) else inexact_array(sample)
     if x.ndim == 1:
         x = wrap(build.reshape(x._node, (x.size, 1)))
@@ -289,7 +290,7 @@ def _bit_weights(bitorder):
 
 def packbits(a, axis=None, bitorder='big'):
     """Truth values packed in bytes along an axis, the last byte filled up with zeros."""
-    from .shape import pad
+    from .joining import pad
     weights = _bit_weights(bitorder)
     x = array_of(a)
     if dtypes.is_inexact(x.dtype):
@@ -305,7 +306,7 @@ def packbits(a, axis=None, bitorder='big'):
 
 def unpackbits(a, axis=None, count=None, bitorder='big'):
     """The bits of bytes along an axis; `count` of them, missing ones being zero."""
-    from .shape import pad
+    from .joining import pad
     weights = _bit_weights(bitorder)
     x = array_of(a)
     if x.dtype != dtypes.uint8:

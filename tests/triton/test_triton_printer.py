@@ -65,7 +65,7 @@ def tolerance(dtype, ulps=4):
     return ulps * float(ml_dtypes.finfo(dtype).eps) if dtypes.is_inexact(dtype) else 0
 
 
-def close(result, expected, ulps=4, what=''):
+def close(result, expected, ulps=4, what='', absolute=0.0):
     assert result.dtype == expected.dtype and result.shape == expected.shape, what
     if not dtypes.is_inexact(result.dtype):
         wrong = result != expected
@@ -73,7 +73,7 @@ def close(result, expected, ulps=4, what=''):
         tiny = float(ml_dtypes.finfo(result.dtype).smallest_subnormal)
         with np.errstate(all='ignore'):
             a, b = result.astype(np.float64), expected.astype(np.float64)
-            near = np.abs(a - b) <= tolerance(result.dtype, ulps) * np.abs(b) + ulps * tiny
+            near = np.abs(a - b) <= tolerance(result.dtype, ulps) * np.abs(b) + max(ulps * tiny, absolute)
         wrong = ~((a == b) | near | (np.isnan(a) & np.isnan(b)))
     assert not wrong.any(), (what, np.argwhere(wrong)[:3], result[wrong][:5], expected[wrong][:5])
 
@@ -275,7 +275,7 @@ def test_layer_norm_is_one_kernel(shape):
     y = layer_norm(b, b.array(random(shape)), b.array(random(shape[1:], seed=1)), b.array(random(shape[1:], seed=2)))
     assert len(b.program(y).steps) == 1
     for result, wanted in zip(*b.run(y)):
-        close(result, wanted, 200)
+        close(result, wanted, 16, absolute=1e-5)
 
 
 @pytest.mark.parametrize('shape, permutation', [((40, 70), (1, 0)), ((3, 40, 70), (0, 2, 1)), ((40, 3, 70), (2, 1, 0)),
@@ -297,7 +297,7 @@ def test_broadcast_slices_and_reversal(shape):
     first = b(ops.broadcast, b.array(random(shape[:1], seed=2)), shape=shape, axes=(0,))
     y = b(ops.mul, b(ops.add, x, row), first)
     turned = b(ops.rev, b(ops.exp, x), axes=(0, len(shape) - 1))
-    part = b(ops.slice, y, start=(1,) + (0,) * (len(shape) - 1), stop=shape, step=(1,) * (len(shape) - 1) + (2,))
+    part = b(ops.slice_, y, start=(1,) + (0,) * (len(shape) - 1), stop=shape, step=(1,) * (len(shape) - 1) + (2,))
     outputs = [y, b(ops.add, turned, row), b(ops.neg, part)]
     for result, wanted in zip(*b.run(*outputs)):
         close(result, wanted)
@@ -378,7 +378,8 @@ def test_arrays_put_together():
 
 def keys_of(shape, build):
     b = Builder()
-    return [(s.printed.source, s.printed.constexprs, s.types, s.divisible) for s in b.program(build(b, shape)).steps]
+    return [(s.printed.source, s.printed.constexprs, s.types, s.divisible) 
+            for s in triton_plan.Plan(b.linear([build(b, shape)])).steps]
 
 
 def test_sizes_are_no_part_of_a_kernel():
@@ -470,8 +471,7 @@ def test_machine_code_moves_16_bytes_and_spills_nothing(build, dtype):
     kernel = compiled(launch)
     assert spills(kernel) == 0
     assert widest(kernel, 'load') == 16
-    one_result = {long_rows, everything}
-    assert build in one_result or widest(kernel, 'store') >= (16 if build is not columns else 8)
+    assert build in (long_rows, columns, everything) or widest(kernel, 'store') == 16
 
 
 def test_gathers_ramps_and_64_bit_indices_compile():
