@@ -71,9 +71,10 @@ GPU_ROW_BLOCK, GPU_ELEMENTS_PER_THREAD, GPU_MAX_WARPS = 2048, 8, 16
 # Columns: lanes of a block (a 128-byte line or two), elements of a block, longest column held as a whole.
 GPU_COLUMN_LANES, GPU_COLUMN_BLOCK, GPU_COLUMN_RESIDENT = 64, 2048, 64
 
-# A reduction is split where it has fewer programs than fill the machine, each with much to do. Parts are added for
-# about GPU_PROGRAMS programs; their number depends on sizes only, so that results repeat.
-GPU_PROGRAMS, GPU_SPLIT_WORK, GPU_MAX_PARTS = 512, 16384, 512
+# A reduction is split where it has fewer programs than fill the machine, each with so many elements that a second
+# launch (2 us) costs less than waiting for it. Parts are added for about GPU_PROGRAMS programs; their number depends
+# on sizes only, so that results repeat.
+GPU_PROGRAMS, GPU_SPLIT_WORK, GPU_MAX_PARTS = 512, 65536, 512
 
 # Bytes after an array that may be read and overwritten: up to 15 elements of 8 bytes, when a size is rounded up to
 # 16 elements so that accesses stay 16 bytes wide.

@@ -20,6 +20,7 @@ Kernels, with the slots that they take:
 A result does not depend on the number of threads: each element of C is added up by one of them, in order of k.
 """
 import contextlib
+import copy
 import functools
 import os
 from typing import NamedTuple
@@ -91,8 +92,8 @@ def plan(m, n, k, dtype, a, b, c, batch=(), accumulate=False, workers=None):
     if n > 1 and c.second != size:
         if m > 1 and c.first != size:
             return None
-        m, n, a, b, c = n, m, b, a, c.swapped()          # the transposed product
-    return _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers)
+        return _matmul(n, m, k, dtype, b, a, c.swapped(), batch, accumulate, workers, 'ba')       # the transposed product
+    return _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers, 'ab')
 
 
 class _Strides:
@@ -104,11 +105,8 @@ class _Strides:
         self.batch = (0,) * (2 - len(batch)) + tuple(batch)
 
     def swapped(self):
-        return self._with(self.second, self.first)
-
-    def _with(self, first, second):
-        other = _Strides((0, 0, 0), 1)
-        other.offset, other.batch, other.first, other.second = self.offset, self.batch, first, second
+        other = copy.copy(self)
+        other.first, other.second = self.second, self.first
         return other
 
 
@@ -136,7 +134,7 @@ def _matvec(m, n, k, size, a, b, c, batch):
     return Plan((_launch(name, names, constants, batch[0] * batch[1] * blocks, nanoseconds),), 0, 0)
 
 
-def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers):
+def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers, names):
     machine = llvm.host()
     size = DTYPES[dtype][1]
     tile = Tile(dtype, machine)
@@ -149,7 +147,7 @@ def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers):
     flops = 2 * m * n * max(k, 1) * batch[0] * batch[1]
     direct = b.first == size and (m <= DIRECT_ROWS or n * k * size <= DIRECT_BYTES)
     mode = 0 if direct else 1 if row_blocks == 1 else 2
-    launches, slots, packed = [], ['a', 'b', 'c', 'b', 'scratch'], 0
+    launches, slots, packed = [], [*names, 'c', 'c', 'scratch'], 0
     if scratch <= STACK_BYTES:
         slots[4], scratch = 'c', 0
     panel, packed_batch = k * tile.columns * size, (0, 0)
@@ -160,7 +158,7 @@ def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers):
         strides = panels * panel * counts[1], panels * panel
         packed_batch = [stride if own else 0 for stride, own in zip(strides, b.batch)]
         packed = counts[0] * strides[0]
-        launches.append(_launch('gemm_pack', ('b', 'packed'),
+        launches.append(_launch('gemm_pack', (names[1], 'packed'),
                                 [n, k, b.offset, b.first, b.second, *b.batch, counts[1], panels, packs, PACK_DEPTH,
                                  panel, *strides], counts[0] * counts[1] * panels * packs, packed / BYTES_PER_NS))
     constants = [m, n, k, rows, columns, depth, row_blocks, column_blocks, batch[1], mode, int(accumulate),
@@ -538,7 +536,7 @@ def _store_part(t):
         value = f.variable(kind, value)
         f.branch(f.test('ne', '%add', 0), lambda: f.set(value, f.new(f'fadd {kind} {f.get(value)}, {load()}')))
         store(f.get(value))
-    with f.loop(0, f.min('%rows', t.rows)) as r:
+    with f.loop(0, '%rows') as r:
         source, target = f.at('%tile', f.mul(r, t.columns * t.size)), f.at('%c', f.mul(r, '%row'))
         with f.loop(0, '%columns', lanes) as j:
             offset = f.mul(j, t.size)
@@ -568,7 +566,8 @@ def _panel_times_block(t):
 
         def beside():
             micro(tile, t.columns * t.size, 0, '%b')
-            f.line(f'call void @store_part(ptr {tile}, ptr {f.get(c)}, i64 %row, i64 {f.get(left)}, i64 %columns, i64 %add)')
+            rows = f.min(f.get(left), GROUP * groups)
+            f.line(f'call void @store_part(ptr {tile}, ptr {f.get(c)}, i64 %row, i64 {rows}, i64 %columns, i64 %add)')
         with f.loop(0, turns) as turn:
             lines = f.mul(f.mul(turn, '%depth'), LINE)
             ahead = f.new(f'select i1 {f.test("slt", turn, -(-t.columns * t.size // LINE))}, ptr {f.at("%next", lines)}, ptr %b')

@@ -209,8 +209,9 @@ class Kernel:
         """The axis that most accesses walk element by element goes last: it becomes the lane axis."""
         n = len(self.sizes)
         score = [sum([a.strides[axis] == 1 for a in self.accesses]) if self.sizes[axis] > 1 else -1 for axis in range(n)]
-        if not n or score[-1] == max(score):
-            return
+        places = any(e.kind == 'reduce' and e.op in (ops.argmax, ops.argmin) for e in self.entries)
+        if not n or score[-1] == max(score) or places and len(self.reduced) > 1:
+            return                                                   # places are counted in the order of the axes
         best = max(range(n), key=lambda axis: (score[axis], axis))
         order = [axis for axis in range(n) if axis != best] + [best]
         place = {axis: i for i, axis in enumerate(order)}
@@ -252,8 +253,6 @@ class Kernel:
 
     def _merges(self, a, b):
         if (a in self.reduced) != (b in self.reduced):
-            return False
-        if a in self.reduced and any(e.kind == 'reduce' and e.op in (ops.argmax, ops.argmin) for e in self.entries):
             return False
         between = range(a + 1, b)
         if any(self.sizes[k] != 1 for k in between):

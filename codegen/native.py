@@ -58,7 +58,9 @@ def legalise(linear, supports=supports):
         place.append(len(new) - 1)
         if reuse is not None:
             in_place[place[i]] = reuse
-    result = Linear(new, [place[i] for i in linear.outputs], [place[i] for i in linear.free])
+    results = [copied(i, linear.instructions[i]) if linear.instructions[i].op is ops.literal else place[i]
+               for i in linear.outputs]
+    result = Linear(new, results, [place[i] for i in linear.free])
     result.sources, result.in_place = sources, in_place
     return result
 

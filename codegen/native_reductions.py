@@ -46,13 +46,8 @@ class Reductions(Memory):
     def _accumulate_arg(self, x, value, best, place, index, lane, mask):
         """Keep the first extreme and where it was; a NaN is more extreme than everything."""
         w, name, block = self.width, x.operand_dtype.name, self.block()
-        axis = next(iter(self.k.reduced))
         at_name = x.dtype.name
-        if axis == self.k.lane:
-            numbers = self.new(f'add <{w} x i64> {self._splat64(lane)}, {self._iota()}')
-        else:
-            numbers = self._splat64(index[axis])
-        numbers = llvm_math.convert(block.b, numbers, 'int64', at_name)
+        places = llvm_math.convert(block.b, self._place(index, lane), 'int64', at_name)
         better = llvm_math.emit(block.b, 'gt' if x.op is ops.argmax else 'lt', name, [value, best])
         unset = llvm_math.emit(block.b, 'lt', at_name, [place, llvm_math.constant(at_name, w, 0)])
         block.flush()
@@ -67,7 +62,17 @@ class Reductions(Memory):
             better = self.new(f'and <{w} x i1> {better}, {mask}')
         kind, at = llvm_math.llvm_type(name, w), llvm_math.llvm_type(at_name, w)
         return [self.new(f'select <{w} x i1> {better}, {kind} {value}, {kind} {best}'),
-                self.new(f'select <{w} x i1> {better}, {at} {numbers}, {at} {place}')]
+                self.new(f'select <{w} x i1> {better}, {at} {places}, {at} {place}')]
+
+    def _place(self, index, lane):
+        """Row-major numbers along the reduced axes, for every lane."""
+        k, w, total = self.k, self.width, None
+        for axis in sorted(k.reduced):
+            if total is not None:
+                total = self.new(f'mul <{w} x i64> {total}, {self._splat64(self.sizes[axis])}')
+            along = self._lane_numbers(lane, '1') if axis == k.lane else self._splat64(index[axis])
+            total = along if total is None else self.new(f'add <{w} x i64> {total}, {along}')
+        return total
 
     def _finished(self, x, vectors):
         """A column's result from what was carried."""

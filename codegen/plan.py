@@ -144,7 +144,8 @@ class Program:
 
     def _values_of(self, launch):
         if launch[0] != 'kernel':
-            return [*self.linear.instructions[launch[1]].inputs, launch[1]]
+            instructions = self.linear.instructions
+            return [j for j in (*instructions[launch[1]].inputs, launch[1]) if instructions[j].op is not ops.literal]
         return [launch[2].get(a.value, a.value) for a in launch[1].accesses]
 
     # --- launches -------------------------------------------------------------------------------------------------

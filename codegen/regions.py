@@ -10,7 +10,7 @@ from ..ir import ops
 from ..ir.graph import where
 from . import choices
 from .program import fused
-from .schedule import ASSEMBLED, Schedule, _Store, reduced_axes
+from .schedule import Schedule, _Store, reduced_axes
 
 
 class Refusal:
@@ -102,7 +102,9 @@ def step_of_its_own(schedule, i):
         return f'{name} runs in a library'
     if x.op is ops.scatter:
         return 'scatter writes where the data say, which is a step of its own'
-    if x.op in ASSEMBLED:
+    if i in schedule.extra_roots:
+        return f'a {name} goes to rows that do not divide those before it ({schedule.extra_roots[i]})'
+    if schedule.is_assembled(i):
         return f'{name} has parts that are computed in loops of their own'
     if schedule.library[i]:
         kinds = ', '.join(dict.fromkeys([schedule.instructions[j].aval.dtype.name for j in x.inputs]
@@ -130,7 +132,7 @@ def why_not(schedule, number, i):
             return _needs_later(schedule, dep)
         if where == ('gather',) and schedule.placed[dep] == number:
             return f'a gather reads the result of {name_of(y)} where its indices say, so that all of it comes first'
-    if schedule._where_in(step, i, cone, reduced) is None:
+    if schedule._where_in(step, i, cone) is None:
         return _loops(schedule, step, x, shape, reduced, cone)
     for dep, where in cone.reads:
         if schedule.placed[dep] == number and not schedule._aligned(step, dep, where, cone):

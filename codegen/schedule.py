@@ -98,7 +98,7 @@ class Schedule:
                         for i, x in enumerate(self.instructions)]
 
         def root(i, reason):
-            if self.instructions[i].op is not ops.literal or reason in ('output', 'operand of a library'):
+            if self.instructions[i].op is not ops.literal:
                 roots.add(i)
                 why.setdefault(i, reason)
         for i in self.linear.outputs:
@@ -168,28 +168,26 @@ class Schedule:
 
     def _place_in_kernel(self, i, x):
         source = x.inputs[0] if x.op.reduction else i
-        sizes = self.instructions[source].aval.shape
-        reduced = frozenset(reduced_axes(x)) if x.op.reduction else frozenset()
-        cone = self.cone(i, sizes)
+        cone = self.cone(i, self.instructions[source].aval.shape)
         region = self.region[i]
         if region is not None and region not in self.homes:
             self._open(region)
         earliest = self._earliest(i, cone)
         best, best_score = None, 0
         for number in range(max(earliest, len(self.steps) - choices.LOOKBACK, 0), len(self.steps)):
-            score = self._score(self.steps[number], number, i, cone, reduced)
+            score = self._score(self.steps[number], number, i, cone)
             if score > best_score:
                 best, best_score = number, score
         if best is None:
-            step = Step('kernel', cone.sizes, reduced)
+            step = Step('kernel', cone.sizes, cone.reduced)
             step.region = region
             self._append(step, i)
             self._join(step, i, cone, cone.where_out(x))
         else:
             step = self.steps[best]
             self.placed[i] = best
-            where = self._where_in(step, i, cone, reduced)
-            step.reduced = step.reduced or reduced
+            where = self._where_in(step, i, cone)
+            step.reduced = step.reduced or cone.reduced
             self._join(step, i, cone, where)
 
     def _open(self, region):
@@ -199,10 +197,9 @@ class Schedule:
             x = self.instructions[i]
             if self.region[i] is region and not self.library[i] and not self.is_assembled(i):
                 cone = self.cone(i, self.instructions[x.inputs[0]].aval.shape if x.op.reduction else x.aval.shape)
-                reduced = frozenset(reduced_axes(x)) if x.op.reduction else frozenset()
                 size = math.prod(cone.sizes)
-                if (bool(reduced), size) > key:
-                    best, key = Step('kernel', cone.sizes, reduced), (bool(reduced), size)
+                if (bool(cone.reduced), size) > key:
+                    best, key = Step('kernel', cone.sizes, cone.reduced), (bool(cone.reduced), size)
         best.region = region
         self.steps.append(best)
         self.homes[region] = len(self.steps) - 1
@@ -237,12 +234,12 @@ class Schedule:
         """Whether a value must be complete before it is used."""
         return self.instructions[i].op is ops.fusion_barrier
 
-    def _score(self, step, number, i, cone, reduced):
+    def _score(self, step, number, i, cone):
         """Bytes saved by putting root i in a step; 0 where it can't be there. A region's own roots save one more."""
         region = self.region[i]
-        if step.kind != 'kernel' or not self._welcome(step, region, cone, reduced):
+        if step.kind != 'kernel' or not self._welcome(step, region, cone):
             return 0
-        if self._where_in(step, i, cone, reduced) is None:
+        if self._where_in(step, i, cone) is None:
             return 0
         saved = int(region is not None)
         for dep, where in cone.reads:
@@ -259,24 +256,21 @@ class Schedule:
                 return 0
         return saved
 
-    def _welcome(self, step, region, cone, reduced):
+    def _welcome(self, step, region, cone):
         """Whether a root may join as far as regions and limits are concerned."""
         if region is not None:
             return step.region is region
         return step.entries + cone.entries <= choices.KERNEL_ENTRIES and not (
-            step.region is not None and reduced and not step.reduced)
+            step.region is not None and cone.reduced and not step.reduced)
 
-    def _where_in(self, step, i, cone, reduced):
+    def _where_in(self, step, i, cone):
         """Index map of root i's store in a step's axes, None where it has no place there."""
         x = self.instructions[i]
         if cone.sizes == step.sizes:
-            if reduced:
-                if step.reduced and step.reduced != reduced:
-                    return None
-            elif step.reduced is None:
+            if cone.reduced and step.reduced and step.reduced != cone.reduced:
                 return None
             return cone.where_out(x)
-        if not reduced and step.reduced:
+        if not cone.reduced and step.reduced:
             rows = [axis for axis in range(len(step.sizes)) if axis not in step.reduced and step.sizes[axis] != 1]
             big = [n for n in x.aval.shape if n != 1]
             if big == [step.sizes[axis] for axis in rows] and tuple(cone.sizes) == x.aval.shape:
@@ -302,7 +296,6 @@ class Schedule:
         """Roots that somebody outside of their step needs."""
         stored = set(self.linear.outputs)
         for i in self.roots:
-            x = self.instructions[i]
             for user in self.users[i]:
                 if self._used_elsewhere(i, user):
                     stored.add(i)
@@ -348,7 +341,7 @@ class Schedule:
     def _walk(self, i, x, shape, factors, sizes):
         index._Extents.sizes = sizes
         start = merged_map(factors, len(sizes))
-        cone = Cone(sizes, start)
+        cone = Cone(sizes, start, reduced_factors(x, factors))
         stack = [(x.inputs[0], start)] if x.op.reduction else self._operand_maps(i, start)
         seen = set()
         while stack:
@@ -378,10 +371,11 @@ class _Store(Exception):
 
 
 class Cone:
-    """reads: (root, index map); entries: number of values; sizes: iteration axes; start: the map of the shape."""
+    """reads: (root, index map); entries: number of values; sizes: iteration axes, of which `reduced` are reduced;
+    start: the map of the shape."""
 
-    def __init__(self, sizes, start):
-        self.sizes, self.start, self.reads, self.entries = tuple(sizes), start, [], 0
+    def __init__(self, sizes, start, reduced):
+        self.sizes, self.start, self.reduced, self.reads, self.entries = tuple(sizes), start, reduced, [], 0
 
     def where_out(self, x):
         """The map of the root's own store."""
@@ -393,6 +387,16 @@ class Cone:
 
 def reduced_axes(x):
     return (x.params[0],) if x.op in (ops.argmax, ops.argmin) else x.params[0]
+
+
+def reduced_factors(x, factors):
+    """The iteration axes that a reduction reduces, where its axes are cut into `factors`."""
+    axes, found, at = reduced_axes(x) if x.op.reduction else (), [], 0
+    for axis, group in enumerate(factors):
+        if axis in axes:
+            found += range(at, at + len(group))
+        at += len(group)
+    return frozenset(found)
 
 
 def merged_map(factors, n):

@@ -35,7 +35,8 @@ class GpuKernel(Kernel):
         tile = choose_tile(self)
         programs = max(1, number_of_programs(self, tile))
         blocks = self.sizes[self.split_axis] // (tile.lanes if self.split_axis == self.lane else tile.rows)
-        self.parts = min(choices.GPU_MAX_PARTS, power_of_two(choices.GPU_PROGRAMS // programs), max(1, blocks // 2))
+        wanted = min(choices.GPU_MAX_PARTS, choices.GPU_PROGRAMS // programs, blocks // 2)
+        self.parts = 1 << max(0, wanted.bit_length() - 1)             # few numbers, so that few kernels combine them
         lanes = tile.lanes if self.form == 'column' else tile.rows
         return work * lanes >= choices.GPU_SPLIT_WORK and self.parts >= 4
 
@@ -53,10 +54,11 @@ def choose_tile(k):
 
 
 def _asked(k, tile):
-    """What `fuse` was told about the kernel: warps, and for maps along one axis the block."""
+    """What `fuse` was told about the kernel: warps, stages, and for maps along one axis the block."""
     region, found = k.step.region, {}
-    if region is not None and region.option('num_warps'):
-        found['num_warps'] = region.option('num_warps')
+    for name in ('num_warps', 'num_stages'):
+        if region is not None and region.option(name):
+            found[name] = region.option(name)
     if region is not None and region.option('block') and k.form == 'map' and tile.row_axis is None and not tile.resident:
         found['lanes'] = region.option('block')
     return found

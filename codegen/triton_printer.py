@@ -45,6 +45,7 @@ class Tile:
     resident      the innermost reduced axis (of a map: the lane axis) lies in one tile
     wide          64-bit index arithmetic
     padded        memory may be touched up to the next multiple of 16 elements after the lane axis's end
+    num_stages    blocks of a loop that are being loaded at once, where that was asked for
     """
     lanes: int
     rows: int = 1
@@ -53,6 +54,7 @@ class Tile:
     wide: bool = False
     padded: bool = False
     num_warps: int = 4
+    num_stages: int = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -382,7 +384,10 @@ class _Printer:
             self._set_inner('')
         else:
             step = 'ROWS' if self.column else 'LANES'
-            self.line(f'for block in {self._range(inner, ", " + step)}:')
+            blocks = self._range(inner, ', ' + step)
+            if self.tile.num_stages is not None:
+                blocks = f'tl.{blocks[:-1]}, num_stages={self.tile.num_stages})'
+            self.line(f'for block in {blocks}:')
             self.depth += 1
             self._set_inner('block + ')
         values = dict(self.values)
@@ -634,9 +639,8 @@ class _Printer:
         x = self.k.entries[r]
         value = self._masked(r, self.values)
         if self._is_arg(r):
-            shape = '' if self.flat else ', [ROWS, LANES]'
-            place = self.index[self.inner_axis()]
-            places = place if self.flat else f'tl.broadcast_to({place}{shape})'
+            place = self._place()
+            places = place if self.flat else f'tl.broadcast_to({place}, {self._shape})'
             self.values[r] = self._reduced_arg(x, value, places)
         else:
             self.values[r] = self._reduced(x, value)
@@ -668,12 +672,21 @@ class _Printer:
         stem = 'total' if x.op.reduction == 'add' else 'so_far'
         return self.let(stem, f'tl.full({self._shape}, {self._neutral(x)}, {kind})')
 
+    def _place(self):
+        """Text of the row-major number along the reduced axes."""
+        first, *others = sorted(self.k.reduced)
+        text = self.index[first]
+        for axis in others:
+            text = f'({text}) * {self.size(axis)} + {self.index[axis]}' if ' ' in text else \
+                f'{text} * {self.size(axis)} + {self.index[axis]}'
+        return text
+
     def _accumulate(self, r, carried, values):
         x = self.k.entries[r]
         value = self._masked(r, values)
         if self._is_arg(r):
             best, place = carried
-            self.line(f'{best}, {place} = lz_{x.op.name}({best}, {place}, {value}, {self.index[self.inner_axis()]})')
+            self.line(f'{best}, {place} = lz_{x.op.name}({best}, {place}, {value}, {self._place()})')
         elif x.op.reduction == 'add':
             self.line(f'{carried} += {value}')
         else:

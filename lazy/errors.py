@@ -61,6 +61,6 @@ def no_value(node, asked, variable):
     """The error for a value that was asked for inside of a trace: says where, why, and what to use."""
     kind, what, advice = _ASKED[asked]
     made = where(node)
-    return kind(f'{user_line()}: {what} of an array of {node.aval} was asked for, but inside of jit, vmap or '
+    return kind(f'{user_line()}: {what} of an array of {node.aval} was asked for, but inside of jit, vmap, fuse or '
                 f'eval_shape it depends on an argument that has no value'
                 f'{f" (the array was made at {made})" if made else ""}. {advice}')

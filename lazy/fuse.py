@@ -31,9 +31,10 @@ def fuse(*arguments, block=None, num_warps=None, num_stages=None, tune=False, st
     strict: raise `lazy.errors.FusionError` when the result is computed and it can't be one kernel; the message has the
     reasons and the lines. With strict=False, and for derivatives and batched forms of a fused function, it is split,
     and a FusionWarning says so once.
-    block: elements of the last axis that are one piece of work; a power of two. num_warps, num_stages: of the kernel
-    on a GPU (no effect on a CPU). tune: try several blocks on the first run, and keep the best one on disk; block,
-    if given, is one of them.
+    block: elements of the last axis that are one piece of work of an elementwise kernel, a power of two (kernels with
+    reductions are shared out by rows and columns). num_warps: of the kernel on a GPU; num_stages: how many blocks a
+    loop of a GPU's kernel loads ahead; neither has an effect on a CPU. tune: on a CPU, try several blocks (the given
+    one among them) before the first run and keep the best one on disk.
 
     >>> import lazy, lazy.numpy as np
     >>> @lazy.fuse

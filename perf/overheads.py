@@ -221,12 +221,7 @@ def update_element(L, quick):
         for i in range(steps):
             x = L.put(x, i, 1.0)
         L.wait(x)
-    return per_call_us(call, steps, quick) if L.__class__.__name__ == 'Lazy' else _few(call, steps)
-
-
-def _few(call, count):
-    """Few repeats: each update copies the array."""
-    return processes.median_ms(call, 0, 3, 3, 1) / count * 1e3
+    return processes.median_ms(call, 0.5, 3, 20, 1) / steps * 1e3
 
 
 # --- jit ---------------------------------------------------------------------------------------------------------

@@ -365,6 +365,8 @@ def test_options_reach_kernels():
     x = array(100_000)
     text = lazy.explain(lazy.fuse(lambda x: np.exp(x), block=2048, num_warps=2), x).source('triton')
     assert 'LANES=2048' in text and 'num_warps=2' in text
+    f = lazy.fuse(lambda x: np.exp(x).sum(-1), num_stages=3)
+    assert 'num_stages=3' in lazy.explain(f, lazy.ShapeDtypeStruct((4, 100_000), 'float32')).source('triton')
 
 
 def test_tuning(tmp_path, monkeypatch):

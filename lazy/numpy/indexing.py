@@ -205,8 +205,8 @@ def ravel_multi_index(multi_index, dims, mode='raise', order='C', *, dtype=None)
 def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indices_are_sorted=False, fill_value=None):
     """Elements at indices along an axis (of the flattened array by default).
 
-    mode: None or 'raise' IndexError when the result is waited for; 'clip' the nearest; 'wrap' around; 'fill' fill_value,
-    by default NaN or an extreme integer.
+    mode: None or 'raise' IndexError when the result is waited for; 'clip' the nearest, which is 0 for negative ones;
+    'wrap' around; 'fill' fill_value, by default NaN or an extreme integer.
 
     >>> import lazy.numpy as np
     >>> np.take(np.array([10, 20, 30]), np.array([2, 0])).tolist()
@@ -226,7 +226,9 @@ def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indic
     if isinstance(indices, (int, onp.integer)) and -n <= indices < n:
         i = int(indices) % n
         return wrap(build.squeeze(build.slice_axis(node, axis, i, i + 1), (axis,)))
-    found = index_.gather_axes(node, [axis], [index._node], index_.index_mode(mode))
+    mode = index_.index_mode(mode)
+    found = build.gather(node, [index._node], [axis], mode) if mode == 'clip' else \
+        index_.gather_axes(node, [axis], [index._node], mode)
     rank, rest = index.ndim, node.aval.ndim - 1
     order = [*range(rank, rank + axis), *range(rank), *range(rank + axis, rank + rest)]
     return wrap(build.transpose(found, order))

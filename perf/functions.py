@@ -1,0 +1,161 @@
+"""The elementwise functions that the accuracy and bandwidth tables go through: adding one is one line.
+
+`path` is the public function below `lazy`. `exact` is the reference: it computes in a wider type than its arguments
+(float64 for float32, long double for float64). Where extended precision has no such function, `mp` computes it for
+float64 with mpmath, and `exact` (SciPy in float64) serves the narrower types. `near` are critical points: arguments
+close to them are tested densely. `low, high`: arguments of the bandwidth table. `scale`: what an error is measured
+by, beside the result, where terms cancel.
+"""
+import dataclasses
+import math
+
+import numpy as np
+
+
+@dataclasses.dataclass
+class Function:
+    """One elementwise function; kind 'basic' is one operation, 'composed' a formula of several."""
+    path: str
+    exact: object
+    arity: int = 1
+    near: tuple = ()
+    mp: object = None
+    low: float = 0.1
+    high: float = 0.9
+    kind: str = 'basic'
+    scale: object = None
+    ranges: tuple = ()
+
+    @property
+    def name(self):
+        return self.path.split('.', 1)[1] if self.path.startswith('numpy.') else self.path
+
+
+def one(path, exact, near=(), mp=None, **more):
+    return Function(path, exact, 1, near, mp, **more)
+
+
+def two(path, exact, near=(), **more):
+    return Function(path, exact, 2, near, **more)
+
+
+def composed(path, exact, near=(), mp=None, **more):
+    return Function(path, exact, 1, near, mp, kind='composed', **more)
+
+
+def scipy(name):
+    """A function of SciPy in float64, whatever the type of the arguments."""
+    def call(*xs):
+        import scipy.special
+        return getattr(scipy.special, name)(*[x.astype(np.float64) for x in xs])
+    return call
+
+
+def mp(function):
+    """A function of (mpmath, its number) -> number."""
+    return function
+
+
+def sigmoid(x):
+    e = np.exp(-abs(x))
+    return np.where(x < 0, e, 1) / (1 + e)
+
+
+def softplus(x):
+    return np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))
+
+
+def log_gamma(m, x):
+    return m.loggamma(x) if x > 0 else m.log(abs(m.pi / m.sinpi(x))) - m.loggamma(1 - x)
+
+
+def logit(x):
+    return np.where(abs(x - 0.5) < 0.25, np.log1p((2 * x - 1) / (1 - x)), np.log(x) - np.log1p(-x))
+
+
+def degrees(x):
+    return x * (180 / (x.dtype.type(4) * np.arctan(x.dtype.type(1))))
+
+
+def radians(x):
+    return x * ((x.dtype.type(4) * np.arctan(x.dtype.type(1))) / 180)
+
+
+def tanh_gelu(x):
+    return x * sigmoid(2 * np.sqrt(x.dtype.type(2) / (4 * np.arctan(x.dtype.type(1)))) * (x + x.dtype.type(44715) / 1000000 * x**3))
+
+
+HALF_PI = tuple(k * math.pi / 2 for k in (1, 2, 3, 4, 10, 100, 1e4, 1e7))
+EXP = (88.72283905206835, -87.3365447505531, -103.972077083991, 709.782712893384, -708.3964185322641, -745.1332191019412,
+       0.0, 1.0, 11.0898, -9.7, -17.33)
+EXP2 = (128.0, -126.0, -149.0, 1024.0, -1022.0, -1074.0, 0.0, 16.0)
+LAMBDA = tuple(float(k) for k in range(-6, 1))
+GAMMA_ROOTS = (1.0, 2.0, -2.4570247382208006, -2.7476826467274127, -3.143580888349980, -3.955294284858598, *LAMBDA)
+DIGAMMA_ROOTS = (1.4616321449683623, -0.504083008264455, -1.573498473162390, -2.610720868444144, *LAMBDA)
+
+BASIC = [
+    one('numpy.negative', np.negative), one('numpy.abs', np.abs), one('numpy.sign', np.sign),
+    one('numpy.floor', np.floor, (0.0, 1.0, -1.0, 2.0**23, 2.0**52)), one('numpy.ceil', np.ceil, (0.0, 1.0, -1.0, 2.0**23)),
+    one('numpy.trunc', np.trunc, (0.0, 1.0, -1.0)), one('numpy.rint', np.rint, (0.5, 1.5, 2.5, -0.5, 2.0**23, 2.0**52)),
+    one('numpy.square', np.square, (1e-19, 1.8e19, 1.3e154)), one('numpy.sqrt', np.sqrt, (0.0, 1.0)),
+    one('lax.rsqrt', lambda x: 1 / np.sqrt(x), (1.0,)), one('numpy.cbrt', np.cbrt, (0.0, 1.0, 8.0, -27.0)),
+    one('numpy.reciprocal', lambda x: 1 / x, (1.0, 3e-39, 5e-309)),
+    one('numpy.exp', np.exp, EXP), one('numpy.exp2', np.exp2, EXP2), one('numpy.expm1', np.expm1, EXP),
+    one('numpy.log', np.log, (0.0, 1.0)), one('numpy.log2', np.log2, (1.0, 2.0, 8.0)),
+    one('numpy.log10', np.log10, (1.0, 10.0, 1000.0)), one('numpy.log1p', np.log1p, (0.0, -1.0, 1.0)),
+    one('numpy.sin', np.sin, (0.0, *HALF_PI)), one('numpy.cos', np.cos, (0.0, *HALF_PI)),
+    one('numpy.tan', np.tan, (0.0, *HALF_PI)), one('numpy.arcsin', np.arcsin, (0.0, 0.5, 1.0, -1.0)),
+    one('numpy.arccos', np.arccos, (0.0, 0.5, 1.0, -1.0)), one('numpy.arctan', np.arctan, (0.0, 0.4375, 1.0, 2.4375)),
+    one('numpy.sinh', np.sinh, EXP), one('numpy.cosh', np.cosh, EXP), one('numpy.tanh', np.tanh, (0.0, 0.55, 9.01, 19.06)),
+    one('numpy.arcsinh', np.arcsinh, (0.0, 1.0, -1.0)), one('numpy.arccosh', np.arccosh, (1.0, 2.0), low=1.1, high=9.0),
+    one('numpy.arctanh', np.arctanh, (0.0, 0.5, 1.0, -1.0)),
+    one('scipy.special.expit', sigmoid, EXP),
+    one('scipy.special.erf', scipy('erf'), (0.0, 0.84375, 1.25, 3.9), lambda m, x: m.erf(x)),
+    one('scipy.special.erfc', scipy('erfc'), (0.0, 0.84375, 1.25, 10.05, 26.5), lambda m, x: m.erfc(x)),
+    one('scipy.special.erfinv', scipy('erfinv'), (0.0, 0.5, 1.0, -1.0), lambda m, x: m.erfinv(x)),
+    one('scipy.special.gammaln', scipy('gammaln'), GAMMA_ROOTS, log_gamma,
+        scale=lambda x: np.where(x < 0, np.log(abs(x) + 3), 0)),
+    one('scipy.special.digamma', scipy('digamma'), DIGAMMA_ROOTS, lambda m, x: m.digamma(x),
+        scale=lambda x: np.where(x < 0, abs(np.pi / np.tan(np.pi * x)) + np.log(abs(x) + 3), 0)),
+    one('scipy.special.i0e', scipy('i0e'), (0.0, 8.0), lambda m, x: m.exp(-abs(x)) * m.besseli(0, x)),
+    one('scipy.special.i1e', scipy('i1e'), (0.0, 8.0), lambda m, x: m.exp(-abs(x)) * m.besseli(1, x)),
+    two('numpy.add', np.add), two('numpy.subtract', np.subtract), two('numpy.multiply', np.multiply),
+    two('numpy.divide', np.divide, (1.0,)),
+    two('numpy.power', np.power, (0.0, 1.0, -1.0, 2.0), ranges=(((0, 4), (-20, 20)), ((0.99, 1.01), (-3e3, 3e3)))),
+    two('numpy.arctan2', np.arctan2, (0.0, 1.0), ranges=(((-10, 10), (-10, 10)),)),
+    two('numpy.hypot', np.hypot, (0.0, 1.0), ranges=(((-10, 10), (-10, 10)),)),
+    two('numpy.logaddexp', np.logaddexp, (0.0, 1.0), scale=lambda x, y: np.maximum(abs(x), abs(y)),
+        ranges=(((-10, 10), (-10, 10)), ((-1e3, 1e3), (-1e3, 1e3)))),
+    two('numpy.maximum', np.maximum), two('numpy.minimum', np.minimum), two('numpy.fmax', np.fmax),
+    two('numpy.fmin', np.fmin), two('numpy.copysign', np.copysign),
+    two('numpy.fmod', np.fmod, ranges=(((-10, 10), (-3, 3)),)),
+    two('numpy.remainder', np.remainder, ranges=(((-10, 10), (-3, 3)),)),
+]
+
+COMPOSED = [
+    composed('numpy.deg2rad', radians), composed('numpy.rad2deg', degrees),
+    composed('scipy.special.logit', logit, (0.0, 0.5, 1.0)),
+    composed('scipy.special.gamma', scipy('gamma'), LAMBDA, lambda m, x: m.gamma(x), ranges=((-30, 30),)),
+    composed('scipy.special.entr', lambda x: -x * np.log(x), (1.0,)),
+    composed('scipy.special.ndtr', scipy('ndtr'), (0.0, -5.0, -13.0), lambda m, x: m.erfc(-x / m.sqrt(2)) / 2),
+    composed('scipy.special.log_ndtr', scipy('log_ndtr'), (0.0, 5.0, -10.0, 8.0, -20.0)),
+    composed('scipy.special.ndtri', scipy('ndtri'), (0.5, 0.075, 0.925, 1.0),
+             lambda m, p: m.sqrt(2) * m.erfinv(2 * p - 1)),
+    composed('scipy.special.i0', scipy('i0'), (0.0, 8.0), lambda m, x: m.besseli(0, x)),
+    composed('scipy.special.i1', scipy('i1'), (0.0, 8.0), lambda m, x: m.besseli(1, x)),
+    composed('nn.relu', lambda x: np.maximum(x, 0)), composed('nn.sigmoid', sigmoid, EXP),
+    composed('nn.silu', lambda x: x * sigmoid(x), EXP), composed('nn.softplus', softplus, EXP),
+    composed('nn.log_sigmoid', lambda x: -softplus(-x), EXP), composed('nn.gelu', tanh_gelu, (0.0, 1.0, -3.0)),
+    composed('nn.elu', lambda x: np.where(x > 0, x, np.expm1(x)), (0.0, -1.0)),
+]
+
+FUNCTIONS = {function.name: function for function in BASIC + COMPOSED}
+
+
+def public(function):
+    """The function itself, as users call it."""
+    import lazy
+    found = lazy
+    for part in function.path.split('.'):
+        found = getattr(found, part)
+    return found
