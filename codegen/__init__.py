@@ -6,7 +6,7 @@ from ..ir.graph import line_of, where
 
 
 def compile_program(found, target):
-    """The program for a walk (see lazy.evaluate.walk) on a target, 'native' or 'numpy'.
+    """The program for a walk (see lazy.evaluate.walk) on a target, one of lazy.config.TARGETS.
 
     Raises FusionError where a `fuse` region can't be one kernel; warns once for each that may be split.
     """
@@ -16,6 +16,9 @@ def compile_program(found, target):
         if target == 'native' and _native_works():
             from .plan import Program
             result = Program(linear)
+        elif target == 'cuda':
+            from .cuda_program import Program, default_device
+            result = Program(linear, default_device())
         elif target == 'triton-interpreter':
             from .triton_plan import InterpretedProgram
             result = InterpretedProgram(linear)

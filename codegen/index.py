@@ -74,6 +74,8 @@ def through_reshape(old, new, where):
     that forms several old ones must be an iteration axis, which is then cut (NeedsSplit).
     """
     n = len(where[0][1]) if where else 0
+    if 0 in old:
+        return (constant(0, n),) * len(old)                          # nothing is read
     result, i, j = [], 0, 0
     while i < len(old) or j < len(new):
         olds, news, a, b = [], [], 1, 1
@@ -90,12 +92,10 @@ def through_reshape(old, new, where):
                 olds.append(i)
                 a *= old[i]
                 i += 1
-            elif j < len(new):
+            else:
                 news.append(j)
                 b *= new[j]
                 j += 1
-            else:
-                raise NotAffine('reshape of an empty array')
         result += _match([(k, old[k]) for k in olds], [(k, new[k]) for k in news], where, n)
     return tuple(result)
 

@@ -33,8 +33,8 @@ class Part:
 
 
 class Inspector:
-    """parts in order; edges: (from, to, name, shape, dtype, bytes) between numbers of parts, None being outside; stored:
-    bytes of what one part stores for another."""
+    """parts in order; edges: (from, to, name, shape, dtype, bytes) between numbers of parts, None being outside;
+    stored: bytes of what one part stores for another."""
 
     def __init__(self, program):
         self.program, self.linear, self.schedule = program, program.linear, program.schedule
@@ -103,12 +103,12 @@ class Inspector:
     def _library(self, i, step):
         x = self.instructions[i]
         part = Part('library', step)
-        results = x.aval if isinstance(x.aval, tuple) else (x.aval,)
-        part.operations, part.text, part.shape = [x.op.name], f'{x.op.name} (library)', results[0].shape
-        part.dtypes = list(dict.fromkeys([of.dtype.name for of in results]))
+        name = regions.name_of(x)
+        part.operations, part.text, part.shape = [name], f'{name} (library)', x.aval.shape
+        part.dtypes = [x.aval.dtype.name]
         part.reads = [self._array(j) for j in dict.fromkeys(x.inputs)]
-        part.writes = [(i, of.shape, of.dtype.name, of.nbytes) for of in results]
-        part.flops = sum(of.size for of in results)
+        part.writes = [self._array(i)]
+        part.flops = x.aval.size
         if x.op is ops.dot_general:
             contracted = [self.instructions[x.inputs[0]].aval.shape[axis] for axis in x.params[0]]
             part.flops = 2 * x.aval.size * math.prod(contracted)
@@ -201,10 +201,10 @@ class Inspector:
         return layout[0] if layout else i
 
 
-# --- operations in short ------------------------------------------------------------------------------------------------
+# --- operations in short --------------------------------------------------------------------------------------------
 
 def phrases(kernel):
-    """(names of the operations in order, the same in short): [max, sub, exp, sum, div], 'max → exp(sub) → sum → div'."""
+    """(names of the operations in order, the same in short): [max, sub, exp, sum], 'max → exp(sub) → sum'."""
     names, texts = [], []
     last = max([e.stage for e in kernel.entries], default=0)
     for stage in range(last + 1):
@@ -215,7 +215,8 @@ def phrases(kernel):
             if group:
                 labels = [_label(kernel.entries[i]) for i in group]
                 names += labels
-                texts.append(_nested(kernel, group, labels) if nested and _is_chain(kernel, group) else _counted(labels))
+                chain = nested and _is_chain(kernel, group)
+                texts.append(_nested(labels) if chain else _counted(labels))
     if not names:
         kind = 'copy' if any(e.kind == 'load' for e in kernel.entries) else 'fill'
         return [kind], kind
@@ -239,7 +240,7 @@ def _is_chain(kernel, group):
     return 1 < len(group) <= 3 and all(a in kernel.entries[b].args for a, b in zip(group, group[1:]))
 
 
-def _nested(kernel, group, labels):
+def _nested(labels):
     text = labels[0]
     for label in labels[1:]:
         text = f'{label}({text})'

@@ -61,15 +61,15 @@ def copy_rate():
         program, source = plan.Program(linear), memory.allocate(_COPY_BYTES)
         source.array((n,), dtypes.float32)[:] = 0
         run = lambda: program.run([source], [], None)
-    return 2 * _COPY_BYTES / _shortest(run, 4)
+    return 2 * _COPY_BYTES / _shortest(run, 6)
 
 
 @functools.cache
 def product_rate():
     """Multiplications and additions in a nanosecond of a large float32 product."""
-    n = 768
+    n = 512
     a = np.ones((n, n), np.float32)
-    return 2 * n ** 3 / _shortest(lambda: a @ a, 3)
+    return 2 * n ** 3 / _shortest(lambda: a @ a, 10)
 
 
 def _shortest(run, repeats):

@@ -54,9 +54,10 @@ class Buffer:
     """Memory at `address`, `nbytes` of it; `owner` is what it belongs to (or None).
 
     ticket: of the queue's work that fills it, None where nothing is outstanding.
+    mirror: a device's copy of the memory, unset where there never was one.
     """
 
-    __slots__ = ('address', 'nbytes', 'owner', 'ticket')
+    __slots__ = ('address', 'nbytes', 'owner', 'ticket', 'mirror')
 
     def __init__(self, address, nbytes, owner=None):
         self.address, self.nbytes, self.owner, self.ticket = address, nbytes, owner, None

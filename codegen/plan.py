@@ -289,7 +289,7 @@ class Program:
         else:
             outs, holders, pool = self.prepare(buffers, scalars)
             self._run_all(buffers, scalars, lines, holders, pool)
-        return [outs[number] if slot is None else buffers[slot] for number, slot in self.results]
+        return [outs[number] if slot is None else _overwritten(buffers[slot]) for number, slot in self.results]
 
     def _enqueue(self, buffers, scalars, lines, waiting):
         outs, holders, pool = self.prepare(buffers, scalars)
@@ -335,6 +335,12 @@ class Program:
         """An index was out of range: the reference finds out which, and raises with the user's line."""
         reference.run_linear(self.linear, buffers, scalars, {}, lines)
         raise AssertionError('native code found an index out of range where the reference finds none')
+
+
+def _overwritten(buffer):
+    """A buffer whose contents have changed: a device's copy of it is of no use any more."""
+    buffer.mirror = None
+    return buffer
 
 
 class _Piece:

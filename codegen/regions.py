@@ -67,43 +67,50 @@ def violations(schedule):
     for i in sorted(schedule.placed):
         if schedule.region[i] is not None:
             roots.setdefault(schedule.region[i], []).append(i)
+    steps = {region: {schedule.placed[i] for i in members} for region, members in roots.items()}
     return [Refusal(region, *_reasons(schedule, region, members)) for region, members in roots.items()
-            if len({schedule.placed[i] for i in members}) > 1 or schedule.steps[schedule.placed[members[0]]].kind != 'kernel']
+            if len(steps[region]) > 1 or schedule.steps[min(steps[region])].kind != 'kernel']
 
 
 def _reasons(schedule, region, members):
     """([(reason, source)], number of steps): each thing that stands in the way, the first three of them."""
-    home, found = schedule.homes.get(region), {}
+    home, causes, rest = schedule.homes.get(region), {}, {}
     for i in members:
-        if schedule.placed[i] == home:
-            continue
-        reason = step_of_its_own(schedule, i) or why_not(schedule, home, i)
-        found.setdefault(reason, schedule.linear.sources[i])
-    libraries = {reason: source for reason, source in found.items() if 'runs in a library' in reason}
-    return list((libraries or found).items())[:3], len({schedule.placed[i] for i in members})
+        own, source = step_of_its_own(schedule, i), schedule.linear.sources[i]
+        if own:
+            causes.setdefault(own, source)
+        elif schedule.placed[i] != home:
+            rest.setdefault(why_not(schedule, home, i), source)
+    return list((causes or rest).items())[:3], len({schedule.placed[i] for i in members})
 
 
-# --- reasons in words ------------------------------------------------------------------------------------------------
+# --- reasons in words -----------------------------------------------------------------------------------------------
 
-_NAMES = {'dot_general': 'a matrix product (dot_general)', 'slice_update': 'writing into a part of an array (slice_update)',
+_NAMES = {'dot_general': 'a matrix product (dot_general)',
+          'slice_update': 'writing into a part of an array (slice_update)',
           'triangular_solve': 'a triangular solve', 'fft': 'a Fourier transform (fft)'}
 
 
 def name_of(x):
-    """An operation's name for the user: reduce_sum is sum."""
-    return x.op.name.removeprefix('reduce_')
+    """An operation's name for the user: reduce_sum is sum, what is packed goes by its own name."""
+    return x.params[0].name if x.op is ops.packed else x.op.name.removeprefix('reduce_')
 
 
 def step_of_its_own(schedule, i):
     """Why an operation is a step of its own whatever stands around it; '' where it isn't."""
     x = schedule.instructions[i]
     name = _NAMES.get(x.op.name, name_of(x))
+    if x.op is ops.unpack:
+        name = name_of(schedule.instructions[x.inputs[0]])
+    if x.op is ops.dot_general:
+        return f'{name} is a kernel of its own'
     if x.op.library:
         return f'{name} runs in a library'
     if x.op is ops.scatter:
         return 'scatter writes where the data say, which is a step of its own'
     if i in schedule.extra_roots:
-        return f'a {name} goes to rows that do not divide those before it ({schedule.extra_roots[i]})'
+        before = schedule.instructions[x.inputs[0]].aval.shape if x.inputs else ()
+        return (f'the {name} of shape {before} to {x.aval.shape} cuts across rows: what it reads is stored first')
     if schedule.is_assembled(i):
         return f'{name} has parts that are computed in loops of their own'
     if schedule.library[i]:
@@ -124,20 +131,20 @@ def why_not(schedule, number, i):
         cone = schedule.cone(i, shape)
     except _Store as error:
         return error.reason
-    for dep, where in cone.reads:
+    for dep, place in cone.reads:
         y = schedule.instructions[dep]
         if y.op is ops.fusion_barrier and schedule.placed[dep] >= number:
             return 'a fusion_barrier stands between'
         if schedule.placed[dep] > number:
             return _needs_later(schedule, dep)
-        if where == ('gather',) and schedule.placed[dep] == number:
+        if place == ('gather',) and schedule.placed[dep] == number:
             return f'a gather reads the result of {name_of(y)} where its indices say, so that all of it comes first'
     if schedule._where_in(step, i, cone) is None:
         return _loops(schedule, step, x, shape, reduced, cone)
-    for dep, where in cone.reads:
-        if schedule.placed[dep] == number and not schedule._aligned(step, dep, where, cone):
-            return (f'{name_of(x)} reads the result of {name_of(schedule.instructions[dep])} in another order than it is '
-                    f'computed in')
+    for dep, place in cone.reads:
+        if schedule.placed[dep] == number and not schedule._aligned(step, dep, place, cone):
+            y = schedule.instructions[dep]
+            return f'{name_of(x)} reads the result of {name_of(y)} in another order than it is computed in'
     if i in schedule.extra_roots:
         return schedule.extra_roots[i]
     if step.entries + cone.entries > choices.KERNEL_ENTRIES and schedule.region[i] is None:
@@ -147,16 +154,16 @@ def why_not(schedule, number, i):
 
 def _needs_later(schedule, dep):
     own = step_of_its_own(schedule, dep)
-    return f'it needs a result of which {own}' if own else f'it needs the result of {name_of(schedule.instructions[dep])}, ' \
-        'which is not there yet'
+    name = name_of(schedule.instructions[dep])
+    return f'it needs a result of which {own}' if own else f'it needs the result of {name}, which is not there yet'
 
 
 def _loops(schedule, step, x, shape, reduced, cone):
     """Two iteration spaces."""
     name = name_of(x)
     if reduced and step.reduced and cone.sizes == step.sizes:
-        return (f'the {name} over {_axes(reduced)} needs another loop order than the reduction over {_axes(step.reduced)} '
-                f'beside it')
+        return (f'the {name} over {_axes(reduced)} needs another loop order than the reduction over '
+                f'{_axes(step.reduced)} beside it')
     if reduced and not step.reduced and cone.sizes == step.sizes:
         return f'the {name} over {_axes(reduced)} would change the loops of what is fused'
     kind = f'the {name} over {_axes(reduced)} of shape {tuple(shape)}' if reduced else f'{name} of shape {tuple(shape)}'

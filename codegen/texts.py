@@ -2,7 +2,7 @@
 
 
 def source(kernel, target, name):
-    """LLVM IR of a native kernel ('native'), or the Triton source for the same step ('triton'). ValueError for others."""
+    """LLVM IR of a native kernel ('native'), or the Triton source for its step ('triton'). ValueError for others."""
     if target == 'native':
         return _native(kernel, name)
     if target == 'triton':
@@ -22,5 +22,6 @@ def _triton(kernel, name):
     from .triton_printer import print_kernel
     kernel = GpuKernel(kernel.step, kernel.instructions, kernel.stored, kernel.layouts)
     printed = print_kernel(kernel, choose_tile(kernel))
-    settings = ', '.join([*[f'{key}={value}' for key, value in printed.constexprs.items()], f'num_warps={printed.num_warps}'])
+    settings = {**printed.constexprs, 'num_warps': printed.num_warps}
+    settings = ', '.join([f'{key}={value}' for key, value in settings.items()])
     return f'# {name}: {settings}\n{printed.source}'

@@ -200,7 +200,7 @@ class Plan(plan.Program):
 
     def _is_padded(self, k, renamed):
         """Whether a kernel along one axis may go on to the next multiple of 16 elements: all arrays lie along it as a
-        whole, and what is written is neither read nor a leaf.
+        whole, and each that is written is nobody else's.
         """
         if len(k.sizes) > 1 or k.form == 'column' or k.sizes[0] % 16 == 0:
             return False
@@ -208,7 +208,7 @@ class Plan(plan.Program):
         stores = {number for _, number in k.stores}
         written = {owners[number] for number in stores}
         read = {owner for number, owner in enumerate(owners) if number not in stores}
-        if written & read or any(owner in self.slot_of for owner in written):
+        if written & read or len(written) < len(stores) or any(owner in self.slot_of for owner in written):
             return False
         return all([not a.dynamic and a.strides == [0] or a.strides == [1] and a.offset == 0
                     and self._nbytes(owner) == k.sizes[0] * a.dtype.itemsize

@@ -14,7 +14,7 @@ _WRAP = 34                                        # characters of a line in a bo
 _GAP_X, _GAP_Y, _MARGIN = 26, 54, 16
 _REDUCTIONS = {'sum', 'prod', 'max', 'min', 'all', 'any', 'argmax', 'argmin'}
 _STYLE = (f'text{{font:{_FONT}px ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#1b2733}}'
-          '.title{font-weight:bold}.note{fill:#5b6875}.kernel{fill:#eef4fb;stroke:#3b6ea5;stroke-width:1.5}'
+          '.title{font-weight:bold}.note{fill:#5b6875}.small{font-size:10px}.kernel{fill:#eef4fb;stroke:#3b6ea5;stroke-width:1.5}'
           '.library{fill:#f3f1ec;stroke:#8a7f6a;stroke-width:1.5}.array{fill:#fff;stroke:#a9b4bf}'
           '.result{fill:#eaf6ec;stroke:#5d9b69}.stage{fill:#fff;stroke:#c9d7e6}.reduction{fill:#fdf0dc;stroke:#e0bd83}'
           '.edge{fill:none;stroke:#7a8794;stroke-width:1.3}.label{fill:#fff;opacity:.9}')
@@ -38,7 +38,9 @@ class _Box:
     def _measure_work(self, work):
         self.stages = [(_kind(text), textwrap.wrap(text, _WRAP)) for text in work.text.split(' → ')]
         self.title = f'{work.kind} {work.number} · {_shape(work.shape)}'
-        self.note = f'≥ {_time(work.estimated_ns)}' + (f' · took {_time(work.measured_ns)}' if work.measured_ns is not None else '')
+        self.note = f'limit {_time(work.estimated_ns)}'
+        if work.measured_ns is not None:
+            self.note += f' · took {_time(work.measured_ns)}'
         widest = max([len(self.title), len(self.note), *[len(line) + 2 for _, lines in self.stages for line in lines]])
         self.width = widest * _CHAR + 24
         self.height = 2 * _LINE + 14 + sum([len(lines) * _LINE + 8 for _, lines in self.stages])
@@ -65,7 +67,7 @@ def svg(report):
     body += [_label(*edge, taken) for edge in edges if edge[1]]
     hidden = len(report.launches) - _MOST
     if hidden > 0:
-        body.append(f'<text class="note" x="{_MARGIN}" y="{height + 8:.0f}">and {hidden} more steps: see the table</text>')
+        body.append(_text(f'and {hidden} more steps: see the table', _MARGIN, height + 8, 'note'))
         height += 24
     return _document(width, height, body)
 
@@ -78,7 +80,7 @@ def _document(width, height, body):
             f'<rect width="100%" height="100%" rx="6" fill="#fff"/>{"".join(body)}</svg>')
 
 
-# --- the graph ----------------------------------------------------------------------------------------------------------
+# --- the graph ------------------------------------------------------------------------------------------------------
 
 def _graph(report):
     """(boxes, arrows): boxes have layers; an arrow is (boxes that it goes through, text)."""
@@ -197,7 +199,7 @@ def _span(boxes):
     return sum((a.width + b.width) / 2 + _GAP_X for a, b in zip(boxes, boxes[1:]))
 
 
-# --- drawing --------------------------------------------------------------------------------------------------------------
+# --- drawing --------------------------------------------------------------------------------------------------------
 
 def _port(box, other, side):
     """Where an arrow from or to `other` meets a box: arrows share its edge out in the order of where they come from."""
@@ -219,7 +221,8 @@ def _edge(path, texts):
     text = []
     for k, ((x0, y0), (x1, y1)) in enumerate(_points(path)):
         bend = (y1 - y0) / 2
-        text.append(f'{"M" if not k else "L"}{x0:.1f} {y0:.1f}C{x0:.1f} {y0 + bend:.1f} {x1:.1f} {y1 - bend:.1f} {x1:.1f} {y1:.1f}')
+        text.append(f'{"L" if k else "M"}{x0:.1f} {y0:.1f}'
+                    f'C{x0:.1f} {y0 + bend:.1f} {x1:.1f} {y1 - bend:.1f} {x1:.1f} {y1:.1f}')
     return f'<path class="edge" marker-end="url(#lazy-arrow)" d="{"".join(text)}"/>'
 
 
@@ -233,9 +236,9 @@ def _label(path, texts, taken):
         abs(x - other_x) < (width + other_width) / 2 and abs(y + shift - other_y) < 13
         for other_x, other_y, other_width in taken)), y - height / 2)
     taken.append((x, top + height / 2, width))
-    rows = ''.join(f'<text class="note" style="font-size:10px" text-anchor="middle" x="{x:.1f}" y="{top + 10 + 13 * k:.1f}">'
-                   f'{escape(text)}</text>' for k, text in enumerate(texts))
-    return f'<rect class="label" x="{x - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height}" rx="3"/>{rows}'
+    rows = ''.join(_text(text, x, top + 10 + 13 * k, 'note small', True) for k, text in enumerate(texts))
+    return (f'<rect class="label" x="{x - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height}" '
+            f'rx="3"/>{rows}')
 
 
 def _drawn(box):
@@ -243,7 +246,8 @@ def _drawn(box):
     parts = [f'<rect class="{box.kind}" x="{x:.1f}" y="{y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" '
              f'rx="{6 if box.work is not None else box.height / 2:.0f}"/>']
     if box.work is None:
-        parts += [_text(line, box.x, y + _LINE * (k + 1) - 1, 'note' if k else '', True) for k, line in enumerate(box.lines)]
+        parts += [_text(line, box.x, y + _LINE * (k + 1) - 1, 'note' if k else '', True)
+                  for k, line in enumerate(box.lines)]
         return ''.join(parts)
     if box.work.reason or box.work.lines:
         parts.insert(0, '<g>')
@@ -253,7 +257,8 @@ def _drawn(box):
     y += 6
     for kind, lines in box.stages:
         height = len(lines) * _LINE + 4
-        parts.append(f'<rect class="{kind}" x="{x + 8:.1f}" y="{y:.1f}" width="{box.width - 16:.1f}" height="{height}" rx="4"/>')
+        parts.append(f'<rect class="{kind}" x="{x + 8:.1f}" y="{y:.1f}" width="{box.width - 16:.1f}" '
+                     f'height="{height}" rx="4"/>')
         parts += [_text(line, x + 14, y + _LINE * (k + 1) - 2) for k, line in enumerate(lines)]
         y += height + 4
     parts.append(_text(box.note, x + 10, y + _LINE - 4, 'note'))

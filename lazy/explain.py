@@ -12,7 +12,7 @@ import numpy as onp
 from . import evaluate, trees as tree
 from .array import Array, as_node, wrap
 from .config import config
-from .ir import build, dtypes, ops
+from .ir import build, ops
 from .ir.graph import line_of, where
 from .transforms import ShapeDtypeStruct
 
@@ -114,8 +114,8 @@ class _Missing:
 class Work:
     """One kernel, or one call of a library.
 
-    kind: 'kernel' or 'library'. operations: names in order. text: the same in short. shape: of the loops (of the result,
-    for a library). dtypes: names. bytes_read, bytes_written: of memory outside of the kernel. flops: operations on
+    kind: 'kernel' or 'library'. operations: names in order. text: the same in short. shape: of the loops (of the
+    result, for a library). dtypes: names. bytes_read, bytes_written: of memory outside of the kernel. flops: operations on
     elements, a `tanh` counting as one. estimated_ns: what the machine takes at least, and `limit` says of what:
     'memory' or 'arithmetic'. measured_ns: with measure=True. lines: 'file:line' of what is in it. reads, writes:
     (name, shape, dtype, bytes) of arrays. launches: 2 where a second small kernel combines parts of a reduction.
@@ -177,7 +177,8 @@ class Report:
         return svg(self)
 
     def _repr_html_(self):
-        return f'<div>{self._repr_svg_()}<details><summary>table</summary><pre>{html.escape(str(self))}</pre></details></div>'
+        text = html.escape(str(self))
+        return f'<div>{self._repr_svg_()}<details><summary>table</summary><pre>{text}</pre></details></div>'
 
 
 def _report(program, found, measure):
@@ -190,7 +191,8 @@ def _report(program, found, measure):
     for number, part in enumerate(inspector.parts, 1):
         work = Work(part.kind, number, part.operations, part.text, part.shape, part.dtypes, part.flops,
                     [line for line in lines(part.sources) if line], part.reason)
-        work.reads, work.writes, work.launches, work._kernels = part.reads, part.writes, len(part.launches), part.kernels
+        work.reads, work.writes = part.reads, part.writes
+        work.launches, work._kernels = len(part.launches), part.kernels
         work.bytes_read, work.bytes_written = part.bytes_read, part.bytes_written
         work.estimated_ns, work.limit = part.estimate()
         launches.append(work)
@@ -218,15 +220,16 @@ def _reference_report(program, found):
         if x.op in (ops.leaf, ops.literal) or isinstance(x.aval, tuple):
             continue
         line = where(line_of(found.nodes, source)) if source is not None else ''
-        work = Work('library', len(launches) + 1, [x.op.name], x.op.name, x.aval.shape, [x.aval.dtype.name], x.aval.size,
-                    [line] if line else [], 'the target numpy runs operations one by one')
-        work.bytes_read = sum(instructions[j].aval.nbytes for j in x.inputs if not isinstance(instructions[j].aval, tuple))
+        work = Work('library', len(launches) + 1, [x.op.name], x.op.name, x.aval.shape, [x.aval.dtype.name],
+                    x.aval.size, [line] if line else [], 'the target numpy runs operations one by one')
+        avals = [instructions[j].aval for j in x.inputs]
+        work.bytes_read = sum(of.nbytes for of in avals if not isinstance(of, tuple))
         work.bytes_written = x.aval.nbytes
         launches.append(work)
     return Report(launches, [], 0, 'numpy')
 
 
-# --- the table --------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------------------------
 
 _WIDTH = 100
 _COLUMNS = (('', 3), ('what', 0), ('loops', 16), ('dtypes', 9), ('read', 8), ('written', 8), ('ops', 6), ('limit', 8))
@@ -270,7 +273,7 @@ def _title(report):
 def _notes(work, width):
     """Why, and where: below a row."""
     notes = [f'why: {work.reason}'] if work.reason else []
-    if work.launches > 1:
+    if work.launches > 1 and work.kind == 'kernel':
         notes.append('a second, small launch adds up the parts of the reduction')
     if work.lines:
         more = f' and {len(work.lines) - 4} more lines' if len(work.lines) > 4 else ''

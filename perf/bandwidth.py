@@ -7,11 +7,11 @@ from . import functions, libraries, processes
 from .tables import Column, Table, number
 
 NAME, TITLE = 'bandwidth', 'Kernels against a plain copy'
-EXPLANATION = """A kernel over 10 M elements (reductions: 4096 x 2441), its bytes read and written, and its time over that
-of np.copyto with as many threads as the kernel has, on as many bytes in all, measured in turn with the kernel in one process: 1 is
-the speed of the memory, and kernels that read more than they write can be below. 'in cache' is the time of the same arithmetic on
-an array that fits into the caches, over that of the copy: where it is above 1 the arithmetic limits, not memory, and the row says
-`compute`. Rows that memory limits and that take more than 1.3 copies are marked with `!`."""
+EXPLANATION = """A kernel over 10 M elements (matrices: 4096 x 2441), its bytes read and written, and its time over that of
+np.copyto with as many threads on as many bytes in all, measured in turn with the kernel in one process: 1 is the speed of
+memory, and kernels that read more than they write can be below. 'in cache' is the time of the same arithmetic on arrays that
+fit into the caches, over that of the copy: where it is above 1 the arithmetic limits, not memory, and the row says `compute`.
+Rows that memory limits and that take more than 1.3 copies are marked with `!`."""
 LIMIT = 1.3
 ROWS, COLUMNS_ = 4096, 2441
 KERNELS = {}
@@ -59,7 +59,8 @@ kernel('norm', lambda np, x: np.sqrt(np.sum(x * x)), **MATRIX)
 kernel('dot', lambda np, x, y: np.sum(x * y), count=2)
 kernel('softmax', lambda np, x: np.exp(x - np.max(x, 1, keepdims=True))
        / np.sum(np.exp(x - np.max(x, 1, keepdims=True)), 1, keepdims=True), **MATRIX)
-kernel('normalise_rows', lambda np, x: (x - np.mean(x, 1, keepdims=True)) / np.sqrt(np.var(x, 1, keepdims=True) + 1e-5), **MATRIX)
+kernel('normalise_rows', lambda np, x: (x - np.mean(x, 1, keepdims=True))
+       / np.sqrt(np.var(x, 1, keepdims=True) + 1e-5), **MATRIX)
 
 
 def table(options):
@@ -109,10 +110,9 @@ def measure(case, quick):
     copier = Copier(nbytes // 2, lib.module.get_num_threads())
     lazy_ms, copy_ms = in_turn([lambda: lib.wait(g(*xs)), copier], 0.1 if quick else 1.0)
     small = inputs(dtype, small_shape(shape), count, low, high)
-    in_cache = cached_ms(lib, g, small, case) * (np.prod(shape) / np.prod(small_shape(shape)))
-    return {'ratio': lazy_ms / copy_ms, 'limit': 'compute' if in_cache > copy_ms else 'memory',
-            'in_cache': in_cache / copy_ms, 'lazy': lazy_ms, 'copy': copy_ms,
-            'gigabytes': nbytes / lazy_ms / 1e6, 'mib': nbytes / 2**20}
+    in_cache = cached_ms(lib, g, small, case) * float(np.prod(shape) / np.prod(small_shape(shape))) / copy_ms
+    return {'ratio': lazy_ms / copy_ms, 'limit': 'compute' if in_cache > 1 else 'memory', 'in_cache': in_cache,
+            'lazy': lazy_ms, 'copy': copy_ms, 'gigabytes': nbytes / lazy_ms / 1e6, 'mib': nbytes / 2**20}
 
 
 def inputs(dtype, shape, count, low, high):

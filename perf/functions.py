@@ -51,11 +51,6 @@ def scipy(name):
     return call
 
 
-def mp(function):
-    """A function of (mpmath, its number) -> number."""
-    return function
-
-
 def sigmoid(x):
     e = np.exp(-abs(x))
     return np.where(x < 0, e, 1) / (1 + e)
@@ -65,8 +60,25 @@ def softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))
 
 
+def gammaln(x):
+    return np.where(np.isinf(x), np.inf, scipy('gammaln')(x))        # SciPy says otherwise at -inf
+
+
 def log_gamma(m, x):
     return m.loggamma(x) if x > 0 else m.log(abs(m.pi / m.sinpi(x))) - m.loggamma(1 - x)
+
+
+def normal_quantile(m, p):
+    """ndtri by Newton's method from SciPy's value."""
+    import scipy.special
+    y = m.mpf(float(scipy.special.ndtri(float(p))))
+    for _ in range(3 if 0 < p < 1 else 0):
+        y -= (m.erfc(-y / m.sqrt(2)) / 2 - p) / (m.exp(-y * y / 2) / m.sqrt(2 * m.pi))
+    return y
+
+
+def entr(x):
+    return np.where(x < 0, -np.inf, np.where(x == 0, 0, -x * np.log(x)))
 
 
 def logit(x):
@@ -82,7 +94,8 @@ def radians(x):
 
 
 def tanh_gelu(x):
-    return x * sigmoid(2 * np.sqrt(x.dtype.type(2) / (4 * np.arctan(x.dtype.type(1)))) * (x + x.dtype.type(44715) / 1000000 * x**3))
+    of = x.dtype.type
+    return x * sigmoid(2 * np.sqrt(of(2) / (4 * np.arctan(of(1)))) * (x + of(44715) / 1000000 * x**3))
 
 
 HALF_PI = tuple(k * math.pi / 2 for k in (1, 2, 3, 4, 10, 100, 1e4, 1e7))
@@ -113,7 +126,7 @@ BASIC = [
     one('scipy.special.erf', scipy('erf'), (0.0, 0.84375, 1.25, 3.9), lambda m, x: m.erf(x)),
     one('scipy.special.erfc', scipy('erfc'), (0.0, 0.84375, 1.25, 10.05, 26.5), lambda m, x: m.erfc(x)),
     one('scipy.special.erfinv', scipy('erfinv'), (0.0, 0.5, 1.0, -1.0), lambda m, x: m.erfinv(x)),
-    one('scipy.special.gammaln', scipy('gammaln'), GAMMA_ROOTS, log_gamma,
+    one('scipy.special.gammaln', gammaln, GAMMA_ROOTS, log_gamma,
         scale=lambda x: np.where(x < 0, np.log(abs(x) + 3), 0)),
     one('scipy.special.digamma', scipy('digamma'), DIGAMMA_ROOTS, lambda m, x: m.digamma(x),
         scale=lambda x: np.where(x < 0, abs(np.pi / np.tan(np.pi * x)) + np.log(abs(x) + 3), 0)),
@@ -136,11 +149,11 @@ COMPOSED = [
     composed('numpy.deg2rad', radians), composed('numpy.rad2deg', degrees),
     composed('scipy.special.logit', logit, (0.0, 0.5, 1.0)),
     composed('scipy.special.gamma', scipy('gamma'), LAMBDA, lambda m, x: m.gamma(x), ranges=((-30, 30),)),
-    composed('scipy.special.entr', lambda x: -x * np.log(x), (1.0,)),
+    composed('scipy.special.entr', entr, (1.0,)),
     composed('scipy.special.ndtr', scipy('ndtr'), (0.0, -5.0, -13.0), lambda m, x: m.erfc(-x / m.sqrt(2)) / 2),
-    composed('scipy.special.log_ndtr', scipy('log_ndtr'), (0.0, 5.0, -10.0, 8.0, -20.0)),
-    composed('scipy.special.ndtri', scipy('ndtri'), (0.5, 0.075, 0.925, 1.0),
-             lambda m, p: m.sqrt(2) * m.erfinv(2 * p - 1)),
+    composed('scipy.special.log_ndtr', scipy('log_ndtr'), (0.0, 5.0, -10.0, 8.0, -20.0),
+             lambda m, x: m.log(m.erfc(-x / m.sqrt(2)) / 2) if x < 0 else m.log1p(-m.erfc(x / m.sqrt(2)) / 2)),
+    composed('scipy.special.ndtri', scipy('ndtri'), (0.5, 0.075, 0.925, 1.0), normal_quantile),
     composed('scipy.special.i0', scipy('i0'), (0.0, 8.0), lambda m, x: m.besseli(0, x)),
     composed('scipy.special.i1', scipy('i1'), (0.0, 8.0), lambda m, x: m.besseli(1, x)),
     composed('nn.relu', lambda x: np.maximum(x, 0)), composed('nn.sigmoid', sigmoid, EXP),

@@ -84,13 +84,10 @@ def today():
 
 
 def number(value, _row=None):
-    """Three significant digits, without an exponent where it can be."""
-    if value >= 1000 and value < 1e7:
-        return f'{value:.0f}'
-    if 0.001 <= value < 1000:
-        digits = max(0, 2 - len(str(int(value))) + (1 if value >= 1 else 1))
-        return f'{value:.{digits if value >= 1 else 3}f}'
-    return f'{value:.3g}'
+    """About three significant digits, without an exponent where it can be."""
+    if 1 <= value < 1e7:
+        return f'{value:.{max(0, 3 - len(str(int(value))))}f}'
+    return f'{value:.3f}' if 0.001 <= value < 1 else f'{value:.3g}'
 
 
 def beside_lazy(key):

@@ -82,16 +82,12 @@ def program(case, lib, library):
     of = onp.dtype(case.dtype).type if case.dtype != 'bfloat16' else None
     name = case.program.__name__
     if library == 'numba':
-        made = peers.NUMBA[name](of)
-        return made if name not in _FLAT else lambda *xs: made(*[x.ravel() for x in xs])
+        return peers.NUMBA[name](of)
     if library == 'numexpr':
         made = peers.NUMEXPR[name](of)
         return _ARRANGED.get(name, lambda f: f)(made)
     text = case.numpy if library == 'numpy' and case.numpy else case.program
     return lib.compile(libraries.bound(text, lib))
-
-
-_FLAT = ()
 
 
 def _stencil(evaluate):

@@ -36,7 +36,7 @@ def softmax(x):
 X, S = array(16, 48), array(48)
 
 
-# --- one kernel -------------------------------------------------------------------------------------------------------
+# --- one kernel -----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('f, args', [
     (norm, (X, S)), (softmax, (X,)), (lambda x: x.T + 1, (X,)), (lambda x: x.sum(), (X,)),
@@ -107,7 +107,7 @@ def test_nothing_to_compute():
     assert float(lazy.fuse(lambda: np.float32(2))()) == 2
 
 
-# --- arguments ---------------------------------------------------------------------------------------------------------
+# --- arguments ------------------------------------------------------------------------------------------------------
 
 def test_python_values_are_passed_on():
     @lazy.fuse
@@ -168,7 +168,7 @@ def test_branching_on_a_value_inside():
         lazy.fuse(lambda x: x if x.sum() > 0 else -x)(X)
 
 
-# --- arrays -------------------------------------------------------------------------------------------------------------
+# --- arrays ---------------------------------------------------------------------------------------------------------
 
 def test_arrays():
     e = np.exp(X - X.max(-1, keepdims=True))
@@ -195,7 +195,7 @@ def test_arrays_that_cannot_be_one_kernel():
         lazy.fuse(np.sort(X + 1) * 2).block_until_ready()
 
 
-# --- composition ---------------------------------------------------------------------------------------------------------
+# --- composition ----------------------------------------------------------------------------------------------------
 
 def test_the_derivative_is_one_kernel():
     fused = lazy.fuse(norm)
@@ -210,7 +210,8 @@ def test_second_derivatives():
     for order in range(3):
         fused_f, plain = lambda x: fused(x).sum(), lambda x: (np.sin(x) * x).sum()
         for _ in range(order):
-            fused_f, plain = (lambda g: lambda x: lazy.grad(g)(x).sum())(fused_f), (lambda g: lambda x: lazy.grad(g)(x).sum())(plain)
+            derived = lambda g: lambda x: lazy.grad(g)(x).sum()
+            fused_f, plain = derived(fused_f), derived(plain)
         close(fused_f(S), plain(S), rtol=1e-3)
 
 
@@ -259,7 +260,7 @@ def test_python_control_flow_over_other_values_under_grad():
     assert float(lazy.grad(f)(3.0)) == 6.0 and float(lazy.grad(f)(-3.0)) == 6.0
 
 
-# --- refusals --------------------------------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------------------------
 
 def line_of(text, function):
     """'file:line' of the line of a function that contains a text."""
@@ -301,7 +302,9 @@ def test_the_error_comes_each_time_and_only_when_computed():
     (lambda x: np.cumsum(x, 0), 'cumsum runs in a library'),
     (lambda x: (x + 1j).real, 'complex64 is computed by NumPy'),
     (lambda x: np.exp(x) @ x.T, 'a matrix product'),
-], ids=['orders', 'two reductions', 'concatenate', 'barrier', 'two spaces', 'gather', 'scatter', 'cumsum', 'complex', 'dot'])
+    (lambda x: np.sin(x).reshape(24, 32).sum(-1), 'cuts across rows'),
+], ids=['orders', 'two reductions', 'concatenate', 'barrier', 'two spaces', 'gather', 'scatter', 'cumsum', 'complex',
+        'dot', 'reshape'])
 def test_reasons(f, reason):
     with pytest.raises(FusionError) as caught:
         lazy.tree.leaves(lazy.fuse(f)(X))[-1].block_until_ready()
@@ -344,7 +347,7 @@ def test_other_work_goes_on_after_a_refusal():
     close(good, onp.asarray(X) + 1)
 
 
-# --- options -----------------------------------------------------------------------------------------------------------------
+# --- options --------------------------------------------------------------------------------------------------------
 
 def test_options():
     x = array(100_000)
@@ -386,7 +389,7 @@ def test_tuning(tmp_path, monkeypatch):
     close(f(x), 3 * onp.exp(onp.asarray(x)))
 
 
-# --- fusion_barrier ------------------------------------------------------------------------------------------------------------
+# --- fusion_barrier -------------------------------------------------------------------------------------------------
 
 def test_fusion_barrier_splits():
     assert kernels(lambda x: np.exp(np.sin(x)), X) == 1

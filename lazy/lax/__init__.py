@@ -1,0 +1,24 @@
+"""Operations without promotion or implicit conversion: NumPy's functions in lazy.numpy are made of such.
+
+Operands of one call have one dtype (a Python scalar of the same kind adapts) and one number of dimensions, or none;
+sizes 1 broadcast. Signatures are those of jax.lax.
+"""
+from ..transforms import stop_gradient  # noqa: F401
+from .elementwise import (RoundingMethod, abs, acos, acosh, add, asin, asinh, atan, atan2, atanh,  # noqa: F401
+                          bessel_i0e, bessel_i1e, bitcast_convert_type, bitwise_and, bitwise_not,
+                          bitwise_or, bitwise_xor, cbrt, ceil, clamp, clz, complex, conj,
+                          convert_element_type, cos, cosh, digamma, div, dtype, eq, erf, erf_inv, erfc,
+                          exp, exp2, expm1, floor, ge, gt, imag, integer_pow, is_finite, le, lgamma, log,
+                          log1p, logistic, lt, max, min, mul, ne, neg, nextafter, optimization_barrier,
+                          polygamma, population_count, pow, real, reciprocal, rem, round, rsqrt, select,
+                          select_n, shift_left, shift_right_arithmetic, shift_right_logical, sign, sin,
+                          sinh, sqrt, square, sub, tan, tanh)
+from .shapes import (broadcast, broadcast_in_dim, broadcast_like, broadcast_shapes, broadcast_to_rank,  # noqa: F401
+                     broadcasted_iota, collapse, concatenate, empty, expand_dims, full, full_like, iota,
+                     pad, reshape, rev, shape_as_value, split, squeeze, stack, tile, transpose, unstack)
+from .slicing import (dynamic_index_in_dim, dynamic_slice, dynamic_slice_in_dim,  # noqa: F401
+                      dynamic_update_index_in_dim, dynamic_update_slice, dynamic_update_slice_in_dim,
+                      index_in_dim, index_take, slice, slice_in_dim)
+from .reductions import (Precision, argmax, argmin, batch_matmul, cumlogsumexp, cummax, cummin, cumprod,  # noqa: F401
+                         cumsum, dot, dot_general, reduce, reduce_and, reduce_max, reduce_min, reduce_or,
+                         reduce_prod, reduce_sum, sort, sort_key_val, top_k)
