@@ -87,8 +87,8 @@ def _dead_after(linear, users, update, j, free):
 
 
 def _only_elementwise(linear, users, source, part, update):
-    """Whether everything that uses `source` is an elementwise operation of its shape on the way to `part`."""
-    shape, waiting, seen = linear.instructions[source].aval.shape, [source], set()
+    """Whether everything that uses `source` is elementwise, or a reshape, on the way to `part`: element by element."""
+    waiting, seen = [source], set()
     while waiting:
         i = waiting.pop()
         if i in seen:
@@ -100,7 +100,7 @@ def _only_elementwise(linear, users, source, part, update):
             z = linear.instructions[user]
             if user == update and i == part:
                 continue
-            if not z.op.elementwise or z.aval.shape != shape:
+            if z.op is not ops.reshape and not (z.op.elementwise and z.aval.shape == linear.instructions[i].aval.shape):
                 return False
             waiting.append(user)
     return True

@@ -113,24 +113,33 @@ def from_walk(found):
         place.append(flat.node(number, node, [place[child.mark] for child in node.inputs] if node.value is None else ()))
     live = {place[i]: i for i in found.live if type(place[i]) is int and not isinstance(found.nodes[i].aval, tuple)}
     roots = [place[i] for i in found.roots]
-    outputs = choose_outputs(flat.instructions, roots, live)
     free = [place[i] for i in found.free]
+    outputs = choose_outputs(flat.instructions, roots, live, free)
     linear = Linear(flat.instructions, outputs, _overwritable(flat.instructions, free, live, outputs))
     linear.sources = flat.sources
     return linear, list(found.roots) + [live[i] for i in outputs[len(roots):]]
 
 
-def choose_outputs(instructions, roots, live):
-    """The roots, and those live values that would be dear to compute again from leaves and other outputs."""
-    outputs, chosen = list(roots), set(roots)
-    cost = [0.0] * len(instructions)
+def choose_outputs(instructions, roots, live, free=()):
+    """The roots, and those live values that are worth keeping.
+
+    A live value is kept where computing it again from leaves and other outputs would be dear, or where it needs a leaf
+    that nobody else holds: keeping the value then takes the place of keeping the leaf, and the next program starts
+    from it. (The state of an optimizer is such a case: without this it would be computed anew from the first step.)
+    Small ones are kept anyway: a counter must not become a chain of additions.
+    """
+    outputs, chosen, free = list(roots), set(roots), set(free)
+    cost, holds = [0.0] * len(instructions), [False] * len(instructions)
     for index, instruction in enumerate(instructions):
-        cost[index] = choices.recompute_cost(instruction) + sum(cost[i] for i in set(instruction.inputs))
-        if index in chosen:
-            cost[index] = 0.0
-        elif index in live and cost[index] > choices.KEEP_COST:
+        inputs = set(instruction.inputs)
+        cost[index] = choices.recompute_cost(instruction) + sum([cost[i] for i in inputs])
+        holds[index] = index in free or any([holds[i] for i in inputs])
+        if index not in chosen and index in live and instruction.op is not ops.leaf \
+                and (holds[index] or cost[index] > choices.KEEP_COST or instruction.aval.nbytes <= choices.KEEP_BYTES):
             outputs.append(index)
-            cost[index] = 0.0
+            chosen.add(index)
+        if index in chosen:
+            cost[index], holds[index] = 0.0, False
     return outputs
 
 

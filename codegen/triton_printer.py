@@ -513,14 +513,12 @@ class _Printer:
                 terms.append(i if c == 1 else f'{i} * {self.number(f"ramp{x.number}_s{axis}", c)}')
         if not terms:
             return self.let('zero', f'tl.full([], 0, {register_type(x.dtype)})')
-        text = terms[0] if len(terms) == 1 else '(' + ' + '.join(terms) + ')'
-        if len(terms) == 1 and ' ' in text:
-            text = f'({text})'
+        text = ' + '.join(terms)
         if x.dtype in _HALVES:
-            return self.let('index', f'{text}.to(tl.float32).to({storage_type(x.dtype)}).to(tl.float32)')
+            return self.let('index', f'tl.cast({text}, tl.float32).to({storage_type(x.dtype)}).to(tl.float32)')
         if x.dtype == dtypes.bool_:
             return self.let('index', f'{text} != 0')
-        return self.let('index', f'{text}.to({register_type(x.dtype)})')
+        return self.let('index', f'tl.cast({text}, {register_type(x.dtype)})')
 
     # --- memory -------------------------------------------------------------------------------------------------------
 

@@ -534,6 +534,11 @@ def _patch_libdevice(scope):
             scope.set_attr(stubs, name, getattr(libdevice, name))
 
 
+def _truth(self):
+    """Of a number, its own. A block has none: `tl.load` asks only whether there is an `other`."""
+    return self.type.is_block() or bool(self.handle.data.reshape(-1)[0])
+
+
 def _patch_language(scope):
     """What the stock interpreter patches for each call of each function, once, and with its own
     scope class.
@@ -541,6 +546,7 @@ def _patch_language(scope):
     scope.set_attr(stock, '_LangPatchScope', lambda: scope)
     stock._patch_lang(types.SimpleNamespace(__globals__={'tl': tl, 'core': tl.core}))
     scope.set_attr(tl.tensor, '__index__', lambda self: int(self.handle.data.reshape(-1)[0]))
+    scope.set_attr(tl.tensor, '__bool__', _truth)
 
 
 @contextlib.contextmanager

@@ -88,6 +88,7 @@ def walk(roots):
         index += 1
         if node.value is not None:
             result.leaves.append(node)
+            counts[node.mark] += 1             # that list
             add(leaf)
             add(node.aval)
             if node.inputs and not thread.keeping:
@@ -113,6 +114,7 @@ def walk(roots):
             add(mark)
             counts[mark] += 1
     result.roots = [root.mark for root in roots]
+    node = child = None                        # these would count as others who look on
     held = _held_elsewhere(nodes, counts)
     outputs = set(result.roots)
     result.live = tuple([i for i in held if nodes[i].value is None and nodes[i].op is not literal and i not in outputs])

@@ -260,9 +260,9 @@ def jit(fun=None, *, static_argnums=(), static_argnames=(), donate_argnums=(), d
     >>> import lazy, lazy.numpy as np
     >>> @lazy.jit
     ... def f(x):
-    ...     return np.sin(x) ** 2 + np.cos(x) ** 2
-    >>> f(np.arange(2.)).tolist()
-    [1.0, 1.0]
+    ...     return np.maximum(x, 1) * 2
+    >>> f(np.arange(3.)).tolist()
+    [2.0, 2.0, 4.0]
     """
     if fun is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames,

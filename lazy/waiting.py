@@ -1,5 +1,5 @@
 """Waiting for results, and the threads that compute them."""
-from . import evaluate, tree
+from . import evaluate, trees
 from .array import Array, value
 
 __all__ = ['block_until_ready', 'set_num_threads', 'get_num_threads']
@@ -12,7 +12,7 @@ def block_until_ready(x):
     >>> lazy.block_until_ready((np.ones(2), [np.zeros(1)]))[1][0].tolist()
     [0.0]
     """
-    nodes = [leaf._node for leaf in tree.leaves(x) if isinstance(leaf, Array)]
+    nodes = [leaf._node for leaf in trees.leaves(x) if isinstance(leaf, Array)]
     evaluate.force(nodes)
     for node in nodes:
         value(node)

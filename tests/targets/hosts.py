@@ -3,7 +3,7 @@ import contextlib
 from unittest import mock
 
 from lazy import evaluate
-from lazy.codegen import compiled, llvm
+from lazy.codegen import compiled, gemm, llvm
 
 # What `codegen.llvm.host` is asked for, by name.
 LESS = {'avx2': dict(width_bits=256), 'sse': dict(width_bits=128), 'no_libmvec': dict(libmvec=False),
@@ -23,7 +23,8 @@ def reduced(name):
     machine = llvm.host(**LESS[name])
     _forget()
     try:
-        with mock.patch.object(llvm, 'host', lambda *_, **__: machine), mock.patch.dict(compiled._kernels, clear=True):
+        with mock.patch.object(llvm, 'host', lambda *_, **__: machine), \
+                mock.patch.dict(compiled._kernels, clear=True), mock.patch.dict(gemm._addresses, clear=True):
             yield machine
     finally:
         _forget()

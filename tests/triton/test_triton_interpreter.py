@@ -177,6 +177,17 @@ def test_inline_assembly():
     np.testing.assert_allclose(evaluate(text, x), np.tanh(x), rtol=1e-6)
 
 
+def test_masked_lanes_of_a_block_of_one_hold_what_other_says():
+    x, out = np.array([5.0], np.float32), np.ones(1, np.float32)
+    run(HEADER + '''\
+@triton.jit
+def kernel(x, out, n, BLOCK: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    tl.store(out + i, tl.load(x + i, mask=i < n, other=0.0))
+''', 'kernel', 1, {'x': x, 'out': out, 'n': 0}, {'BLOCK': 1})
+    assert out[0] == 0
+
+
 # ---- libdevice -----------------------------------------------------------------------------------
 
 def _reference(name):
