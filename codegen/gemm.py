@@ -2,17 +2,17 @@
 
     found = plan(m, n, k, 'float32', a, b, c, batch)     # a: (offset, stride of m, stride of k, batch strides ...)
     found.launches                                       # records for the runner: see `Launch`
-    addresses('float32')['gemm']                         # compiled once for a dtype and a machine: sizes are run-time values
+    address('gemm', 'float32')                           # one compilation for a dtype: sizes are run-time values
 
-The scheme is that of Goto and van de Geijn (Anatomy of high-performance matrix multiplication, ACM TOMS 34, 2008) in the
-form of Van Zee and van de Geijn (BLIS, ACM TOMS 41, 2015). A micro-kernel holds a tile of C in registers and adds up `depth`
-outer products to it: vectors of a row of B times broadcast elements of a column of A. B is packed into panels as wide
-as the tile, which stay in the first-level cache while it passes over the rows; blocks of A are packed, four rows side by side,
-into scratch memory of the thread, which stays in the second-level cache.
+The scheme is that of Goto and van de Geijn (Anatomy of high-performance matrix multiplication, ACM TOMS 34, 2008) in
+the form of Van Zee and van de Geijn (BLIS, ACM TOMS 41, 2015). A micro-kernel holds a tile of C in registers and adds
+up `depth` outer products to it: vectors of a row of B times broadcast elements of a column of A. B is packed into
+panels as wide as the tile, which stay in a near cache while it passes over the rows; blocks of A are packed, four rows side by
+side, into scratch memory of the thread, which stays in the second-level cache.
 
-Kernels, with the slots that they take:
+Kernels (their text: `gemm_text`) with the slots that they take:
 
-    gemm_pack  b, packed                 panels of B for all to use; where A has one block of rows, gemm packs them itself
+    gemm_pack  b, packed                 panels of B for all to use; where A is one block of rows, gemm packs by the way
     gemm       a, b, c, packed, scratch  tiles of C; one item is a block of rows times a block of columns
     gemv_dot   matrix, x, y              y_j = sum_k M_jk x_k where the k are contiguous
     gemv_axpy  matrix, x, y              the same where the j are contiguous
@@ -29,9 +29,9 @@ import numpy as np
 from . import choices, gemm_text, llvm, threads
 from .gemm_text import DTYPES, GROUP, STACK_BYTES, Tile
 
-
-# Size of a panel of B relative to the first-level cache, and of a block of A to the second-level cache. A panel is read once
-# for all the rows of a tile: from 8 rows on the second-level cache is fast enough, and C is read and written less often.
+# Size of a panel of B relative to the first-level cache, and of a block of A to the second-level cache. A panel is read
+# once for all the rows of a tile: from 8 rows on the second-level cache is fast enough for it, and with deeper panels C
+# is read and written less often.
 PANEL_SHARE, PANEL_SHARE_TALL, BLOCK_SHARE = 0.7, 1.4, 0.7
 
 ROWS = 240                              # up to so many rows are one block: B is read once, and packed by the way
@@ -64,7 +64,7 @@ class Plan(NamedTuple):
 
 
 def plan(m, n, k, dtype, a, b, c, batch=(), accumulate=False, workers=None):
-    """The launches of C[i, m, n] = sum_k A[i, m, k] B[i, k, n] (added to C with `accumulate`), None where there is no kernel.
+    """The launches of C[i, m, n] = sum_k A[i, m, k] B[i, k, n] (added to C with `accumulate`); None: no kernel does it.
 
     a, b, c: (offset, strides ...) in elements: (offset, m, k, *batch), (offset, n, k, *batch), (offset, m, n, *batch).
     batch: sizes of at most two batch axes. C must be contiguous along n or along m. workers: threads to plan for.
@@ -81,11 +81,12 @@ def plan(m, n, k, dtype, a, b, c, batch=(), accumulate=False, workers=None):
         found = _matvec(m, n, k, size, a, b, c, batch)
         if found is not None:
             return found
+    names = 'ab'
     if n > 1 and c.second != size:
         if m > 1 and c.first != size:
             return None
-        return _matmul(n, m, k, dtype, b, a, c.swapped(), batch, accumulate, workers, 'ba')       # the transposed product
-    return _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers, 'ab')
+        m, n, a, b, c, names = n, m, b, a, c.swapped(), 'ba'             # the transposed product
+    return _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers, names)
 
 
 class _Strides:
@@ -154,10 +155,12 @@ def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers, names):
                                 [n, k, b.offset, b.first, b.second, *b.batch, counts[1], panels, packs, PACK_DEPTH,
                                  panel, *strides], counts[0] * counts[1] * panels * packs, packed / BYTES_PER_NS))
     constants = [m, n, k, rows, columns, depth, row_blocks, column_blocks, batch[1], mode, int(accumulate),
-                 a.offset, a.first, a.second, *a.batch, b.offset, b.first, b.second, *b.batch, c.offset, c.first, *c.batch,
-                 panel, *packed_batch, group_stride, edge, scratch, panel if mode == 2 else 0]
+                 a.offset, a.first, a.second, *a.batch, b.offset, b.first, b.second, *b.batch,
+                 c.offset, c.first, *c.batch, panel, *packed_batch, group_stride, edge, scratch,
+                 panel if mode == 2 else 0]
     extent = batch[0] * batch[1] * row_blocks * column_blocks
-    launches.append(_launch('gemm', tuple(slots), constants, extent, 100 + flops / FLOPS_PER_NS * (2 if size == 8 else 1)))
+    nanoseconds = 100 + flops / FLOPS_PER_NS * (2 if size == 8 else 1)
+    launches.append(_launch('gemm', tuple(slots), constants, extent, nanoseconds))
     return Plan(tuple(launches), packed, scratch)
 
 
@@ -227,7 +230,7 @@ def from_dot_general(x, a, b, c, workers=None):
     depth = [(a.shape[i], s_a[i], s_b[j], 0) for i, j in zip(contract_a, contract_b)]
     depth = _merged(sorted(depth, key=lambda axis: (-axis[1], -axis[2])))
     rows, columns = _merged(rows), _merged(columns)
-    batch = _merged([*batch, *rows[:-1], *columns[:-1]])            # what does not fit in one stride is another batch axis
+    batch = _merged([*batch, *rows[:-1], *columns[:-1]])            # what has a stride of its own is another batch axis
     none = (1, 0, 0, 0)
     (m, a_m, _, c_m), (n, _, b_n, c_n) = rows[-1] if rows else none, columns[-1] if columns else none
     if len(depth) > 1 or len(batch) > 2:

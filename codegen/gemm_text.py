@@ -12,8 +12,8 @@ GROUP = 4                               # rows of A that lie side by side
 STACK_BYTES = 64 << 10                  # up to so much scratch memory lies on the stack
 AXPY_ROWS = 4                           # of M at once
 
-# Registers of C: (groups of rows, vectors of columns) for a width of vectors and an architecture. Together with the vectors
-# of B and a broadcast element of A they just fit into 32 or 16 registers.
+# Registers of C: (groups of rows, vectors of columns) for a width of vectors and an architecture. Together with the
+# vectors of B and a broadcast element of A they just fit into 32 or 16 registers.
 TILES = {(512, 'x86_64'): (3, 2), (256, 'x86_64'): (1, 3), (128, 'x86_64'): (1, 2), (128, 'aarch64'): (2, 3)}
 
 
@@ -44,7 +44,8 @@ def emit_products(dtype, machine):
 def emit_matvecs(dtype, machine):
     """The text of gemv_dot and gemv_axpy."""
     tile = Tile(dtype, machine)
-    return _declarations(tile) + '\n'.join([_rows_dot(tile, 4, 2), _rows_dot(tile, 1, 4), _gemv_dot(tile), _gemv_axpy(tile)])
+    parts = [_rows_dot(tile, 4, 2), _rows_dot(tile, 1, 4), _gemv_dot(tile), _gemv_axpy(tile)]
+    return _declarations(tile) + '\n'.join(parts)
 
 
 def _declarations(t):
@@ -182,6 +183,11 @@ class _Function:
         self.values = [x if x == y else self.new(f'phi {kind} [ {x}, %{left} ], [ {y}, %{right} ]')
                        for kind, x, y in zip(self.kinds, xs, ys)]
 
+    def call(self, name, *values):
+        kinds = [parameter.split()[0] for parameter in SIGNATURES[name.rstrip('_0123456789')].split(', ')]
+        operands = ', '.join(f'{kind} {value}' for kind, value in zip(kinds, values, strict=True))
+        self.line(f'call void @{name}({operands})')
+
     # --- vectors
 
     def splat(self, scalar):
@@ -205,8 +211,8 @@ class _Function:
 
     def masked_load(self, pointer, mask):
         t = self.t
-        return self.new(f'call {t.vector} @llvm.masked.load.{t.name}.p0(ptr {pointer}, i32 {t.size}, <{t.lanes} x i1> {mask}, '
-                        f'{t.vector} zeroinitializer)')
+        return self.new(f'call {t.vector} @llvm.masked.load.{t.name}.p0(ptr {pointer}, i32 {t.size}, '
+                        f'<{t.lanes} x i1> {mask}, {t.vector} zeroinitializer)')
 
     def masked_store(self, value, pointer, mask):
         t = self.t
@@ -215,15 +221,33 @@ class _Function:
 
     def total(self, vector):
         t = self.t
-        return self.new(f'call reassoc {t.scalar} @llvm.vector.reduce.fadd.{t.name}({t.scalar} 0.0, {t.vector} {vector})')
+        return self.new(f'call reassoc {t.scalar} @llvm.vector.reduce.fadd.{t.name}({t.scalar} 0.0, '
+                        f'{t.vector} {vector})')
 
     def prefetch(self, pointer, locality=3):
         self.line(f'call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 {locality}, i32 1)')
 
 
+SIGNATURES = {
+    'micro': 'ptr a, i64 group, ptr b, i64 step, i64 depth, ptr c, i64 row, i64 add, ptr next',
+    'panel': 'ptr a, i64 group, ptr b, i64 step, i64 depth, ptr c, i64 row, i64 rows, i64 columns, i64 add, ptr next',
+    'store_part': 'ptr tile, ptr c, i64 row, i64 rows, i64 columns, i64 add',
+    'pack_group': 'ptr target, i64 step, ptr source, i64 row, i64 column, i64 count, i64 depth',
+    'pack_rows': 'ptr target, i64 group, ptr source, i64 row, i64 column, i64 rows, i64 depth',
+    'pack_panel': 'ptr target, ptr source, i64 column, i64 row, i64 columns, i64 depth',
+    'dot': 'ptr matrix, i64 row, ptr x, ptr y, i64 step, i64 k'}
+
+
+def _function(tile, name):
+    """An internal function; its parameters are those of its name without numbers at the end."""
+    parameters = SIGNATURES[name.rstrip('_0123456789')].replace(' ', ' %').replace(', %', ', ')
+    return _Function(tile, f'define internal void @{name}({parameters}) noinline nounwind')
+
+
 def _kernel(tile, name, slots, constants):
     """(function, {name: value}) of a kernel with named slots and constants."""
-    f = _Function(tile, f'define void @{name}(ptr noalias %slots, ptr noalias %constants, i64 %lo, i64 %hi, i64 %worker)')
+    f = _Function(tile, f'define void @{name}(ptr noalias %slots, ptr noalias %constants, i64 %lo, i64 %hi, '
+                        'i64 %worker)')
     values = {}
     for number, slot in enumerate(slots.split()):
         values[slot] = f.load('ptr', f.at('%slots', 8 * number))
@@ -235,9 +259,11 @@ def _kernel(tile, name, slots, constants):
 # --- the micro-kernel
 
 def _micro_kernel(t, groups, vectors):
-    """C (+)= A B for `groups` groups of packed rows and `vectors` vectors of columns; strides in bytes."""
-    f = _Function(t, f'define internal void @micro_{groups}_{vectors}(ptr %a, i64 %group, ptr %b, i64 %step, i64 %depth, ptr %c, '
-                     'i64 %row, i64 %add, ptr %next) noinline nounwind')
+    """C (+)= A B for `groups` groups of packed rows and `vectors` vectors of columns; strides in bytes.
+
+    Meanwhile a line of the panel that comes next is fetched in each turn, which the hardware would find out too late.
+    """
+    f = _function(t, f'micro_{groups}_{vectors}')
     nbytes, c_rows = t.lanes * t.size, ['%c']
     acc = [[f.variable(t.vector, 'zeroinitializer') for _ in range(vectors)] for _ in range(GROUP * groups)]
     for _ in acc[1:]:
@@ -271,8 +297,7 @@ def _micro_kernel(t, groups, vectors):
 
 def _store_part(t):
     """C (+)= the first rows and columns of a whole tile."""
-    f = _Function(t, 'define internal void @store_part(ptr %tile, ptr %c, i64 %row, i64 %rows, i64 %columns, i64 %add) '
-                     'noinline nounwind')
+    f = _function(t, 'store_part')
     kind, lanes = (t.vector, t.lanes) if t.masked else (t.scalar, 1)
 
     def put(value, load, store):
@@ -294,8 +319,7 @@ def _store_part(t):
 
 def _panel_times_block(t):
     """All the rows of a packed block of A times one panel of B. What exceeds C is computed beside it."""
-    f = _Function(t, 'define internal void @panel(ptr %a, i64 %group, ptr %b, i64 %step, i64 %depth, ptr %c, '
-                     'i64 %row, i64 %rows, i64 %columns, i64 %add, ptr %next) noinline nounwind')
+    f = _function(t, 'panel')
     tile = f.fixed(f'[{t.rows * t.vectors} x {t.vector}]')
     a, c, left = f.variable('ptr', '%a'), f.variable('ptr', '%c'), f.variable('i64', '%rows')
 
@@ -304,16 +328,16 @@ def _panel_times_block(t):
         fits = f.test('sge', '%columns', vectors * t.lanes)
 
         def micro(place, row, add, ahead):
-            f.line(f'call void @micro_{groups}_{vectors}(ptr {f.get(a)}, i64 %group, ptr %b, i64 %step, i64 %depth, '
-                   f'ptr {place}, i64 {row}, i64 {add}, ptr {ahead})')
+            f.call(f'micro_{groups}_{vectors}', f.get(a), '%group', '%b', '%step', '%depth', place, row, add, ahead)
 
         def beside():
             micro(tile, t.columns * t.size, 0, '%b')
             rows = f.min(f.get(left), GROUP * groups)
-            f.line(f'call void @store_part(ptr {tile}, ptr {f.get(c)}, i64 %row, i64 {rows}, i64 %columns, i64 %add)')
+            f.call('store_part', tile, f.get(c), '%row', rows, '%columns', '%add')
         with f.loop(0, turns) as turn:
             lines = f.mul(f.mul(turn, '%depth'), LINE)
-            ahead = f.new(f'select i1 {f.test("slt", turn, -(-t.columns * t.size // LINE))}, ptr {f.at("%next", lines)}, ptr %b')
+            some = f.test('slt', turn, -(-t.columns * t.size // LINE))
+            ahead = f.new(f'select i1 {some}, ptr {f.at("%next", lines)}, ptr %b')
             whole = f.both(fits, f.test('sge', f.get(left), GROUP * groups))
             f.branch(whole, lambda: micro(f.get(c), '%row', '%add', ahead), beside)
             f.advance(a, f.mul('%group', groups))
@@ -344,8 +368,7 @@ def _interleaved(f, rows):
 
 def _pack_group(t):
     """target[d, i] = source[i, d] for four i, 0 where there are fewer: by vectors along d or along i, or one by one."""
-    f = _Function(t, 'define internal void @pack_group(ptr %target, i64 %step, ptr %source, i64 %row, i64 %column, i64 %count, '
-                     'i64 %depth) noinline nounwind')
+    f = _function(t, 'pack_group')
     quad, done = f'<{GROUP} x {t.scalar}>', f.variable('i64', 0)
     whole = f.test('sge', '%count', GROUP)
 
@@ -358,8 +381,8 @@ def _pack_group(t):
             for vector in _interleaved(f, [f.load(t.vector, f.at(x, f.mul(d, t.size))) for x in at]):
                 for q in range(0, t.lanes, GROUP):
                     order = ', '.join(f'i32 {q + i}' for i in range(GROUP))
-                    f.store(quad, f.new(f'shufflevector {t.vector} {vector}, {t.vector} poison, <{GROUP} x i32> <{order}>'),
-                            f.get(place))
+                    part = f.new(f'shufflevector {t.vector} {vector}, {t.vector} poison, <{GROUP} x i32> <{order}>')
+                    f.store(quad, part, f.get(place))
                     f.advance(place, '%step')
         f.set(done, end)
 
@@ -390,20 +413,18 @@ def _pack_group(t):
 
 def _pack_rows(t):
     """Rows in groups: target[g, d, i] = source[4 g + i, d]; a group's missing rows are 0. Strides in bytes."""
-    f = _Function(t, 'define internal void @pack_rows(ptr %target, i64 %group, ptr %source, i64 %row, i64 %column, i64 %rows, '
-                     'i64 %depth) noinline nounwind')
+    f = _function(t, 'pack_rows')
     target = f.variable('ptr', '%target')
     with f.loop(0, '%rows', GROUP) as r:
-        f.line(f'call void @pack_group(ptr {f.get(target)}, i64 {GROUP * t.size}, ptr {f.at("%source", f.mul(r, "%row"))}, '
-               f'i64 %row, i64 %column, i64 {f.sub("%rows", r)}, i64 %depth)')
+        f.call('pack_group', f.get(target), GROUP * t.size, f.at('%source', f.mul(r, '%row')), '%row', '%column',
+               f.sub('%rows', r), '%depth')
         f.advance(target, '%group')
     return f.text()
 
 
 def _pack_panel(t):
     """A panel of B: target[d, j] = source[d, j], 0 for the missing columns. Strides in bytes."""
-    f = _Function(t, 'define internal void @pack_panel(ptr %target, ptr %source, i64 %column, i64 %row, i64 %columns, i64 %depth) '
-                     'noinline nounwind')
+    f = _function(t, 'pack_panel')
     nbytes, step = t.lanes * t.size, t.columns * t.size
 
     def rows():
@@ -414,8 +435,8 @@ def _pack_panel(t):
 
     def groups():
         with f.loop(0, t.columns, GROUP) as j:
-            f.line(f'call void @pack_group(ptr {f.at("%target", f.mul(j, t.size))}, i64 {step}, '
-                   f'ptr {f.at("%source", f.mul(j, "%column"))}, i64 %column, i64 %row, i64 {f.sub("%columns", j)}, i64 %depth)')
+            f.call('pack_group', f.at('%target', f.mul(j, t.size)), step, f.at('%source', f.mul(j, '%column')),
+                   '%column', '%row', f.sub('%columns', j), '%depth')
     whole = f.test('sge', '%columns', t.columns)
     f.branch(f.both(whole, f.test('eq', '%column', t.size)), rows, groups)
     return f.text()
@@ -424,7 +445,8 @@ def _pack_panel(t):
 # --- kernels
 
 def _gemm_pack(t):
-    f, v = _kernel(t, 'gemm_pack', 'b packed', 'n k offset column row batch0 batch1 count1 panels packs depth panel to0 to1')
+    f, v = _kernel(t, 'gemm_pack', 'b packed',
+                   'n k offset column row batch0 batch1 count1 panels packs depth panel to0 to1')
     with f.loop('%lo', '%hi') as item:
         rest, pack = f.divmod(item, v['packs'])
         rest, number = f.divmod(rest, v['panels'])
@@ -434,8 +456,8 @@ def _gemm_pack(t):
                       f.mul(j, v['column']))
         target = f.at(v['packed'], f.mul(i0, v['to0']), f.mul(i1, v['to1']), f.mul(number, v['panel']),
                       f.mul(d, t.columns * t.size))
-        f.line(f'call void @pack_panel(ptr {target}, ptr {source}, i64 {v["column"]}, i64 {v["row"]}, '
-               f'i64 {f.sub(v["n"], j)}, i64 {f.min(v["depth"], f.sub(v["k"], d))})')
+        f.call('pack_panel', target, source, v['column'], v['row'], f.sub(v['n'], j),
+               f.min(v['depth'], f.sub(v['k'], d)))
     return f.text()
 
 
@@ -462,8 +484,8 @@ def _gemm(t):
         packed = f.at(v['packed'], f.mul(i0, v['packed0']), f.mul(i1, v['packed1']))
         with f.loop(0, f.max(v['k'], 1), v['depth']) as d:           # once for k = 0: zeros
             depth = f.min(v['depth'], f.sub(v['k'], d))
-            f.line(f'call void @pack_rows(ptr {own}, i64 {v["group"]}, ptr {f.at(a, f.mul(d, v["a_column"]))}, i64 {v["a_row"]}, '
-                   f'i64 {v["a_column"]}, i64 {rows}, i64 {depth})')
+            f.call('pack_rows', own, v['group'], f.at(a, f.mul(d, v['a_column'])), v['a_row'], v['a_column'], rows,
+                   depth)
             add = f.new(f'or i64 {d}, {v["accumulate"]}')
             with f.loop(j_from, j_to, t.columns) as j:
                 columns = f.min(t.columns, f.sub(j_to, j))
@@ -479,13 +501,13 @@ def _gemm(t):
                     f.set(step, v['b_row'])
 
                 def pack():
-                    f.line(f'call void @pack_panel(ptr {edge}, ptr {source}, i64 {v["b_column"]}, i64 {v["b_row"]}, '
-                           f'i64 {columns}, i64 {depth})')
+                    f.call('pack_panel', edge, source, v['b_column'], v['b_row'], columns, depth)
                 f.branch(before, from_packed, lambda: f.branch(
                     f.both(direct, f.test('eq', columns, t.columns)), from_b, pack))
 
-                f.line(f'call void @panel(ptr {own}, i64 {v["group"]}, ptr {f.get(place)}, i64 {f.get(step)}, i64 {depth}, '
-                       f'ptr {f.at(c, f.mul(j, t.size))}, i64 {v["c_row"]}, i64 {rows}, i64 {columns}, i64 {add}, ptr {f.at(f.get(place), v["ahead"])})')
+                following = f.at(f.get(place), v['ahead'])
+                f.call('panel', own, v['group'], f.get(place), f.get(step), depth, f.at(c, f.mul(j, t.size)),
+                       v['c_row'], rows, columns, add, following)
     return f.text()
 
 
@@ -493,7 +515,7 @@ def _gemm(t):
 
 def _rows_dot(t, rows, vectors):
     """y_j = sum_k M_jk x_k for `rows` rows, contiguous along k."""
-    f = _Function(t, f'define internal void @dot_{rows}(ptr %matrix, i64 %row, ptr %x, ptr %y, i64 %step, i64 %k) noinline nounwind')
+    f = _function(t, f'dot_{rows}')
     at = ['%matrix']
     for _ in range(rows - 1):
         at.append(f.at(at[-1], '%row'))
@@ -535,7 +557,8 @@ def _matvec_item(f, v, item):
     rest, block = f.divmod(item, v['blocks'])
     i0, i1 = f.divmod(rest, v['count1'])
     j = f.mul(block, v['block'])
-    base = lambda name: f.at(v[name], v[f'{name}_offset'], f.mul(i0, v[f'{name}_batch0']), f.mul(i1, v[f'{name}_batch1']))
+    base = lambda name: f.at(v[name], v[f'{name}_offset'], f.mul(i0, v[f'{name}_batch0']),
+                             f.mul(i1, v[f'{name}_batch1']))
     return (f.at(base('m'), f.mul(j, v['m_row'])), base('x'), f.at(base('y'), f.mul(j, v['y_step'])),
             f.min(v['block'], f.sub(v['j'], j)))
 
@@ -547,8 +570,8 @@ def _gemv_dot(t):
         end = f.sub(count, f.divmod(count, 4)[1])
         for rows, lo, hi in ((4, 0, end), (1, end, count)):
             with f.loop(lo, hi, rows) as j:
-                f.line(f'call void @dot_{rows}(ptr {f.at(matrix, f.mul(j, v["m_row"]))}, i64 {v["m_row"]}, ptr {x}, '
-                       f'ptr {f.at(y, f.mul(j, v["y_step"]))}, i64 {v["y_step"]}, i64 {v["k"]})')
+                f.call(f'dot_{rows}', f.at(matrix, f.mul(j, v['m_row'])), v['m_row'], x, f.at(y, f.mul(j, v['y_step'])),
+                       v['y_step'], v['k'])
     return f.text()
 
 

@@ -2,7 +2,7 @@
 import sys
 
 from .ir.errors import FusionError, FusionWarning
-from .ir.graph import where
+from .ir.graph import INTERNAL, where
 
 __all__ = ['ConcretizationTypeError', 'TracerArrayConversionError', 'TracerBoolConversionError',
            'TracerIntegerConversionError', 'NonConcreteBooleanIndexError', 'UnexpectedTracerError', 'FusionError',
@@ -40,7 +40,7 @@ class DonatedBufferError(RuntimeError):
 def user_line():
     """'file:line' of the innermost frame that isn't the library's."""
     frame = sys._getframe(1)
-    while frame is not None and frame.f_globals.get('__name__', '')[:5] in ('lazy.', 'lazy'):
+    while frame is not None and frame.f_globals.get('__name__', '')[:5] in INTERNAL:
         frame = frame.f_back
     return f'{frame.f_code.co_filename}:{frame.f_lineno}' if frame is not None else '<unknown>'
 

@@ -47,6 +47,7 @@ def aval(shape, dtype, weak=False):
 
 _serial = count(1).__next__
 _frame = sys._getframe
+INTERNAL = ('lazy.', 'lazy', 'optre')         # first letters of modules whose lines are not the user's
 pending = []                                   # nodes made and not yet evaluated, in order of their making
 
 
@@ -65,7 +66,7 @@ class Node:
         self.held = 1
         pending.append(self)
         frame = _frame(1)
-        while frame is not None and frame.f_globals.get('__name__', '')[:5] in ('lazy.', 'lazy'):
+        while frame is not None and frame.f_globals.get('__name__', '')[:5] in INTERNAL:
             frame = frame.f_back
         self.line = (frame.f_code, frame.f_lasti) if frame is not None else None
 

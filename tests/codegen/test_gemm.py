@@ -1,6 +1,9 @@
 """Matrix products by our own kernels, against NumPy in float64."""
+import ctypes
 import functools
 import itertools
+import mmap
+import sys
 
 import numpy as np
 import pytest
@@ -14,10 +17,11 @@ from lazy.codegen import gemm, llvm, threads  # noqa: E402
 pytestmark = pytest.mark.skipif(not threads.available(), reason='needs the native runner')
 
 WORKERS = 4
+LAYOUTS = ['plain', 'transposed', 'sliced', 'backwards', 'mirrored']
 GUARD = 80                              # elements around C that must stay as they are
-SIZES = [(1, 1, 1), (2, 3, 5), (4, 32, 16), (12, 32, 8), (13, 33, 9), (11, 31, 100), (23, 65, 17), (1, 40, 70), (40, 1, 70),
-         (70, 40, 1), (3, 5, 600), (100, 100, 100), (47, 53, 59), (241, 100, 70), (250, 129, 530), (600, 40, 40), (16, 1500, 20),
-         (1, 1100, 19), (67, 1, 1037)]
+SIZES = [(1, 1, 1), (2, 3, 5), (4, 32, 16), (12, 32, 8), (13, 33, 9), (11, 31, 100), (23, 65, 17), (1, 40, 70),
+         (40, 1, 70), (70, 40, 1), (3, 5, 600), (100, 100, 100), (47, 53, 59), (241, 100, 70), (250, 129, 530),
+         (600, 40, 40), (16, 1500, 20), (1, 1100, 19), (67, 1, 1037), (265, 40, 1100)]
 EMPTY = [(0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 0, 0), (1, 4, 0), (4, 1, 0), (300, 40, 0)]
 MACHINES = {'host': llvm.host(), '128': llvm.host(128), 'plain': llvm.host(fma=False, f16c=False)}
 if llvm.host().width_bits == 512:
@@ -41,8 +45,8 @@ def execute(found, dtype, arrays, machine=None):
     address = {name: array.ctypes.data for name, array in {**arrays, 'scratch': scratch, 'packed': packed}.items()}
     slots, records = [], b''
     for launch in found.launches:
-        records += threads.record(gemm.address(launch.name, dtype, machine), 8 * len(slots), launch.constants.ctypes.data,
-                                  launch.extent, launch.grain)
+        records += threads.record(gemm.address(launch.name, dtype, machine), 8 * len(slots),
+                                  launch.constants.ctypes.data, launch.extent, launch.grain)
         slots += [address[slot] for slot in launch.slots]
     if found.launches:
         slots, records = np.array(slots, np.int64), np.frombuffer(records, np.int64)
@@ -81,8 +85,8 @@ def check(a, b, machine=None, accumulate=False, workers=1, order='C', out=None):
     dtype, shape = a.dtype, (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
     memory, c = guarded(shape, dtype, order)
     expected = np.matmul(a.astype(np.float64), b.astype(np.float64)) + (77 if accumulate else 0)
-    product(np.broadcast_to(a, (*shape[:-2], *a.shape[-2:])), np.broadcast_to(b, (*shape[:-2], *b.shape[-2:])), c, machine,
-            accumulate, workers)
+    product(np.broadcast_to(a, (*shape[:-2], *a.shape[-2:])), np.broadcast_to(b, (*shape[:-2], *b.shape[-2:])), c,
+            machine, accumulate, workers)
     bound = np.matmul(np.abs(a).astype(np.float64), np.abs(b).astype(np.float64)) + (77 if accumulate else 0)
     assert np.all(np.abs(c - expected) <= 40 * np.finfo(dtype).eps * bound), (a.shape, b.shape)
     assert np.all(memory[:GUARD + 1] == 77) and np.all(memory[GUARD + 1 + c.size:] == 77), (a.shape, b.shape)
@@ -121,7 +125,7 @@ def test_every_edge_of_a_tile(dtype):
 
 
 @pytest.mark.parametrize('machine', ['host', '128'])
-@pytest.mark.parametrize('layouts', [*itertools.product(['plain', 'transposed', 'sliced', 'backwards', 'mirrored'], repeat=2)])
+@pytest.mark.parametrize('layouts', [*itertools.product(LAYOUTS, repeat=2)])
 def test_strides(layouts, machine):
     for m, n, k in [(13, 33, 9), (1, 40, 70), (40, 1, 70), (50, 70, 30), (260, 90, 140)]:
         check(operand((m, k), 'float32', layouts[0]), operand((k, n), 'float32', layouts[1]), MACHINES[machine])
@@ -135,9 +139,10 @@ def test_operands_with_stride_0():
           .astype(np.float32))
 
 
-@pytest.mark.parametrize('shapes', [((3, 20, 30), (3, 30, 40)), ((2, 3, 20, 30), (2, 3, 30, 40)), ((3, 20, 30), (30, 40)),
-                                    ((20, 30), (3, 30, 40)), ((2, 1, 300, 30), (2, 3, 30, 40)), ((5, 1, 30), (5, 30, 40)),
-                                    ((2, 3, 20, 30), (2, 3, 30, 1)), ((2, 3, 260, 30), (3, 30, 40))])
+@pytest.mark.parametrize('shapes', [
+    ((3, 20, 30), (3, 30, 40)), ((2, 3, 20, 30), (2, 3, 30, 40)), ((3, 20, 30), (30, 40)), ((20, 30), (3, 30, 40)),
+    ((2, 1, 300, 30), (2, 3, 30, 40)), ((5, 1, 30), (5, 30, 40)), ((2, 3, 20, 30), (2, 3, 30, 1)),
+    ((2, 3, 260, 30), (3, 30, 40))])
 def test_batches(shapes):
     a, b = (generator().standard_normal(shape).astype(np.float32) for shape in shapes)
     for workers in (1, 4):
@@ -185,6 +190,31 @@ def test_nan_and_inf_spread_as_in_numpy(sizes):
             np.testing.assert_array_equal(c, a @ b)
 
 
+@pytest.mark.skipif(sys.platform != 'linux', reason='asks the system for a page that may not be read')
+@pytest.mark.parametrize('machine', MACHINES)
+def test_nothing_beyond_the_operands_is_read(machine):
+    for m, n, k in SIZES:
+        for transposed in (False, True):
+            a, b = at_end_of_memory((m, k)), at_end_of_memory((k, n))
+            if transposed:
+                a, b = at_end_of_memory((k, m)).T, at_end_of_memory((n, k)).T
+            c = at_end_of_memory((m, n))
+            product(a, b, c, MACHINES[machine])
+            np.testing.assert_array_equal(c, k)
+
+
+def at_end_of_memory(shape):
+    """Ones before a page that may not be read."""
+    nbytes = 4 * int(np.prod(shape))
+    size = -(-nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+    pages = mmap.mmap(-1, size + mmap.PAGESIZE)
+    end = np.frombuffer(pages, np.uint8).ctypes.data + size
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(end), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+    found = np.frombuffer(pages, np.float32, nbytes // 4, size - nbytes).reshape(shape)
+    found[...] = 1
+    return found
+
+
 # --- threads ----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('sizes', [(500, 300, 200), (100, 1024, 300), (1, 9000, 300), (9000, 1, 300), (2000, 30, 40)])
@@ -212,7 +242,7 @@ def test_blocks_are_shared_out():
     assert [launch.extent for launch in found.launches] == [1] and found.scratch == 0
 
 
-# --- as part of programs --------------------------------------------------------------------------------------------------
+# --- as part of programs ---------------------------------------------------------------------------------------------
 
 def test_products_of_a_program_are_kernels():
     def f(x, w):
@@ -221,9 +251,10 @@ def test_products_of_a_program_are_kernels():
     np.testing.assert_allclose(np.asarray(lazy.jit(f)(x, w)), np.tanh(np.maximum(x @ w, 0) @ w.T), atol=1e-4)
 
 
-@pytest.mark.parametrize('equation', ['ij,jk->ik', 'ji,jk->ik', 'ij,kj->ik', 'ij,jk->ki', 'bthd,bshd->bhts', 'bhts,bshd->bthd',
-                                      'ij,j->i', 'i,ij->j', 'i,i->', 'i,j->ij', 'abij,abjk->abik', 'abcij,abcjk->abcik',
-                                      'ijk,jkl->il', 'ijk,kjl->il', 'aij,jk->aik', 'ija,jk->iak', 'iaj,bkj->iabk'])
+@pytest.mark.parametrize('equation', [
+    'ij,jk->ik', 'ji,jk->ik', 'ij,kj->ik', 'ij,jk->ki', 'bthd,bshd->bhts', 'bhts,bshd->bthd', 'ij,j->i', 'i,ij->j',
+    'i,i->', 'i,j->ij', 'abij,abjk->abik', 'abcij,abcjk->abcik', 'ijk,jkl->il', 'ijk,kjl->il', 'aij,jk->aik',
+    'ija,jk->iak', 'iaj,bkj->iabk'])
 def test_axes_in_any_order(equation):
     sizes = dict(zip('abcdhijklst', (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)))
     operands = [generator().standard_normal([sizes[i] for i in names])

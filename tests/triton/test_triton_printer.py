@@ -500,3 +500,14 @@ def test_gathers_ramps_and_64_bit_indices_compile():
     assert 'i64' in types.values()
     assert compile_kernel(printed.source, printed.name, types, printed.constexprs,
                           [a.name for a in printed.arguments if a.divisible], num_warps=printed.num_warps)
+
+
+@pytest.mark.parametrize('dtype', [np.bool_, np.int8, np.uint64, ml_dtypes.bfloat16])
+@pytest.mark.parametrize('shape, axis', [((70, 100), 1), ((70, 9000), 1), ((30, 70), 0), ((9000, 70), 0), ((9, 8, 30), 1)])
+def test_reductions_have_types_that_the_compiler_takes(shape, axis, dtype):
+    b, dtype = Builder(), np.dtype(dtype)
+    x = b.array(random(shape, dtype))
+    outputs = [b(op, x, axis=axis, dtype=dtypes.int64) if 'axis' in op.param_names else b(op, x, axes=(axis,))
+               for op in REDUCTIONS if dtypes.kind(dtype) in op.classes]
+    for launch in triton_plan.Plan(b.linear(outputs)).steps:
+        assert compiled(launch, lower, until='ttgir')
