@@ -1,4 +1,5 @@
 """Graph to kernels to launches: simplify, schedule, plan, one file per target, cache, runtime."""
+import functools
 import warnings
 
 from ..ir.errors import FusionError, FusionWarning
@@ -46,6 +47,7 @@ def _warn_once(refusal, nodes):
         warnings.warn_explicit(message, FusionWarning, file or '<unknown>', int(number or 0))
 
 
+@functools.cache
 def _native_works():
     """Whether native code can be run here; said once where it can't."""
     from . import runtime, threads

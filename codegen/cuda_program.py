@@ -9,7 +9,7 @@ import threading
 
 import numpy as np
 
-from ..ir import dtypes, ops
+from ..ir import ops
 from . import choices, cuda, memory, reference, runtime
 from .triton_plan import Launch, Plan, scalar_value
 

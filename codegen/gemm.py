@@ -7,8 +7,8 @@
 The scheme is that of Goto and van de Geijn (Anatomy of high-performance matrix multiplication, ACM TOMS 34, 2008) in
 the form of Van Zee and van de Geijn (BLIS, ACM TOMS 41, 2015). A micro-kernel holds a tile of C in registers and adds
 up `depth` outer products to it: vectors of a row of B times broadcast elements of a column of A. B is packed into
-panels as wide as the tile, which stay in a near cache while it passes over the rows; blocks of A are packed, four rows side by
-side, into scratch memory of the thread, which stays in the second-level cache.
+panels as wide as the tile, which stay in a near cache while it passes over the rows; blocks of A are packed, four rows
+side by side, into scratch memory of the thread, which stays in the second-level cache.
 
 Kernels (their text: `gemm_text`) with the slots that they take:
 

@@ -74,6 +74,12 @@ class Steps:
             low = 0 if result.dtype.kind == 'u' else -bound
             self.add(lambda lib, x: lib.minimum(lib.maximum(x, scalar(lib, low, x)), scalar(lib, bound, x)), len(self.pool) - 1)
 
+    def maybe_drop(self, i):
+        """x = update of x: the memory of x may be taken."""
+        if i is not None and self.random.random() < 0.5:
+            self.dropped.add(i)
+            self.steps.append(('drop', (i,)))
+
     def step(self):
         getattr(self, self.random.choice(OPERATIONS))()
 
@@ -261,12 +267,14 @@ class Steps:
         target = self.pool[i][index].shape
         j = self.pick(lambda y: y.dtype == dtype and fits(y.shape, target) and np.broadcast_shapes(y.shape, target) == target)
         self.add(lambda lib, x, y: updated(lib, x, index, y, kind), i, j)
+        self.maybe_drop(i)
 
     def update_scalar(self):
         i = self.pick(lambda x: x.ndim)
         if i is not None:
             index, value = self.index(self.pool[i].shape), self.random.randint(0, 1)
             self.add(lambda lib, x: updated(lib, x, index, scalar(lib, value, x), 'set'), i)
+            self.maybe_drop(i)
 
     def update_indexed(self):
         i = self.pick(lambda x: x.ndim and x.size and x.dtype != BOOL)
@@ -279,6 +287,7 @@ class Steps:
         indices = (rng.permutation(n)[:count] if kind == 'set' else rng.integers(-n, n, count)).astype(np.int32)
         index, value = (slice(None),) * axis + (indices,), self.random.randint(0, 2)
         self.add(lambda lib, x: updated(lib, x, index, scalar(lib, value, x), kind), i)
+        self.maybe_drop(i)
 
     # --- putting together ---
     def concatenate(self):
@@ -331,8 +340,8 @@ class Steps:
 
 OPERATIONS = [name for name, count in dict(
     unary=2, logical=1, convert=2, binary=8, with_scalar=2, select=2, transpose=3, reshape=4, expand=1, broadcast=2,
-    slice=4, reduce=6, where_is=1, scan=1, sort=1, product=1, gather=2, gather_computed=2, update=4, update_scalar=2,
-    update_indexed=2, concatenate=3, stack=1, roll=1, pad=1, count=1, drop=5, force=1).items() for _ in range(count)]
+    slice=4, reduce=6, where_is=1, scan=1, sort=1, product=1, gather=2, gather_computed=2, update=6, update_scalar=4,
+    update_indexed=2, concatenate=3, stack=1, roll=1, pad=1, count=1, drop=5, force=3).items() for _ in range(count)]
 
 
 def fits(a, b):
@@ -377,18 +386,9 @@ def run(steps, target):
 @pytest.fixture(autouse=True)
 def target():
     before = lazy.config.target
-    with lazy_x64():
-        yield
+    yield
     lazy.config.update('target', before)
     evaluate.programs.clear()
-
-
-class lazy_x64:
-    def __enter__(self):
-        lazy.config.update('enable_x64', False)
-
-    def __exit__(self, *_):
-        lazy.config.update('enable_x64', False)
 
 
 def compare(steps, pool, target):

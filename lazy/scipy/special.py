@@ -86,7 +86,9 @@ def logit(x):
     0.0
     """
     x, = _args('logit', x)
-    return _apply(ops.log, x) - _apply(ops.log1p, -x)
+    near = abs(x - 0.5) < 0.25                                      # where the two logarithms would cancel
+    middle = _select(near, x, 0.5)
+    return _select(near, _apply(ops.log1p, (2 * middle - 1) / (1 - middle)), _apply(ops.log, x) - _apply(ops.log1p, -x))
 
 
 def polygamma(n, x):

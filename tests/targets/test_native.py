@@ -119,7 +119,7 @@ def test_views(dtype):
     x = ops_table.values(rng(), (9, 11), dtype)
     pairs = []
     for name, view in VIEWS.items():
-        part = np.ascontiguousarray(view(x))
+        part = view(x).copy()
         other = part[..., ::-1] if part.ndim else part
         pairs.append((name, view(lnp.asarray(x)) == lnp.asarray(other), part == other))
         pairs.append((f'{name} stored', lnp.logical_not(view(lnp.asarray(x))), np.logical_not(part)))
@@ -283,15 +283,13 @@ def test_nan_is_the_extreme(dtype):
     x[13], x[14], x[15, 2] = np.inf, -np.inf, np.inf
     a, pairs = lnp.asarray(x), []
     for axis in (0, 1, None):
-        for name in ('argmax', 'argmin', 'max', 'min', 'nanmax', 'nansum'):
-            with np.errstate(all='ignore'), np.testing.suppress_warnings() as ignored:
-                ignored.filter(RuntimeWarning)
+        for name in ('argmax', 'argmin', 'max', 'min'):
+            with np.errstate(all='ignore'):
                 want = np.asarray(getattr(np, name)(x, axis=axis))
             got = getattr(lnp, name)(a, axis=axis)
             if 'arg' in name:
                 got, want = got.astype(np.int32), want.astype(np.int32)
-            if name != 'nansum':
-                pairs.append((f'{name} {axis}', got, want))
+            pairs.append((f'{name} {axis}', got, want))
     check(pairs)
 
 
@@ -364,29 +362,26 @@ def test_old_values_stay_right_when_somebody_holds_them(held, computed):
     check([(str(i), kept[i] + 1, wanted[i] + 1) for i in kept])
 
 
+def put(x, index, value):
+    x = x.copy()
+    x[index] = value
+    return x
+
+
 def test_update_that_reads_what_it_overwrites():
     x = np.arange(30, dtype=np.float32).reshape(5, 6)
     fresh = lambda: lnp.asarray(x) + 0
-    for name, update in {
-            'shifted': lambda a: a.at[1:].set(a[:-1]), 'flipped': lambda a: a.at[:].set(a[::-1]),
-            'transposed': lambda a: a.at[:5, :5].set(a[:5, :5].T), 'sum': lambda a: a.at[0].set(a.sum(0)),
-            'own place': lambda a: a.at[1:3].set(a[1:3] * 2), 'add': lambda a: a.at[1:3, ::2].add(a[1:3, ::2]),
-            'row': lambda a: a.at[2].set(a[2] * 2 + a[1]), 'gathered': lambda a: a.at[0].set(a[lnp.asarray([4, 3]), :].sum(0)),
-            'twice': lambda a: a.at[1].set(a[0]).at[0].set(a[1])}.items():
-        def plain(a):
-            class Proxy:
-                pass
-            return a
-        want = x.copy()
-        if name == 'shifted': want[1:] = x[:-1]
-        elif name == 'flipped': want[:] = x[::-1]
-        elif name == 'transposed': want[:5, :5] = x[:5, :5].T
-        elif name == 'sum': want[0] = x.sum(0)
-        elif name == 'own place': want[1:3] = x[1:3] * 2
-        elif name == 'add': want[1:3, ::2] += x[1:3, ::2]
-        elif name == 'row': want[2] = x[2] * 2 + x[1]
-        elif name == 'gathered': want[0] = x[[4, 3]].sum(0)
-        else: want[[0, 1]] = x[[1, 0]]
+    for name, update, want in [
+            ('shifted', lambda a: a.at[1:].set(a[:-1]), put(x, slice(1, None), x[:-1])),
+            ('flipped', lambda a: a.at[:].set(a[::-1]), x[::-1]),
+            ('transposed', lambda a: a.at[:5, :5].set(a[:5, :5].T), put(x, np.s_[:5, :5], x[:5, :5].T)),
+            ('sum', lambda a: a.at[0].set(a.sum(0)), put(x, 0, x.sum(0))),
+            ('own place', lambda a: a.at[1:3].set(a[1:3] * 2), put(x, np.s_[1:3], x[1:3] * 2)),
+            ('add', lambda a: a.at[1:3, ::2].add(a[1:3, ::2]), put(x, np.s_[1:3, ::2], x[1:3, ::2] * 2)),
+            ('row', lambda a: a.at[2].set(a[2] * 2 + a[1]), put(x, 2, x[2] * 2 + x[1])),
+            ('gathered', lambda a: a.at[0].set(a[lnp.asarray([4, 3]), :].sum(0)), put(x, 0, x[[4, 3]].sum(0))),
+            ('twice', lambda a: a.at[1].set(a[0]).at[0].set(a[1]), put(x, [0, 1], x[[1, 0]])),
+            ('both', lambda a: a.at[1].add(a[0].sum()).at[1].multiply(2), put(x, 1, (x[1] + x[0].sum()) * 2))]:
         a = lazy.block_until_ready(fresh())
         b = update(a)
         del a

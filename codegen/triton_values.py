@@ -1,0 +1,223 @@
+"""Values of a Triton kernel: the text of operations, conversions, loads and stores.
+
+float16 and bfloat16 are held as float32 ("register types"), and rounded where they are stored or converted to.
+"""
+import math
+
+import numpy as np
+
+from ..ir import dtypes, ops
+from ..ir.reference import fill_value
+
+TYPES = {'bool': 'i1', 'int8': 'i8', 'uint8': 'u8', 'int16': 'i16', 'uint16': 'u16', 'int32': 'i32', 'uint32': 'u32',
+         'int64': 'i64', 'uint64': 'u64', 'float16': 'fp16', 'bfloat16': 'bf16', 'float32': 'fp32', 'float64': 'fp64'}
+HALVES = (dtypes.float16, dtypes.bfloat16)
+
+# Of booleans, int1 to Triton, arithmetic would wrap around.
+_OF_BOOL = {'add': '{0} | {1}', 'mul': '{0} & {1}', 'max': '{0} | {1}', 'min': '{0} & {1}', 'eq': '~({0} ^ {1})',
+            'ne': '{0} ^ {1}', 'lt': '~{0} & {1}', 'le': '~{0} | {1}', 'gt': '{0} & ~{1}', 'ge': '{0} | ~{1}'}
+
+
+def register_type(dtype):
+    """Triton's name of the type in which values of a dtype are held."""
+    return 'tl.' + {'float16': 'float32', 'bfloat16': 'float32', 'bool': 'int1'}.get(dtype.name, dtype.name)
+
+
+def storage_type(dtype):
+    return 'tl.' + {'bool': 'int1'}.get(dtype.name, dtype.name)
+
+
+def extreme(dtype, low):
+    kind = dtypes.kind(dtype)
+    if kind == 'f':
+        return -np.inf if low else np.inf
+    if kind == 'b':
+        return not low
+    return np.iinfo(dtype).min if low else np.iinfo(dtype).max
+
+
+def identity(reduction, dtype):
+    """The neutral element of a reduction."""
+    kind = dtypes.kind(dtype)
+    if reduction in ('max', 'min'):
+        return extreme(dtype, reduction == 'max')
+    if reduction == 'and':
+        return True if kind == 'b' else -1 if kind == 'i' else np.iinfo(dtype).max
+    value = {'add': 0, 'mul': 1, 'or': 0}[reduction]
+    return bool(value) if kind == 'b' else float(value) if kind == 'f' else value
+
+
+def constant(value, as_int=False):
+    """A constant in Triton source."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(int(value)) if as_int else str(bool(value))
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    value = float(value)
+    return repr(value) if np.isfinite(value) else f"float('{value}')"
+
+
+class Values:
+    """The part of the printer that computes entries and moves them. The rest of it says where a program stands: the
+    indices of axes, the masks, the arguments.
+    """
+
+    # --- operations ---------------------------------------------------------------------------------------------
+
+    def _operation(self, x, args, values):
+        source, op, params = x.operand_dtype, x.op, dict(zip(x.op.param_names, x.params or ()))
+        if op is ops.convert:
+            return self._convert(args[0], self.k.entries[x.args[0]].dtype, params['dtype'])
+        if op is ops.bitcast:
+            return self._bitcast(args[0], source, params['dtype'])
+        if op is ops.integer_pow:
+            return self._power(args[0], source, params['n'])
+        if op is ops.nextafter:
+            return self._nextafter(args, source)
+        if op is ops.threefry2x32:
+            return self._threefry(args, params['word'], values)
+        text = _OF_BOOL.get(op.name) if source == dtypes.bool_ else None
+        return self.let(op.name, (text or op.triton).format(*args, **params))
+
+    def _convert(self, value, source, target):
+        if target == dtypes.bool_:
+            return self.let('nonzero', f'{value} != 0')
+        kind, to = dtypes.kind(target), register_type(target)
+        if dtypes.kind(source) == 'f' and kind in 'iu':
+            info = np.iinfo(target)
+            return self.let('integer', f'lz_saturate({value}, {info.min}, {info.max}, {to})')
+        if target in HALVES:
+            single = value if register_type(source) in ('tl.float32', 'tl.float64') else f'{value}.to(tl.float32)'
+            return self.let('rounded', f'{single}.to({storage_type(target)}).to(tl.float32)')
+        if register_type(source) == to:
+            return value
+        return self.let(target.name, f'{value}.to({to})')
+
+    def _bitcast(self, value, source, target):
+        narrow = f'.to({storage_type(source)})' if source in HALVES else ''
+        wide = '.to(tl.float32)' if target in HALVES else ''
+        return self.let('bits', f'{value}{narrow}.to({storage_type(target)}, bitcast=True){wide}')
+
+    def _power(self, x, dtype, n):
+        """x**n by repeated squaring, the same order of products as the reference."""
+        if n == 0:
+            return self.let('one', f'tl.where({x} == {x}, 1, 1).to({register_type(dtype)})')
+        result, left, square = None, abs(n), x
+        while left:
+            if left & 1:
+                result = square if result is None else self.let('power', f'{result} * {square}')
+            left >>= 1
+            if left:
+                square = self.let('square', f'{square} * {square}')
+        return self.let('power', f'lz_reciprocal({result})') if n < 0 else result
+
+    def _nextafter(self, args, dtype):
+        """Steps are those of the stored type."""
+        narrow, wide = (f'.to({storage_type(dtype)})', '.to(tl.float32)') if dtype in HALVES else ('', '')
+        operands = [f'{arg}{narrow}' for arg in args]
+        return self.let('nextafter', ops.nextafter.triton.format(*operands, bits=f'tl.int{8 * dtype.itemsize}') + wide)
+
+    def _threefry(self, args, word, values):
+        """Both words of a block are made at once."""
+        key = 'threefry', *args
+        if key not in values:
+            pair = self.fresh('random'), self.fresh('random')
+            both = ops.threefry2x32.triton.removesuffix('[{word}]').format(*args)
+            self.line(f'{pair[0]}, {pair[1]} = {both}')
+            values[key] = pair
+        return values[key][word]
+
+    def _ramp(self, x):
+        offset, coefficients = self.k.ramps[x.number]
+        terms = [self.number(f'ramp{x.number}', offset)] if offset else []
+        for axis, c in enumerate(coefficients):
+            if c and self.k.sizes[axis] != 1:
+                i = self.index[axis]
+                terms.append(i if c == 1 else f'{i} * {self.number(f"ramp{x.number}_s{axis}", c)}')
+        if not terms:
+            return self.let('zero', f'tl.full([], 0, {register_type(x.dtype)})')
+        text = ' + '.join(terms)
+        if x.dtype in HALVES:
+            return self.let('index', f'tl.cast({text}, tl.float32).to({storage_type(x.dtype)}).to(tl.float32)')
+        if x.dtype == dtypes.bool_:
+            return self.let('index', f'{text} != 0')
+        return self.let('index', f'tl.cast({text}, {register_type(x.dtype)})')
+
+    # --- memory -------------------------------------------------------------------------------------------------------
+
+    def _pointer(self, number, more=()):
+        """Text of the address; what all of the tile shares comes first."""
+        a, prefix = self.k.accesses[number], self.prefix[number]
+        terms = [self.number(f'{prefix}_offset', a.offset, True)] if a.offset else []
+        for axis in sorted(range(len(a.strides)), key=lambda axis: (len(self.dims([axis])), axis == self.k.lane)):
+            s = a.strides[axis]
+            if s and self.k.sizes[axis] != 1 and axis in self.index:
+                terms.append(self.index[axis] if s == 1 else
+                             f'{self.index[axis]} * {self.number(f"{prefix}_s{axis}", s, True)}')
+        return ' + '.join([self.array_of[number], *terms, *more])
+
+    def _load(self, e, x, values, reductions):
+        a, number = self.k.accesses[x.number], x.number
+        dims = self.dims(x.axes)
+        options, more = [], []
+        mask = self.mask(dims)
+        if self.tile.padded and mask and not self.k.form == 'map':
+            mask = 'readable'
+        elif a.dynamic:
+            more, mask, fill = self._positions(number, values, mask)
+            options = [fill] if fill else []
+        else:
+            other = self.loaded_as[e] = self._identity_of_first(e, dims, reductions)
+            options = [f'other={other}'] if other is not None else []
+        options = ([f'mask={mask}'] if mask else []) + options
+        suffix = '.to(tl.float32)' if a.dtype in HALVES else ''
+        stem = self.array_of[number] + ('_at' if a.dynamic else '_value')
+        return self.let(stem, f'tl.load({", ".join([self._pointer(number, more), *options])}){suffix}')
+
+    def _identity_of_first(self, e, dims, reductions):
+        """What masked lanes of a load are to hold so that a reduction can take them as they are."""
+        if dims != ('l' if self.flat else 'rl'):
+            return None
+        for r in reductions:
+            x = self.k.entries[r]
+            if x.args[0] == e and x.op not in (ops.argmax, ops.argmin):
+                return constant(identity(x.op.reduction, x.operand_dtype))
+        return None
+
+    def _positions(self, number, values, mask):
+        """(terms of the address, mask, 'other=...' or None) of a load at computed indices."""
+        a, prefix = self.k.accesses[number], self.prefix[number]
+        terms, conditions = [], [mask] if mask else []
+        for entry, stride, size, axis in a.dynamic:
+            dtype = self.k.entries[entry].dtype
+            wide = self.tile.wide or dtype.itemsize == 8 or dtype == dtypes.uint32
+            kind = 'tl.int64' if wide else 'tl.int32'
+            at = values[entry] if dtype.name == kind[3:] else self.let('at', f'{values[entry]}.to({kind})')
+            n = self.number(f'{prefix}_size{axis}', size)
+            if a.mode == 'wrap':
+                at = self.let('at', f'lz_wrap({at}, {n})')
+            elif a.mode == 'clip':
+                at = self.let('at', f'tl.minimum(tl.maximum({at}, 0), {n} - 1)')
+            else:
+                ok = self.let('valid', f'({at} >= 0) & ({at} < {n})')
+                if a.mode == 'error':
+                    self._report(ok, self.mask(self.dims(self.k.entries[entry].axes)))
+                conditions.append(ok)
+            if wide and not self.tile.wide:
+                at = f'{at}.to(tl.int32)'
+            terms.append(at if stride == 1 else f'{at} * {self.number(f"{prefix}_step{axis}", stride)}')
+        fill = f'other={constant(fill_value(a.dtype)[()])}' if a.mode == 'fill' else None
+        return terms, ' & '.join(conditions) or None, fill
+
+    def _report(self, ok, mask):
+        self.line(f'lz_report({self.error()}, ~{ok}{f" & {mask}" if mask else ""})')
+
+    def _store(self, number, value):
+        k, a = self.k, self.k.accesses[number]
+        axes = [axis for axis, s in enumerate(a.strides) if s and k.sizes[axis] != 1 and axis in self.index]
+        mask = self.mask(self.dims(axes))
+        more = []
+        if k.split:
+            results = math.prod([n for axis, n in enumerate(k.sizes) if axis not in k.reduced])
+            more = [f'part * {self.number("results", results)}']
+        self.line(f'tl.store({self._pointer(number, more)}, {value}{f", mask={mask}" if mask else ""})')
