@@ -4,6 +4,8 @@ Iteration axes (parallel or reduced), accesses with their index maps, and a stra
 topological order. Sizes, strides and offsets are constants of the plan, not part of the description: `text` is the
 same for all shapes that need the same code, and is the kernel's key.
 """
+import math
+
 from ..ir import ops
 from . import choices, index
 from .schedule import operand_maps
@@ -206,9 +208,10 @@ class Kernel:
         return [a.strides for a in self.accesses] + [r[1] for r in self.ramps]
 
     def _order_axes(self):
-        """The axis that most accesses walk element by element goes last: it becomes the lane axis."""
+        """The axis along which most bytes are walked element by element goes last: it becomes the lane axis."""
         n = len(self.sizes)
-        score = [sum([a.strides[axis] == 1 for a in self.accesses]) if self.sizes[axis] > 1 else -1 for axis in range(n)]
+        score = [sum([self._bytes(a) for a in self.accesses if a.strides[axis] == 1]) if self.sizes[axis] > 1 else -1
+                 for axis in range(n)]
         places = any(e.kind == 'reduce' and e.op in (ops.argmax, ops.argmin) for e in self.entries)
         if not n or score[-1] == max(score) or places and len(self.reduced) > 1:
             return                                                   # places are counted in the order of the axes
@@ -221,6 +224,9 @@ class Kernel:
             table[:] = [table[axis] for axis in order]
         for e in self.entries:
             e.axes = frozenset([place[axis] for axis in e.axes])
+
+    def _bytes(self, access):
+        return access.dtype.itemsize * math.prod([n for n, s in zip(self.sizes, access.strides) if s])
 
     def _collapse(self):
         """Drop axes of size 1, merge neighbours that every access walks as one; keep at least one axis, and a reduced

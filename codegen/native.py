@@ -119,7 +119,7 @@ def contiguous(shape):
 def layouts(linear, stored, aliases=()):
     """({value: (owner, offset, strides)}) of stored values: parts lie inside of what they are put into, and `aliases`,
     which are reshapes of stored values, in the memory of those."""
-    instructions, inside = linear.instructions, {}
+    instructions, inside, in_leaf = linear.instructions, {}, {i for i, x in enumerate(linear.instructions) if x.op is ops.leaf}
     for i, x in enumerate(instructions):
         if x.op is ops.concatenate:
             at = 0
@@ -129,13 +129,13 @@ def layouts(linear, stored, aliases=()):
                 inside[j] = (i, start, [1] * len(start))
                 at += instructions[j].aval.shape[x.params[0]]
         elif x.op is ops.slice_update:
-            inside[x.inputs[1]] = (i, x.params[0], x.params[1])
-            if x.inputs[0] not in inside:
-                inside[x.inputs[0]] = (i, [0] * len(x.params[0]), [1] * len(x.params[0]))
-    for update, j in linear.in_place.items():
-        if instructions[j].op is ops.leaf:                           # the update lives in the leaf's memory
-            inside.pop(j, None)
-            inside[update] = (j, [0] * len(instructions[j].aval.shape), [1] * len(instructions[j].aval.shape))
+            base, whole = x.inputs[0], ([0] * len(x.aval.shape), [1] * len(x.aval.shape))
+            inside[x.inputs[1]] = (i, *x.params)
+            if linear.in_place.get(i) == base and base in in_leaf:       # updates of a leaf live in its memory
+                inside[i] = (base, *whole)
+                in_leaf.add(i)
+            elif base not in inside:
+                inside[base] = (i, *whole)
     result = {}
     for i in sorted(stored | set(inside)):
         if i in aliases:

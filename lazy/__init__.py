@@ -14,30 +14,33 @@ from . import errors
 from .array import Array
 from . import numpy
 from . import tree
-from .custom_derivatives import closure_convert, custom_gradient, custom_jvp, custom_vjp
-from .explain import explain
-from .formula import formula, from_sympy
-from .fuse import fuse, fusion_barrier
 from .jit import jit
 from .transforms import (ShapeDtypeStruct, eval_shape, grad, hessian, jacfwd, jacobian, jacrev, jvp, linear_transpose,
                          linearize, stop_gradient, value_and_grad, vjp, vmap)
-from .devices import (Device, default_backend, default_device, device_count, device_get, device_put, devices,
-                      local_device_count, local_devices, process_count, process_index)
 from .waiting import block_until_ready, get_num_threads, set_num_threads
 
+# What is imported when first used, so that `import lazy` stays quick: modules, and names of other modules.
 _MODULES = ('debug', 'dtypes', 'flatten_util', 'lax', 'nn', 'ops', 'optimizers', 'random', 'scipy', 'tree_util')
+_NAMES = {'custom_derivatives': ('closure_convert', 'custom_gradient', 'custom_jvp', 'custom_vjp'),
+          'hardware': ('Device', 'devices', 'default_backend', 'default_device', 'device_count', 'device_get', 'device_put',
+                      'local_device_count', 'local_devices', 'process_count', 'process_index'),
+          'formulas': ('formula', 'from_sympy'), 'fusion': ('fuse', 'fusion_barrier'), 'reports': ('explain',)}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name):
-    """Modules that are imported when first used."""
+    import importlib
     if name in _MODULES:
-        import importlib
         return importlib.import_module(f'.{name}', __name__)
+    if name in _HOME:
+        value = getattr(importlib.import_module(f'.{_HOME[name]}', __name__), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
 def __dir__():
-    return sorted({*globals(), *_MODULES})
+    return sorted({*globals(), *_MODULES, *_HOME})
 
 
 __version__ = '0.1.0'

@@ -65,14 +65,14 @@ class Array:
 
     @property
     def device(self):
-        from .devices import default_device
+        from .hardware import default_device
         return default_device()
 
     def devices(self):
         return {self.device}
 
     def to_device(self, device, /, *, stream=None):
-        from .devices import check_device
+        from .hardware import check_device
         check_device(device)
         return self
 

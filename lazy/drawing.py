@@ -6,7 +6,7 @@ own there, so that it never crosses a box. Within a layer the order is that of t
 import textwrap
 from html import escape
 
-from .explain import _bytes, _shape, _time
+from .reports import _bytes, _shape, _time
 
 _MOST = 60                                        # boxes that are drawn; the table has all
 _FONT, _CHAR, _LINE = 12, 7.3, 16                 # pixels: size, width of a character, height of a line

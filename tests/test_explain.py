@@ -8,7 +8,7 @@ import pytest
 import lazy
 import lazy.numpy as np
 from lazy import evaluate
-from lazy.explain import Report, table
+from lazy.reports import Report, table
 
 rng = onp.random.default_rng(0)
 X = np.asarray(rng.standard_normal((64, 256)).astype('float32')).block_until_ready()

@@ -9,20 +9,15 @@ import math as _math
 import numpy as _numpy
 
 from ..array import Array
-from . import (creation, elementwise, fft, functional, grids, indexing, joining, linalg, methods, polynomial, products, reductions,
-               shape as _shape, sorting, statistics, types)
+from . import creation, elementwise, indexing, joining, methods, products, reductions, shape as _shape, sorting, types
 from .creation import *
 from .elementwise import *
-from .functional import *
-from .grids import *
 from .indexing import *
 from .joining import *
-from .polynomial import *
 from .products import *
 from .reductions import *
 from .shape import *
 from .sorting import *
-from .statistics import *
 from .types import *
 from .types import ScalarType as _ScalarType
 
@@ -55,3 +50,31 @@ def savez(file, *args, allow_pickle=True, **kwds):
 
 
 methods.install()
+
+# Imported when first used, so that importing the package stays quick: submodules, and what these modules define.
+_SUBMODULES = ('fft', 'linalg')
+_LATER = {
+    'functional': '''vectorize apply_along_axis apply_over_axes frompyfunc ufunc''',
+    'grids': '''meshgrid indices fromfunction mgrid ogrid r_ c_ s_ index_exp ix_ bartlett blackman hamming
+        hanning kaiser tril_indices triu_indices tril_indices_from triu_indices_from diag_indices
+        diag_indices_from mask_indices''',
+    'polynomial': '''poly polyadd polyder polydiv polyfit polyint polymul polysub polyval roots''',
+    'statistics': '''bincount histogram histogram_bin_edges histogram2d histogramdd cov corrcoef interp gradient
+        packbits unpackbits''',
+}
+_HOME = {name: module for module, names in _LATER.items() for name in names.split()}
+
+
+def __getattr__(name):
+    import importlib
+    if name in _SUBMODULES or name in _LATER:
+        return importlib.import_module(f'.{name}', __name__)
+    if name in _HOME:
+        value = getattr(importlib.import_module(f'.{_HOME[name]}', __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__():
+    return sorted({*globals(), *_SUBMODULES, *_HOME})

@@ -3,9 +3,9 @@ import math
 
 
 from . import elementwise as el
-from . import shape as _shape
 from ._util import array_of, axis_of, build, dtype_of, dtypes, ops, static_int, wrap
 from .creation import arange
+from .shape import roll
 
 __all__ = ['fft', 'ifft', 'fft2', 'ifft2', 'fftn', 'ifftn', 'rfft', 'irfft', 'rfft2', 'irfft2', 'rfftn', 'irfftn', 'hfft', 'ihfft',
            'fftfreq', 'rfftfreq', 'fftshift', 'ifftshift']
@@ -176,11 +176,11 @@ def fftshift(x, axes=None):
     """The zero frequency moved to the middle of axes."""
     x = array_of(x)
     axes = range(x.ndim) if axes is None else axes if isinstance(axes, (tuple, list)) else (axes,)
-    return _shape.roll(x, tuple([x.shape[i] // 2 for i in axes]), tuple(axes))
+    return roll(x, tuple([x.shape[i] // 2 for i in axes]), tuple(axes))
 
 
 def ifftshift(x, axes=None):
     """The inverse of `fftshift`."""
     x = array_of(x)
     axes = range(x.ndim) if axes is None else axes if isinstance(axes, (tuple, list)) else (axes,)
-    return _shape.roll(x, tuple([-(x.shape[i] // 2) for i in axes]), tuple(axes))
+    return roll(x, tuple([-(x.shape[i] // 2) for i in axes]), tuple(axes))

@@ -7,11 +7,11 @@ import numpy as onp
 from . import elementwise as el
 from . import products
 from . import reductions as red
-from . import shape as _shape
 from ._util import (Array, array_of, axes_of, axis_of, broadcast_shapes, build, dtypes, inexact_array, ops, promoted,
                     static_int, wrap)
 from .creation import eye
 from .indexing import where
+from .shape import diagonal as _diagonal, expand_dims, matrix_transpose, moveaxis, squeeze
 
 __all__ = ['norm', 'vector_norm', 'matrix_norm', 'solve', 'inv', 'cholesky', 'det', 'slogdet', 'qr', 'svd', 'svdvals', 'eig', 'eigh',
            'eigvals', 'eigvalsh', 'lstsq', 'pinv', 'matrix_rank', 'matrix_power', 'cond', 'multi_dot', 'tensorinv', 'tensorsolve',
@@ -68,7 +68,7 @@ def _results(op, x, params=None):
 
 
 def _adjoint(x):
-    return el.conj(_shape.matrix_transpose(x))
+    return el.conj(matrix_transpose(x))
 
 
 # --- norms -----------------------------------------------------------------------------------------------------------
@@ -133,12 +133,12 @@ def _matrix_norm(x, ord, axes, keepdims):
         total = red.sum(el.abs(x), summed, keepdims=True)
         result = (red.max if ord > 0 else red.min)(total, rest, keepdims=True)
     elif ord in (2, -2, 'nuc'):
-        values = svdvals(_shape.moveaxis(x, axes, (-2, -1)))
+        values = svdvals(moveaxis(x, axes, (-2, -1)))
         result = red.sum(values, -1) if ord == 'nuc' else red.max(values, -1) if ord == 2 else red.min(values, -1)
-        return _shape.expand_dims(result, tuple(sorted(axes))) if keepdims else result
+        return expand_dims(result, tuple(sorted(axes))) if keepdims else result
     else:
         raise ValueError(f"Invalid order '{ord}' for matrix norm.")
-    return result if keepdims else _shape.squeeze(result, axes)
+    return result if keepdims else squeeze(result, axes)
 
 
 def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
@@ -208,7 +208,7 @@ def slogdet(a, *, method=None):
     if method not in (None, 'lu', 'qr'):
         raise ValueError(f"method is 'lu' or 'qr', not {method!r}")
     factors, _, parity = _results(ops.lu, x)
-    diagonal_ = _shape.diagonal(factors, 0, -2, -1)
+    diagonal_ = _diagonal(factors, 0, -2, -1)
     size = el.abs(diagonal_)
     sign = red.prod(el.sign(diagonal_), -1) * parity.astype(dtypes.real_of(x.dtype))
     return SlogdetResult(sign.astype(dtype), red.sum(el.log(size), -1).astype(dtypes.real_of(dtype)))
@@ -230,7 +230,7 @@ def det(a):
                   + e(0, 2) * (e(1, 0) * e(2, 1) - e(1, 1) * e(2, 0)))
     else:
         factors, _, parity = _results(ops.lu, x)
-        result = red.prod(_shape.diagonal(factors, 0, -2, -1), -1) * parity.astype(dtypes.real_of(x.dtype))
+        result = red.prod(_diagonal(factors, 0, -2, -1), -1) * parity.astype(dtypes.real_of(x.dtype))
     return result.astype(dtype)
 
 
@@ -420,7 +420,7 @@ def tensorsolve(a, b, axes=None):
     """x in tensordot(a, x, x.ndim) = b."""
     a, b = array_of(a), array_of(b)
     if axes is not None:
-        a = _shape.moveaxis(a, tuple(axes), tuple(range(a.ndim - len(axes), a.ndim)))
+        a = moveaxis(a, tuple(axes), tuple(range(a.ndim - len(axes), a.ndim)))
     shape = a.shape[b.ndim:]
     if a.shape[:b.ndim] != b.shape or math.prod(shape) != b.size:
         raise ValueError(f'tensorsolve: shapes {a.shape} and {b.shape} do not fit')
@@ -430,7 +430,6 @@ def tensorsolve(a, b, axes=None):
 # --- the array API's names -------------------------------------------------------------------------------------------------
 
 matmul, tensordot, vecdot = products.matmul, products.tensordot, products.vecdot
-matrix_transpose = _shape.matrix_transpose
 
 
 def cross(x1, x2, /, *, axis=-1):
@@ -443,7 +442,7 @@ def cross(x1, x2, /, *, axis=-1):
 
 def diagonal(x, /, *, offset=0):
     """A diagonal of the matrices in the last two axes."""
-    return _shape.diagonal(x, offset, -2, -1)
+    return _diagonal(x, offset, -2, -1)
 
 
 def outer(x1, x2, /):

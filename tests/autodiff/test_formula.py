@@ -8,7 +8,7 @@ import sympy
 
 import lazy
 from lazy import array as arrays
-from lazy.formula import formula, from_sympy
+from lazy.formulas import formula, from_sympy
 from lazy.ir import ops
 from test_calls import called
 
