@@ -6,8 +6,9 @@ from ..ir.errors import FusionError, FusionWarning
 from ..ir.graph import line_of, where
 
 
-def compile_program(found, target):
-    """The program for a walk (see lazy.evaluate.walk) on a target, one of lazy.config.TARGETS.
+def compile_program(found, target, repeated=False):
+    """The program for a walk (see lazy.evaluate.walk) on a target, one of lazy.config.TARGETS. repeated: it takes the
+    place of one that was outdated, having run a few times.
 
     Raises FusionError where a `fuse` region can't be one kernel; warns once for each that may be split.
     """
@@ -16,7 +17,7 @@ def compile_program(found, target):
     try:
         if target == 'native' and _native_works():
             from .plan import Program
-            result = Program(linear)
+            result = Program(linear, repeated)
         elif target == 'cuda':
             from .cuda_program import Program, default_device
             result = Program(linear, default_device())

@@ -39,6 +39,9 @@ BLOCK = 16384
 # Work worth a thread, in estimated nanoseconds.
 GRAIN_NS = 10_000
 
+# After so many runs a program is worth compiling matrix products for, which takes 60 to 80 ms once on a machine.
+PROVISIONAL_RUNS = 2
+
 # From this many estimated nanoseconds on native code gives other Python threads the chance to run.
 RELEASE_NS = 50_000
 

@@ -259,11 +259,26 @@ _addresses = {}
 _PRODUCTS, _MATVECS = ('gemm_pack', 'gemm'), ('gemv_dot', 'gemv_axpy')
 
 
+def at_hand(launches, dtype, cache):
+    """Whether no launch of a plan needs anything compiled: its code was used before, or is on disk."""
+    missing = {launch.name for launch in launches if (launch.name, dtype, None) not in _addresses}
+    return all(cache.get(llvm.object_key(_text(name, dtype, llvm.host()), llvm.host())) is not None for name in missing)
+
+
+def _group(name):
+    return (_PRODUCTS, gemm_text.emit_products) if name in _PRODUCTS else (_MATVECS, gemm_text.emit_matvecs)
+
+
+@functools.lru_cache(maxsize=8)
+def _text(name, dtype, machine):
+    return _group(name)[1](dtype, machine)
+
+
 def address(name, dtype, machine=None, cache=None):
     """The address of a kernel, from the disk cache or compiled."""
     key = name, dtype, machine
     if key not in _addresses:
-        names, emit = (_PRODUCTS, gemm_text.emit_products) if name in _PRODUCTS else (_MATVECS, gemm_text.emit_matvecs)
-        found = llvm.functions(emit(dtype, machine or llvm.host()), list(names), machine, cache)
+        names = _group(name)[0]
+        found = llvm.functions(_text(name, dtype, machine or llvm.host()), list(names), machine, cache)
         _addresses.update({(each, dtype, machine): found[each] for each in names})
     return _addresses[key]

@@ -138,17 +138,18 @@ def layouts(linear, stored, aliases=()):
                 inside[base] = (i, *whole)
     result = {}
     for i in sorted(stored | set(inside)):
-        if i in aliases:
-            owner, offset, _ = result[instructions[i].inputs[0]]
-            result[i] = owner, offset, contiguous(instructions[i].aval.shape)
-            continue
-        chain, k = [], i
-        while k in inside:
-            chain.append(inside[k])
-            k = inside[k][0]
-        offset, strides = 0, contiguous(instructions[k].aval.shape)
-        for _, start, step in reversed(chain):
-            offset += sum(a * s for a, s in zip(start, strides))
-            strides = tuple([a * s for a, s in zip(step, strides)])
-        result[i] = (k, offset, strides)
+        path = []
+        while i not in result and (i in inside or i in aliases):
+            path.append(i)
+            i = inside[i][0] if i in inside else instructions[i].inputs[0]
+        result.setdefault(i, (i, 0, contiguous(instructions[i].aval.shape)))
+        for j in reversed(path):
+            owner, offset, strides = result[i]
+            if j in inside:
+                _, start, step = inside[j]
+                offset += sum([a * s for a, s in zip(start, strides)])
+                result[j] = owner, offset, tuple([a * s for a, s in zip(step, strides)])
+            else:
+                result[j] = owner, offset, contiguous(instructions[j].aval.shape)
+            i = j
     return result

@@ -21,12 +21,11 @@ _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this m
 
 
 def set_workers(n):
-    """More threads than scratch was planned for: programs are planned anew."""
+    """Plan for `n` threads at least; True where programs that were made before have scratch for fewer."""
     global _workers
-    if n > _workers:
-        from .. import evaluate
-        _workers = n
-        evaluate.programs.clear()
+    more = n > _workers
+    _workers = max(n, _workers)
+    return more
 
 
 class Program:
@@ -40,11 +39,15 @@ class Program:
     products = staticmethod(gemm.from_dot_general)
     supports = staticmethod(native.supports)
 
-    def __init__(self, linear):
+    outdated = False
+
+    def __init__(self, linear, repeated=False):
+        self.repeated, self.provisional, self.runs = repeated, False, 0
         self.linear = linear = native.legalise(stage_reductions(simplify(linear)), self.supports)
         self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
         self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
                                                                  if x.op is ops.leaf}, schedule.extra_roots)
+        self.places = {i: (offset, strides) for i, (_, offset, strides) in self.layouts.items()}
         self.kernels, self.launches = [], []
         for step in schedule.steps:
             if step.kind == 'kernel':
@@ -60,13 +63,12 @@ class Program:
         stored = self.schedule.stored
         if not any(i in stored for i in step.roots):
             return
-        places = {i: (offset, strides) for i, (_, offset, strides) in self.layouts.items()}
-        kernel = self.kernel_type(step, self.linear.instructions, stored, places)
+        kernel = self.kernel_type(step, self.linear.instructions, stored, self.places)
         if not kernel.split:
             self._launch(kernel, {})
             return
         shapes = {i: self.linear.instructions[i].aval for i in step.roots}
-        places.update({i: (0, native.contiguous(a.shape)) for i, a in shapes.items()})
+        places = {**self.places, **{i: (0, native.contiguous(a.shape)) for i, a in shapes.items()}}
         kernel = self.kernel_type(step, self.linear.instructions, stored, places)
         partial = {i: ('partial', len(self.launches), i, kernel.parts) for i in step.roots if i in stored}
         self._launch(kernel, partial)
@@ -80,11 +82,18 @@ class Program:
         self.launches.append(('kernel', kernel, renamed))
 
     def _add_library(self, i):
-        """A product of matrices by kernels of our own, where there are any; else what a library does."""
+        """A product of matrices by kernels of our own, where there are any; else what a library does.
+
+        They take longer to compile than a few products take in NumPy. Where their code isn't at hand the program is
+        provisional: it uses NumPy, and is outdated after choices.PROVISIONAL_RUNS.
+        """
         x, found = self.linear.instructions[i], None
         if x.op is ops.dot_general and self.products and all(j in self.layouts for j in (*x.inputs, i)):
             found = self.products(x, *[(self.linear.instructions[j].aval, *self.layouts[j][1:]) for j in (*x.inputs, i)])
-        if found and found.launches:
+        mine = found and found.launches
+        if mine and not self.repeated and not gemm.at_hand(found.launches, x.aval.dtype.name, runtime.cache()):
+            mine, self.provisional = False, True
+        if mine:
             self.launches += [('product', i, launch, found) for launch in found.launches]
         else:
             self.launches.append(('library', i))
@@ -274,6 +283,9 @@ class Program:
         Runs at once, or in the queue: where `background` allows it and it takes long, or where an input is still
         being computed there.
         """
+        if self.provisional:
+            self.runs += 1
+            self.outdated = self.runs >= choices.PROVISIONAL_RUNS
         waiting = [b.ticket for b in buffers if b.ticket is not None]
         if waiting or background and self.work >= choices.ASYNC_NS:
             outs = self._enqueue(buffers, scalars, lines, waiting)

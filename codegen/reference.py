@@ -10,7 +10,7 @@ from .runtime import wait
 
 class Program:
     """Evaluates a Linear instruction by instruction with the operations' NumPy functions."""
-    donated, may_fail = (), True
+    donated, may_fail, outdated = (), True, False
 
     def __init__(self, linear):
         self.refusals = regions.schedule(linear, _everything)[1] if regions.has_regions(linear) else ()

@@ -94,6 +94,7 @@ class Schedule:
     def _find_roots(self):
         roots, why = set(self.extra_roots), dict(self.extra_roots)
         depth, cost = [0] * len(self.instructions), [0.0] * len(self.instructions)
+        size = [1] * len(self.instructions)
         self.library = [x.op not in (ops.leaf, ops.literal) and self.is_library(i)
                         for i, x in enumerate(self.instructions)]
 
@@ -129,12 +130,15 @@ class Schedule:
                 self._stretched(i, j, cost, root)
             depth[i] = 1 + max([depth[j] for j in x.inputs], default=0)
             cost[i] = choices.recompute_cost(x) + sum([cost[j] for j in set(x.inputs)])
+            size[i] = 1 + sum([size[j] for j in set(x.inputs)])
             if i not in roots and region is None and len(self.users[i]) > 1 and cost[i] > choices.SHARE_COST:
                 root(i, 'dear and used more than once')
             if i not in roots and region is None and depth[i] > choices.KERNEL_DEPTH and x.op.elementwise:
                 root(i, 'chain of operations is long enough')
+            if i not in roots and region is None and size[i] > choices.KERNEL_ENTRIES // 2 and x.op.elementwise:
+                root(i, 'enough operations for a kernel')
             if i in roots:
-                depth[i], cost[i] = 0, 0.0
+                depth[i], cost[i], size[i] = 0, 0.0, 1
         self.roots, self.why = roots, why
 
     def _stretched(self, i, j, cost, root):

@@ -6,6 +6,7 @@ is flushed by itself when there is much of it, at the same place of a loop each 
 """
 import sys
 import threading
+import weakref
 from collections import OrderedDict, deque
 from operator import attrgetter
 
@@ -21,6 +22,7 @@ _OVERDUE = 3                       # a flush happens anyway at this multiple of 
 
 lock = threading.RLock()
 programs = OrderedDict()
+program_holders = weakref.WeakSet()  # others that keep a program, as their attribute `program`
 flushes = deque(maxlen=64)         # what was flushed, why and where: read by explain
 _serial = attrgetter('serial')
 _refcount = sys.getrefcount
@@ -212,13 +214,21 @@ def is_ready(buffer):
 def _program(found):
     key = found.key, config.target
     program = programs.get(key)
-    if program is None:
+    if program is None or program.outdated:
         from .codegen import compile_program
-        program = compile_program(found, config.target)
+        program = compile_program(found, config.target, program is not None)
         programs[key] = program
         if len(programs) > PROGRAMS_KEPT:
             programs.popitem(last=False)
     return program
+
+
+def forget_programs():
+    """All programs are made anew when they are next needed."""
+    with lock:
+        programs.clear()
+        for holder in list(program_holders):
+            holder.program = None
 
 
 def _seen(node):

@@ -59,11 +59,14 @@ class _Entry:
             self.simple = self.picks == list(range(len(self.picks))) and self.sources == list(range(len(self.graph.inputs)))
             program = evaluate._program(found)
             self.program = program
+            evaluate.program_holders.add(self)
         return program
 
     def run(self, nodes):
         """Arrays of the outputs for argument nodes that have values."""
-        program = self.program or self.compile()
+        program = self.program
+        if program is None or program.outdated:
+            program = self.compile()
         if self.simple:
             results = program.run([node.value for node in nodes], self.scalars, self.lines, True)
         else:

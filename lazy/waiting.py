@@ -25,8 +25,9 @@ def set_num_threads(n):
     The default is the smallest of OMP_NUM_THREADS, the CPU affinity, the cgroup's quota and the number of CPUs.
     """
     from .codegen import plan, threads
+    if plan.set_workers(n):
+        evaluate.forget_programs()
     threads.set_num_threads(n)
-    plan.set_workers(n)
 
 
 def get_num_threads():

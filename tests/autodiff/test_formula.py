@@ -114,5 +114,5 @@ def test_long_expressions_need_no_recursion():
 
 
 def test_sympy_is_imported_when_asked_for():
-    code = 'import sys, lazy, lazy.formula, lazy.custom_derivatives; assert "sympy" not in sys.modules'
+    code = 'import sys, lazy, lazy.formulas, lazy.custom_derivatives; assert "sympy" not in sys.modules'
     subprocess.run([sys.executable, '-c', code], check=True)
