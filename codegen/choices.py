@@ -30,6 +30,10 @@ SPLIT_SIZE, SPLIT_LANES, PARTS = 1 << 16, 256, 64
 # is repeated for each.
 COLUMN_VECTORS = 8
 
+# From this many bytes on an output is written past the caches: nothing of it would still be there when it is read, and
+# lines need not be read before they are written.
+STREAM_BYTES = 16 << 20
+
 # Rows of a tile in which what is read across is turned around: two cache lines of float32 along the other axis.
 TILE_ROWS = 32
 

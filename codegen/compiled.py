@@ -66,7 +66,7 @@ def _compile(missing):
     module = llvm_math.Module(features())
     names = {t: f'k{i}' for i, t in enumerate(missing)}
     bodies = [native_printer.emit_kernel(kernel, names[t], module) for t, kernel in missing.items()]
-    text = module.text() + '\n'.join(bodies) + '\n!0 = !{}\n'
+    text = module.text() + '\n'.join(bodies) + '\n!0 = !{}\n!1 = !{i32 1}\n'
     data = llvm.compile_object(text, llvm.host()) + len(names).to_bytes(4, 'little')
     identity = hashlib.blake2b(data, digest_size=16).hexdigest()
     if not _load(identity, data):

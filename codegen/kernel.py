@@ -279,6 +279,7 @@ class Kernel:
         self.split = self._should_split()
         self.tile = self._tile_axis()
         self.columns = choices.column_vectors(len(self.entries))
+        self.stream = self._streams()
         self._plan_passes()
         self.text = self._describe()
 
@@ -304,6 +305,12 @@ class Kernel:
         stores = {number for _, number in self.stores}
         apart = any(self.accesses[number].strides[self.lane] != 1 for number in stores)
         return found.pop() if len(found) == 1 and big and not apart else None
+
+    def _streams(self):
+        """Whether a map writes so much in a row that caches had better not be asked: stores go straight to memory."""
+        stored = [self.accesses[number] for _, number in self.stores]
+        return self.form == 'map' and len(self.sizes) == 1 and all(
+            a.strides[0] == 1 and not a.offset and a.dtype.itemsize * self.sizes[0] >= choices.STREAM_BYTES for a in stored)
 
     def transposed(self, access):
         """Whether a load is to be turned around in tiles."""
@@ -369,7 +376,7 @@ class Kernel:
 
     def _describe(self):
         """The canonical text: everything the code depends on, no sizes."""
-        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} tile={self.tile}']
+        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} tile={self.tile} stream={self.stream}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
             lines.append(f'array {a.dtype.name} {classes} {[d[0] for d in a.dynamic]} {a.mode}')

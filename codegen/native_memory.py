@@ -159,7 +159,9 @@ class Memory(Text):
             offset = self.new(f'add i64 {offset}, {partial}')
         pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
         if kind != 's':                                              # '0': one element, under a mask
-            if mask is None:
+            if mask is None and self.k.stream:                        # buffers and blocks are aligned to vectors
+                self.line(f'store {storage} {raw}, ptr {pointer}, align {w * a.dtype.itemsize}, !nontemporal !1')
+            elif mask is None:
                 self.line(f'store {storage} {raw}, ptr {pointer}, align {a.dtype.itemsize}')
             else:
                 s = suffix(one, w)

@@ -225,7 +225,7 @@ class _Printer(Reductions):
 
     def _vectors(self, lo, hi, body):
         """Vectors from lo to hi, the last one masked: in the same loop, or apart where masks cost something."""
-        if self.masks_are_free:
+        if self.masks_are_free and not self.k.stream:
             self.loop(lo, hi, self.width, [], lambda i, _: body(i, self._mask(i, hi)) or [])
             return
         length = self.new(f'sub i64 {hi}, {lo}')

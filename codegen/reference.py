@@ -4,7 +4,7 @@ import numpy as np
 from ..ir import ops
 from ..ir.graph import where
 from . import regions
-from .memory import Buffer
+from .memory import ALIGNMENT, Buffer, allocate
 from .runtime import wait
 
 
@@ -78,4 +78,10 @@ def evaluate(op, arguments, keywords, aval):
 
 
 def to_buffer(array):
-    return Buffer.from_array(np.array(array, order='C', copy=None))
+    """A buffer with an array's values: the array's own memory where that is aligned, as kernels want it."""
+    buffer = Buffer.from_array(np.array(array, order='C', copy=None))
+    if buffer.address % ALIGNMENT == 0:
+        return buffer
+    aligned = allocate(array.nbytes)
+    np.copyto(aligned.array(array.shape, array.dtype), array)
+    return aligned
