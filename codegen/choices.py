@@ -41,7 +41,7 @@ TILE_ROWS = 32
 BLOCK = 16384
 
 # Work worth a thread, in estimated nanoseconds.
-GRAIN_NS = 10_000
+GRAIN_NS = 20_000
 
 # After so many runs a program is worth compiling matrix products for, which takes 60 to 80 ms once on a machine.
 PROVISIONAL_RUNS = 2

@@ -33,6 +33,10 @@ class _Rewriter:
             inputs = list(made[inputs[0]].inputs)
         elif op is ops.dot_general:
             inputs, params = self.fold_transposes(inputs, params)
+        elif op is ops.transpose:
+            swapped = self.swapped_product(inputs[0], params[0])
+            if swapped is not None:
+                op, inputs, params = swapped
         if op is ops.reshape and made[inputs[0]].aval.shape == instruction.aval.shape:
             return inputs[0]
         key = (op, tuple(inputs), params, instruction.aval.shape, instruction.aval.dtype, instruction.slot,
@@ -44,6 +48,19 @@ class _Rewriter:
             found = self.seen[key] = len(made) - 1
         return found
 
+
+    def swapped_product(self, product, permutation):
+        """A product whose free axes are swapped afterwards is the product of the operands in the other order."""
+        x = self.instructions[product]
+        if x.op is not ops.dot_general:
+            return None
+        contract_a, contract_b, batch_a, batch_b = x.params
+        n = len(batch_a)
+        free_a = len(self.instructions[x.inputs[0]].aval.shape) - n - len(contract_a)
+        total = len(x.aval.shape)
+        if permutation != (*range(n), *range(n + free_a, total), *range(n, n + free_a)):
+            return None
+        return ops.dot_general, [x.inputs[1], x.inputs[0]], (contract_b, contract_a, batch_b, batch_a)
 
     def fold_transposes(self, inputs, params):
         """Products read their operands with any strides: a transposition becomes other axis numbers."""
