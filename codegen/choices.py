@@ -2,7 +2,7 @@
 
 # A live value is kept when computing it again costs more than this many simple operations an element: about what
 # storing and loading it costs.
-KEEP_COST, KEEP_BYTES = 24, 4096
+KEEP_COST = 24
 
 # A value with several users is computed once and shared from this cost on; below it every user computes it.
 SHARE_COST = 48

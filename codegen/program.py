@@ -126,7 +126,7 @@ def choose_outputs(instructions, roots, live, free=()):
     A live value is kept where computing it again from leaves and other outputs would be dear, or where it needs a leaf
     that nobody else holds: keeping the value then takes the place of keeping the leaf, and the next program starts
     from it. (The state of an optimizer is such a case: without this it would be computed anew from the first step.)
-    Small ones are kept anyway: a counter must not become a chain of additions.
+    Scalars are kept anyway: a counter must not become a chain of additions.
     """
     outputs, chosen, free = list(roots), set(roots), set(free)
     cost, holds = [0.0] * len(instructions), [False] * len(instructions)
@@ -135,7 +135,7 @@ def choose_outputs(instructions, roots, live, free=()):
         cost[index] = choices.recompute_cost(instruction) + sum([cost[i] for i in inputs])
         holds[index] = index in free or any([holds[i] for i in inputs])
         if index not in chosen and index in live and instruction.op is not ops.leaf \
-                and (holds[index] or cost[index] > choices.KEEP_COST or instruction.aval.nbytes <= choices.KEEP_BYTES):
+                and (holds[index] or cost[index] > choices.KEEP_COST or instruction.aval.size == 1 and cost[index]):
             outputs.append(index)
             chosen.add(index)
         if index in chosen:

@@ -29,6 +29,7 @@ _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name):
+    """What is imported when first used."""
     import importlib
     if name in _MODULES:
         return importlib.import_module(f'.{name}', __name__)
@@ -40,6 +41,7 @@ def __getattr__(name):
 
 
 def __dir__():
+    """All names, also of what is not imported yet."""
     return sorted({*globals(), *_MODULES, *_HOME})
 
 

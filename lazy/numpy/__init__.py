@@ -66,6 +66,7 @@ _HOME = {name: module for module, names in _LATER.items() for name in names.spli
 
 
 def __getattr__(name):
+    """What is imported when first used."""
     import importlib
     if name in _SUBMODULES or name in _LATER:
         return importlib.import_module(f'.{name}', __name__)
@@ -77,4 +78,5 @@ def __getattr__(name):
 
 
 def __dir__():
+    """All names, also of what is not imported yet."""
     return sorted({*globals(), *_SUBMODULES, *_HOME})
