@@ -132,7 +132,7 @@ def choose_outputs(instructions, roots, live, free=()):
     cost, holds = [0.0] * len(instructions), [False] * len(instructions)
     for index, instruction in enumerate(instructions):
         inputs = set(instruction.inputs)
-        cost[index] = choices.recompute_cost(instruction) + sum([cost[i] for i in inputs])
+        cost[index] = sum([cost[i] for i in inputs], float(choices.recompute_cost(instruction)))    # inf at most
         holds[index] = index in free or any([holds[i] for i in inputs])
         if index not in chosen and index in live and instruction.op is not ops.leaf \
                 and (holds[index] or cost[index] > choices.KEEP_COST or instruction.aval.size == 1 and cost[index]):

@@ -129,7 +129,7 @@ class Schedule:
             for j in x.inputs:
                 self._stretched(i, j, cost, root)
             depth[i] = 1 + max([depth[j] for j in x.inputs], default=0)
-            cost[i] = choices.recompute_cost(x) + sum([cost[j] for j in set(x.inputs)])
+            cost[i] = sum([cost[j] for j in set(x.inputs)], float(choices.recompute_cost(x)))
             size[i] = 1 + sum([size[j] for j in set(x.inputs)])
             if i not in roots and region is None and len(self.users[i]) > 1 and cost[i] > choices.SHARE_COST:
                 root(i, 'dear and used more than once')

@@ -312,15 +312,25 @@ class Failure:
 
 def _force_quietly(roots):
     """Compute roots that nobody waits for: an error stays with the array that has it."""
+    error = _error_of(roots)
+    if error is None:
+        return
+    if len(roots) == 1:
+        roots[0].value = Failure(error)
+        return
+    for root in roots:
+        if root.value is None:
+            _force_quietly([root])
+
+
+def _error_of(roots):
+    """What computing roots raises, without its frames: they would hold nodes and buffers; None where it works."""
     try:
         _force(roots)
     except (ArithmeticError, ValueError, IndexError, MemoryError) as error:
-        if len(roots) == 1:
-            roots[0].value = Failure(error)
-            return
-        for root in roots:
-            if root.value is None:
-                _force_quietly([root])
+        error.__context__ = None
+        return error.with_traceback(None)
+    return None
 
 
 def _tips():
