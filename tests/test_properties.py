@@ -3,7 +3,9 @@
 A program is a list of steps on a pool of arrays. All values are small whole numbers in every dtype, so that every
 result is exact and is compared for equality, whatever the order of the additions. What grows is clipped.
 """
+import functools
 import random
+import warnings
 
 import ml_dtypes
 import numpy as np
@@ -391,6 +393,24 @@ def target():
     evaluate.programs.clear()
 
 
+def run_wrapped(steps, wrap):
+    """The same as one function of the inputs, jitted or fused as far as that goes."""
+    lazy.config.update('target', 'native')
+    evaluate.programs.clear()
+
+    def whole(*inputs):
+        pool = list(inputs)
+        for function, indices in steps.steps:
+            if function == 'drop':
+                pool[indices[0]] = None
+            elif function != 'force':
+                pool.append(function(lnp, *[pool[i] for i in indices]))
+        return pool
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', lazy.errors.FusionWarning)
+        return lazy.block_until_ready(wrap(whole)(*[lnp.asarray(x) for x in steps.inputs]))
+
+
 def compare(steps, pool, target):
     for number, (got, want) in enumerate(zip(pool, steps.pool)):
         if got is None:
@@ -409,9 +429,11 @@ def check(seed, count):
         steps.step()
     for target in ('native', 'numpy'):
         compare(steps, run(steps, target), target)
+    name, wrap = [('jit', lazy.jit), ('fuse', functools.partial(lazy.fuse, strict=False))][seed % 2]
+    compare(steps, run_wrapped(steps, wrap), name)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck),
+@settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck),
           phases=[Phase.generate])
 @given(st.integers(0, 1 << 40), st.integers(1, 25))
 def test_random_programs(seed, count):
