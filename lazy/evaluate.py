@@ -13,7 +13,7 @@ from operator import attrgetter
 from .config import config
 from .errors import UnexpectedTracerError, no_value
 from .ir import graph, ops
-from .ir.graph import line_of, pending, release_pending, where
+from .ir.graph import line_of, next_serial, pending, release_pending, where
 
 FLUSH_NODES = 1000                 # pending nodes at which a flush is looked for
 FLUSH_BYTES = 1 << 30              # bytes of new inputs that pending work may hold
@@ -29,8 +29,13 @@ _refcount = sys.getrefcount
 
 
 class _Thread(threading.local):
-    """tracing: traces that are under way in this thread. keeping: differentiations, which need computed nodes' inputs."""
+    """What is under way in this thread.
+
+    tracing: number of traces; first: the serial at which the outermost began. keeping: number of differentiations,
+    which need the inputs of computed nodes.
+    """
     tracing = 0
+    first = 0
     keeping = 0
 
 
@@ -44,6 +49,8 @@ class trace:
         self.keeping = keeping
 
     def __enter__(self):
+        if not thread.tracing:
+            thread.first = next_serial()
         thread.tracing += 1
         thread.keeping += self.keeping
         self.start = pending[-1].serial if pending else 0

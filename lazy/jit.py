@@ -33,10 +33,13 @@ _NO_VALUE = _NoValue()
 
 
 class _Entry:
-    """A traced function: its graph, and when first run, its program."""
+    """A traced function: its graph, and when first run, its program.
 
-    def __init__(self, graph, treedef, donated):
-        self.graph, self.treedef, self.donated = graph, treedef, donated
+    lasting: False where it closes over arrays of an outer trace, and so holds for this one call only.
+    """
+
+    def __init__(self, graph, treedef, donated, lasting):
+        self.graph, self.treedef, self.donated, self.lasting = graph, treedef, donated, lasting
         self.program = None
         self.single = treedef.num_nodes == 1 and treedef.num_leaves == 1
 
@@ -148,7 +151,8 @@ class Jitted:
         entry = self.trace(nodes, static, treedef)
         if len(self.entries) > _ENTRIES_KEPT:
             self.entries.clear()
-        self.entries[key] = entry
+        if entry.lasting:
+            self.entries[key] = entry
         return self._finish(entry, nodes)
 
     def trace(self, nodes, static, treedef):
@@ -161,15 +165,15 @@ class Jitted:
             result = self.fun(*args, **kwargs)
             leaves, out_treedef = tree.flatten(result)
             outputs = [self._result(leaf) for leaf in leaves]
-        older = [n for n in ancestors(outputs) if n.serial < start]
         used = {c.serial for n in ancestors(outputs, start) for c in n.inputs} | {out.serial for out in outputs}
-        pending = [n for n in older if n.serial in used and n.value is None and n.op is not ops.literal]
-        if not evaluate.thread.tracing:
-            evaluate.force(pending)                                  # what the function closes over is computed once
-            for variable in variables:
-                variable.value = _NO_VALUE
+        older = [n for n in ancestors(outputs) if n.serial < start and n.serial in used and n.op is not ops.literal]
+        for variable in variables:
+            variable.value = _NO_VALUE
+        lasting = not (evaluate.thread.tracing and any(n.serial > evaluate.thread.first for n in older))
+        if lasting:                                                  # what the function closes over is computed once
+            evaluate.force([n for n in older if n.value is None])
         donated = self._donated(args, nodes, static) if self.donate_argnums else ()
-        return _Entry(Graph(variables, outputs), out_treedef, donated)
+        return _Entry(Graph(variables, outputs), out_treedef, donated, lasting)
 
     def _result(self, leaf):
         try:
