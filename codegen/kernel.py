@@ -307,10 +307,12 @@ class Kernel:
         return found.pop() if len(found) == 1 and big and not apart else None
 
     def _streams(self):
-        """Whether a map writes so much in a row that caches had better not be asked: stores go straight to memory."""
+        """Whether a map touches so much in a row that caches had better not be asked: stores go straight to memory."""
+        if self.form != 'map' or len(self.sizes) != 1:
+            return False
+        nbytes = self.sizes[0] * sum(a.dtype.itemsize for a in self.accesses if a.strides[0])
         stored = [self.accesses[number] for _, number in self.stores]
-        return self.form == 'map' and len(self.sizes) == 1 and all(
-            a.strides[0] == 1 and not a.offset and a.dtype.itemsize * self.sizes[0] >= choices.STREAM_BYTES for a in stored)
+        return nbytes >= choices.STREAM_BYTES and all(a.strides[0] == 1 and not a.offset for a in stored)
 
     def transposed(self, access):
         """Whether a load is to be turned around in tiles."""
