@@ -280,6 +280,7 @@ class Kernel:
         self.tile = self._tile_axis()
         self.columns = choices.column_vectors(len(self.entries))
         self.stream = self._streams()
+        self.together = self._together()
         self._plan_passes()
         self.text = self._describe()
 
@@ -313,6 +314,13 @@ class Kernel:
         nbytes = self.sizes[0] * sum(a.dtype.itemsize for a in self.accesses if a.strides[0])
         stored = [self.accesses[number] for _, number in self.stores]
         return nbytes >= choices.STREAM_BYTES and all(a.strides[0] == 1 and not a.offset for a in stored)
+
+    def _together(self):
+        """How many vectors a map computes side by side."""
+        cost = sum([e.cost for e in self.entries if e.kind == 'op' and self.lane in e.axes])
+        if self.form != 'map' or self.tile is not None or self.sizes[self.lane] < 1024 or any(a.dynamic for a in self.accesses):
+            return 1
+        return choices.vectors_together(len(self.entries), cost, math.prod(self.sizes))
 
     def transposed(self, access):
         """Whether a load is to be turned around in tiles."""
@@ -378,7 +386,8 @@ class Kernel:
 
     def _describe(self):
         """The canonical text: everything the code depends on, no sizes."""
-        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} tile={self.tile} stream={self.stream}']
+        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} tile={self.tile} '
+                 f'stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
             lines.append(f'array {a.dtype.name} {classes} {[d[0] for d in a.dynamic]} {a.mode}')

@@ -311,6 +311,14 @@ class Vector:
     def as_float(self):
         return self.cast('bitcast', f'float{self.bits}')
 
+    def has_table(self):
+        """Whether `pick` is one instruction for integers of this size."""
+        return self.bits == 32 and has_avx512(self)
+
+    def pick(self, table):
+        """table[i] for a table of 16 float32 and i the low four bits of each lane."""
+        return by_pieces(self.block, 16, lambda i: permute(table, i), self)
+
     def to_int(self):
         """To the signed integer of the same size; the value must be in range."""
         return self.cast('fptosi', f'int{self.bits}')
@@ -398,6 +406,13 @@ def getmant(x):
 def getexp(x):
     """The exponent that goes with getmant; -inf for 0."""
     return avx512('getexp', x) - avx512('getexp', getmant(x))
+
+
+def permute(table, i):
+    block, kind = i.block, llvm_type('float32', 16)
+    values = ', '.join(f'float {literal("float32", v)}' for v in table)
+    return Vector(block, 'float32', block.call('llvm.x86.avx512.permvar.sf.512', kind, (kind, f'<{values}>'),
+                                               (i.type, i.name)))
 
 
 # ------------------------------------------------------------------------------ pieces of registers

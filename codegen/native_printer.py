@@ -224,16 +224,30 @@ class _Printer(Reductions):
         return self.module.features.width_bits == 512
 
     def _vectors(self, lo, hi, body):
-        """Vectors from lo to hi, the last one masked: in the same loop, or apart where masks cost something."""
-        if self.masks_are_free and not self.k.stream:
+        """Vectors from lo to hi, the last ones masked: in the same loop, or apart where masks cost something."""
+        if self.masks_are_free and not self.k.stream and self.k.together == 1:
             self.loop(lo, hi, self.width, [], lambda i, _: body(i, self._mask(i, hi)) or [])
             return
+        together = self.k.together
         length = self.new(f'sub i64 {hi}, {lo}')
-        whole = self.new(f'and i64 {length}, -{self.width}')
+        whole = self.new(f'and i64 {length}, -{together * self.width}')
         end = self.new(f'add i64 {lo}, {whole}')
-        self.loop(lo, end, self.width, [], lambda i, _: body(i, None) or [])
-        rest = self.new(f'icmp slt i64 {end}, {hi}')
-        self.when(rest, lambda: body(end, self._mask(end, hi)))
+        self.loop(lo, end, together * self.width, [], lambda i, _: self._side_by_side(i, together, body))
+        self.loop(end, hi, self.width, [], lambda i, _: body(i, self._mask(i, hi)) or [])
+
+    def _side_by_side(self, i, together, body):
+        """The straight-line body for several vectors, a line of each in turn: a processor looks only some hundred
+        instructions ahead, which is one long chain of dependent ones, or parts of several."""
+        starts = [i] + [self.new(f'add i64 {i}, {u * self.width}') for u in range(1, together)]
+        parts = []
+        for start in starts:
+            before = len(self.lines)
+            body(start, None)
+            parts.append(self.lines[before:])
+            del self.lines[before:]
+        for lines in zip(*parts, strict=True):
+            self.lines += lines
+        return []
 
     def _mask(self, i, hi):
         """Lanes j with i + j < hi."""

@@ -36,10 +36,11 @@ class Linear:
 
 
 class _Flattener:
-    """Appends instructions, calls inlined, scalars numbered in the order of the walk."""
+    """Appends instructions, calls inlined, scalars numbered in the order of the walk (a `same` one by its first)."""
 
-    def __init__(self):
+    def __init__(self, same):
         self.instructions, self.sources, self.leaves, self.scalars = [], [], 0, 0
+        self.same, self.numbers = same, {}
 
     def add(self, source, op, inputs, params, of, slot=None, region=None):
         self.instructions.append(Instruction(op, inputs, params, of, slot, region))
@@ -53,8 +54,9 @@ class _Flattener:
             self.leaves += 1
             return self.add(source, ops.leaf, (), None, node.aval, self.leaves - 1)
         if op is ops.literal:
+            number = self.same[self.scalars] if self.same else self.scalars
             self.scalars += 1
-            return self.add(source, op, (), None, node.aval, self.scalars - 1)
+            return self.add(source, op, (), None, node.aval, self.numbers.setdefault((number, node.aval.dtype), self.scalars - 1))
         if op is ops.call:
             return self.call(source, node, inputs, region)
         if op is ops.project:
@@ -108,7 +110,7 @@ def fused(region, dissolved=()):
 
 def from_walk(found):
     """(Linear, node indices of its outputs) of a walk (see lazy.evaluate), kept outputs included."""
-    flat, place = _Flattener(), []
+    flat, place = _Flattener(found.same), []
     for number, node in enumerate(found.nodes):
         place.append(flat.node(number, node, [place[child.mark] for child in node.inputs] if node.value is None else ()))
     live = {place[i]: i for i in found.live if type(place[i]) is int and not isinstance(found.nodes[i].aval, tuple)}

@@ -66,8 +66,11 @@ class trace:
 
 
 class Walk:
-    """What evaluating some nodes takes: nodes in topological order, key, leaves, scalars, and who else looks on."""
-    __slots__ = ('nodes', 'key', 'leaves', 'scalars', 'roots', 'live', 'free')
+    """What evaluating some nodes takes: nodes in topological order, key, leaves, scalars, and who else looks on.
+
+    same: for each scalar the number of the first one that always has its value, if that is known.
+    """
+    __slots__ = ('nodes', 'key', 'leaves', 'scalars', 'roots', 'live', 'free', 'same')
 
 
 def walk(roots):
@@ -88,7 +91,7 @@ def walk(roots):
                     push(child)
     nodes.sort(key=_serial)
     result = Walk()
-    result.nodes, result.leaves, result.scalars = nodes, [], []
+    result.nodes, result.leaves, result.scalars, result.same = nodes, [], [], None
     key, counts = [], [0] * len(nodes)
     add, index = key.append, 0
     leaf, literal, variable, call = ops.leaf, ops.literal, ops.variable, ops.call

@@ -50,7 +50,8 @@ class _Entry:
             found.free = tuple([leaf.mark for leaf in found.leaves if place.get(leaf.serial) in self.donated])
             found.live = ()
             roots, order = tuple(found.roots), {}
-            found.key = (*found.key[:-3], roots, (), found.free)
+            found.same = _same_scalars(found)
+            found.key = (*found.key[:-3], roots, (), found.free, found.same)
             self.scalars = found.scalars
             self.lines = functools.partial(line_of, found.nodes)
             # where each leaf of the program comes from: an argument's number, or a captured node
@@ -85,6 +86,12 @@ class _Entry:
             array._node = computed(ops.leaf, of, buffer)
             arrays.append(array)
         return arrays[0] if self.single else tree.unflatten(self.treedef, arrays)
+
+
+def _same_scalars(found):
+    """For each scalar the number of the first with its type and value: in a trace they don't vary any more."""
+    first = {}
+    return tuple([first.setdefault((type(value), repr(value)), i) for i, value in enumerate(found.scalars)])
 
 
 _all = weakref.WeakSet()

@@ -1,4 +1,5 @@
 """The native target against the NumPy reference."""
+import contextlib
 import itertools
 import os
 import subprocess
@@ -7,10 +8,12 @@ import textwrap
 
 import numpy as np
 import pytest
+from scipy import special
 
 import hosts
 import lazy
 import lazy.numpy as lnp
+import lazy.scipy.special
 import ops_table
 from lazy import evaluate
 from lazy.array import from_numpy, wrap
@@ -137,6 +140,20 @@ def test_sizes(n):
                   ('flipped', a[:, ::-1] - b, x[:, ::-1] - y), ('column', a + b[:, :1], x + y[:, :1]),
                   ('transposed', a.T * b.T, (x * y).T), ('row', a[0] + b, x[0] + y)]
     check(pairs, lambda dtype: 1e-3 if dtype == np.float16 else 0)
+
+
+@pytest.mark.parametrize('shape', [(1 << 18,), ((1 << 18) + 37,), (3_200_003,), (300, 1029)], ids=str)
+@pytest.mark.parametrize('host', ['this', *hosts.possible()[:2]])
+def test_large_maps(shape, host):
+    """Several vectors side by side, and stores past the caches, with a rest that fills neither."""
+    x = np.random.default_rng(0).uniform(0.5, 3, shape).astype(np.float32)
+    with contextlib.nullcontext() if host == 'this' else hosts.reduced(host):
+        y = lnp.asarray(x)
+        dear = np.asarray(lazy.scipy.special.erf(lnp.log(y)) * lnp.exp(-y) + lnp.sqrt(y))
+        cheap = np.asarray(y * 2 + 1)
+    expected = special.erf(np.log(x)) * np.exp(-x) + np.sqrt(x)
+    np.testing.assert_allclose(dear, expected, rtol=2e-6)
+    np.testing.assert_array_equal(cheap, x * 2 + 1)
 
 
 @pytest.mark.parametrize('shape', [(32, 64), (64, 64), (65, 67), (100, 33), (96, 129), (3, 70, 66)], ids=str)
