@@ -50,9 +50,9 @@ PROVISIONAL_RUNS = 2
 # From this many estimated nanoseconds on native code gives other Python threads the chance to run.
 RELEASE_NS = 50_000
 
-# From this many estimated nanoseconds on a program runs in the background. The way to the worker and back was measured
-# to take 65 microseconds, which a program that is waited for at once must not notice.
-ASYNC_NS = 1_000_000
+# From this many estimated nanoseconds on a program runs in the background: to hand it over, and to take it back when it
+# is waited for at once, was measured to take 6 microseconds.
+ASYNC_NS = 50_000
 
 
 def column_vectors(entries):

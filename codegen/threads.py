@@ -30,6 +30,7 @@ The runner is LLVM IR text, compiled and cached as kernels are; the entry points
 are built-in functions made at run time: a call costs 0.1 us instead of ctypes' 0.5.
 """
 import atexit
+import collections
 import ctypes
 import operator
 import os
@@ -258,12 +259,10 @@ def _builtin(name, address):
 class Ticket:
     """One callable of a queue. done: whether it was run; error: what it raised, or None."""
 
-    __slots__ = ('call', 'error', 'done', '_finished', '_traceback')
+    __slots__ = ('call', 'error', 'done', '_traceback')
 
     def __init__(self, call):
         self.call, self.error, self.done = call, None, False
-        self._finished = threading.Lock()        # held until done: a tenth of what an Event costs
-        self._finished.acquire()
 
     def run(self):
         try:
@@ -272,20 +271,40 @@ class Ticket:
             self.error, self._traceback = error, error.__traceback__
         self.call = None                         # with it go the buffers that it used
         self.done = True
-        self._finished.release()
-
-    def join(self):
-        if not self.done:
-            with self._finished:
-                pass
 
     def result(self):
         if self.error is not None:
             raise self.error.with_traceback(self._traceback)
 
 
+class _Line:
+    """Tickets that wait, and the one who runs them: `alone` is held from taking a ticket until it is done."""
+
+    __slots__ = ('tickets', 'alone', 'runner', 'completed', 'calls')
+
+    def __init__(self):
+        self.tickets, self.alone, self.runner, self.completed = collections.deque(), threading.Lock(), None, 0
+        self.calls = queue.SimpleQueue()         # for each ticket a call to the thread; None ends it
+
+    def run_next(self, unless=None):
+        """Run the ticket that waits longest, if there is one and `unless` isn't done meanwhile."""
+        with self.alone:
+            if self.tickets and not (unless and unless.done):
+                self.runner = threading.get_ident()
+                self.tickets.popleft().run()
+                self.runner = None
+                self.completed += 1
+
+
+def _serve(line):
+    """The thread's loop. It doesn't know the Queue, so that one can die."""
+    while line.calls.get():
+        line.run_next()
+
+
 class Queue:
-    """Callables, run in order by one daemon thread that starts with the first of them.
+    """Callables, run in order, one at a time: by a daemon thread that starts with the first of them, or by whoever
+    waits. (A waiter is awake and has a processor, which the thread must be given first.)
 
     What a callable raises is raised by `wait` for its ticket, each time. Before a fork the queue is
     emptied, hence parent and child agree about what was done; at exit too, for a thread that
@@ -297,7 +316,7 @@ class Queue:
     done
     """
 
-    __slots__ = ('_lock', '_tickets', '_last', '_thread', '_submitted', '_completed', '__weakref__')
+    __slots__ = ('_lock', '_line', '_last', '_thread', '_submitted', '__weakref__')
 
     def __init__(self):
         self._lock = threading.RLock()           # re-entrant: a finaliser may submit while we do
@@ -306,7 +325,7 @@ class Queue:
 
     def __del__(self):
         if self._thread is not None:
-            self._tickets.put(None)              # the thread ends once it has done the rest
+            self._line.calls.put(None)           # the thread ends once it has done the rest
 
     def submit(self, call):
         """Run `call()` after everything submitted before -> a ticket to wait for."""
@@ -316,7 +335,8 @@ class Queue:
                 self._start()
             self._last = ticket
             self._submitted += 1
-            self._tickets.put(ticket)
+            self._line.tickets.append(ticket)
+            self._line.calls.put(True)
         return ticket
 
     def wait(self, ticket):
@@ -324,30 +344,32 @@ class Queue:
 
         RuntimeError in a callable of this queue that waits for a later one.
         """
-        if not ticket.done and self._thread is threading.current_thread():
+        if not ticket.done and self._line.runner == threading.get_ident():
             raise RuntimeError('a callable of the queue waits for one that can only run after it')
-        ticket.join()
+        self._work_until(ticket)
         ticket.result()
 
     def wait_all(self):
         """Return when everything submitted so far is done. Raises nothing: tickets hold errors."""
         last = self._last
-        if last is not None and self._thread is not threading.current_thread():
-            last.join()
+        if last is not None and self._line.runner != threading.get_ident():
+            self._work_until(last)
+
+    def _work_until(self, ticket):
+        while not ticket.done:
+            self._line.run_next(unless=ticket)
 
     def pending(self):
         """How many callables are not done."""
-        return self._submitted - self._completed[0]
+        return self._submitted - self._line.completed
 
     def _start(self):
-        self._thread = threading.Thread(target=_serve, args=(self._tickets, self._completed),
-                                        daemon=True, name='lazy-queue')
+        self._thread = threading.Thread(target=_serve, args=(self._line,), daemon=True, name='lazy-queue')
         self._thread.start()
 
     def _forget(self):
         """As new, without a thread."""
-        self._tickets, self._last, self._thread = queue.SimpleQueue(), None, None
-        self._submitted, self._completed = 0, [0]
+        self._line, self._last, self._thread, self._submitted = _Line(), None, None, 0
 
     def _before_fork(self):
         self._lock.acquire()
@@ -360,17 +382,6 @@ class Queue:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._forget()                       # that thread exists in the parent only
         self._lock = threading.RLock()
-
-
-def _serve(tickets, completed):
-    """The thread's loop. It doesn't know the Queue, so that one can die."""
-    while True:
-        ticket = tickets.get()
-        if ticket is None:
-            return
-        ticket.run()
-        completed[0] += 1
-        del ticket                               # not kept until the next one comes
 
 
 _queues = weakref.WeakSet()

@@ -501,3 +501,40 @@ def test_fork_in_a_callable():
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
     queue.wait(queue.submit(body))
+
+
+def test_waiters_help_and_the_order_stays():
+    """Whoever waits runs what is due: one callable at a time, in the order of submission."""
+    queue, ran, active = threads.Queue(), [], []
+
+    def job(number):
+        active.append(number)
+        assert active == [number]
+        ran.append(number)
+        active.pop()
+
+    def waiter(tickets):
+        for ticket in tickets:
+            queue.wait(ticket)
+    tickets = [queue.submit(lambda n=n: job(n)) for n in range(300)]
+    others = [threading.Thread(target=waiter, args=(tickets[start::3],)) for start in range(3)]
+    for other in others:
+        other.start()
+    queue.wait(tickets[-1])
+    for other in others:
+        other.join()
+    assert ran == list(range(300)) and queue.pending() == 0
+
+
+def test_waiting_inside_of_a_callable():
+    queue, found = threads.Queue(), []
+    first = queue.submit(lambda: None)
+
+    def inner():
+        queue.wait(first)                        # done before: no matter
+        later = queue.submit(lambda: None)
+        with pytest.raises(RuntimeError, match='only run after it'):
+            queue.wait(later)
+        found.append(later)
+    queue.wait(queue.submit(inner))
+    queue.wait(found[0])
