@@ -278,8 +278,9 @@ class Kernel:
                          and not (self.form == 'column' and axis == self.lane)]
         self.split = self._should_split()
         self.tile = self._tile_axis()
-        self.columns = choices.column_vectors(len(self.entries))
-        self.stream = self._streams()
+        self.far = sum(map(self._bytes, self.accesses)) >= choices.STREAM_BYTES
+        self.columns = choices.column_vectors(len(self.entries), self.far)
+        self.stream = self.far and self._streams()
         self.together = self._together()
         self._plan_passes()
         self.text = self._describe()
@@ -308,12 +309,9 @@ class Kernel:
         return found.pop() if len(found) == 1 and big and not apart else None
 
     def _streams(self):
-        """Whether a map touches so much in a row that caches had better not be asked: stores go straight to memory."""
-        if self.form != 'map' or len(self.sizes) != 1:
-            return False
-        nbytes = self.sizes[0] * sum(a.dtype.itemsize for a in self.accesses if a.strides[0])
+        """Whether stores go straight to memory: those of a map that writes in a row."""
         stored = [self.accesses[number] for _, number in self.stores]
-        return nbytes >= choices.STREAM_BYTES and all(a.strides[0] == 1 and not a.offset for a in stored)
+        return self.form == 'map' and len(self.sizes) == 1 and all(a.strides[0] == 1 and not a.offset for a in stored)
 
     def _together(self):
         """How many vectors a map computes side by side."""
@@ -387,7 +385,7 @@ class Kernel:
     def _describe(self):
         """The canonical text: everything the code depends on, no sizes."""
         lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} tile={self.tile} '
-                 f'stream={self.stream} together={self.together}']
+                 f'far={self.far} stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
             lines.append(f'array {a.dtype.name} {classes} {[d[0] for d in a.dynamic]} {a.mode}')

@@ -1,6 +1,6 @@
 """Reading and writing arrays from vector code: contiguous, strided, broadcast, gathered, scratch, and ramps."""
 from ..ir import dtypes
-from . import llvm_math
+from . import choices, llvm_math
 from .native_text import Text, numbers, suffix
 
 
@@ -18,6 +18,17 @@ class Memory(Text):
             total = self.new(f'add i64 {total}, {term}')
         return total
 
+    def _prefetch(self, access, pointer):
+        """Ask for what a reduction reads soon: further along the row, or rows below in a column."""
+        one = llvm_math.storage_type(self.k.accesses[access].dtype.name, 1)
+        if self.k.form == 'row':
+            ahead, locality = self.new(f'getelementptr i8, ptr {pointer}, i64 {choices.PREFETCH_BYTES}'), 3
+        else:
+            step = self.new(f'mul i64 {self.strides[access][max(self.k.loop)]}, {choices.PREFETCH_ROWS}')
+            ahead, locality = self.new(f'getelementptr {one}, ptr {pointer}, i64 {step}'), 0
+        self.module.declare('declare void @llvm.prefetch.p0(ptr, i32, i32, i32)')
+        self.line(f'call void @llvm.prefetch.p0(ptr {ahead}, i32 0, i32 {locality}, i32 1)')
+
     def _load(self, block, x, values, index, lane, mask):
         access = x.number
         a = self.k.accesses[access]
@@ -28,6 +39,8 @@ class Memory(Text):
         kind = self.k.stride_class(access, self.k.lane) if lane is not None else '0'
         pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, '
                            f'i64 {self._offset(access, index, () if kind != "s" else (self.k.lane,))}')
+        if kind == '1' and self.k.far and self.k.form != 'map':
+            self._prefetch(access, pointer)
         if kind == '0':
             raw = self._splat(one, storage, self.new(f'load {one}, ptr {pointer}, align {a.dtype.itemsize}'))
         elif kind == '1':
