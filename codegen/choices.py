@@ -58,6 +58,9 @@ RELEASE_NS = 50_000
 # is waited for at once, was measured to take 6 microseconds.
 ASYNC_NS = 50_000
 
+# Up to this many estimated nanoseconds who waits for a queued program runs it: Ctrl-C takes effect when it ends.
+SHORT_NS = 50_000_000
+
 
 def column_vectors(entries, far):
     """How many vectors of columns a kernel of so many entries takes together; far: what it reads is in no cache."""

@@ -310,7 +310,7 @@ class Program:
             for ticket in waiting:
                 ticket.result()                                       # what failed before fails what comes of it
             self._run_all(buffers, scalars, lines, holders, pool)
-        ticket = runtime.queue().submit(job)
+        ticket = runtime.queue().submit(job, self.work < choices.SHORT_NS)
         for buffer in outs:
             buffer.ticket = ticket
         for slot in self.donated:

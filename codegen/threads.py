@@ -35,6 +35,7 @@ import ctypes
 import operator
 import os
 import queue
+import signal
 import struct
 import sys
 import threading
@@ -257,12 +258,15 @@ def _builtin(name, address):
 # ---------------------------------------------------------------- the queue
 
 class Ticket:
-    """One callable of a queue. done: whether it was run; error: what it raised, or None."""
+    """One callable of a queue. done: whether it was run; error: what it raised, or None; short: whoever waits may run
+    it, since it doesn't matter that Ctrl-C has to wait for its end."""
 
-    __slots__ = ('call', 'error', 'done', '_traceback')
+    __slots__ = ('call', 'error', 'done', 'short', '_finished', '_traceback')
 
-    def __init__(self, call):
-        self.call, self.error, self.done = call, None, False
+    def __init__(self, call, short):
+        self.call, self.error, self.done, self.short = call, None, False, short
+        self._finished = threading.Lock()        # held until done: a tenth of what an Event costs
+        self._finished.acquire()
 
     def run(self):
         try:
@@ -270,7 +274,15 @@ class Ticket:
         except BaseException as error:           # whatever it is, it belongs to those who wait
             self.error, self._traceback = error, error.__traceback__
         self.call = None                         # with it go the buffers that it used
+
+    def finish(self):
         self.done = True
+        self._finished.release()
+
+    def join(self):
+        """Wait for the thread to have run it; Ctrl-C interrupts the waiting."""
+        with self._finished:
+            pass
 
     def result(self):
         if self.error is not None:
@@ -286,14 +298,48 @@ class _Line:
         self.tickets, self.alone, self.runner, self.completed = collections.deque(), threading.Lock(), None, 0
         self.calls = queue.SimpleQueue()         # for each ticket a call to the thread; None ends it
 
-    def run_next(self, unless=None):
-        """Run the ticket that waits longest, if there is one and `unless` isn't done meanwhile."""
+    def run_next(self):
+        """Run the ticket that waits longest, if there is one."""
         with self.alone:
-            if self.tickets and not (unless and unless.done):
-                self.runner = threading.get_ident()
-                self.tickets.popleft().run()
-                self.runner = None
-                self.completed += 1
+            if self.tickets:
+                self._run()
+
+    def work_until(self, ticket):
+        """Run what is due until `ticket` is done; what takes long is left to the thread."""
+        while not ticket.done:
+            with self.alone:
+                first = self.tickets[0] if self.tickets and not ticket.done else ticket
+                if not first.done and first.short:
+                    with _Uninterrupted():
+                        self._run()
+            if not first.short:
+                first.join()
+
+    def _run(self):
+        ticket = self.tickets.popleft()
+        self.runner = threading.get_ident()
+        ticket.run()
+        self.runner = None
+        self.completed += 1
+        ticket.finish()
+
+
+class _Uninterrupted:
+    """In the main thread, Ctrl-C takes effect at the end: an interrupted callable would leave half of its results."""
+
+    def __enter__(self):
+        self.handler, self.came = None, None
+        if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
+            self.handler = signal.signal(signal.SIGINT, self._note)
+
+    def _note(self, *came):
+        self.came = came
+
+    def __exit__(self, *_):
+        if self.handler is not None:
+            signal.signal(signal.SIGINT, self.handler)
+            if self.came is not None:
+                self.handler(*self.came)
 
 
 def _serve(line):
@@ -303,8 +349,8 @@ def _serve(line):
 
 
 class Queue:
-    """Callables, run in order, one at a time: by a daemon thread that starts with the first of them, or by whoever
-    waits. (A waiter is awake and has a processor, which the thread must be given first.)
+    """Callables, run in order, one at a time: by a daemon thread that starts with the first of them, or, if they are
+    short, by whoever waits. (A waiter is awake and has a processor, which the thread must be given first.)
 
     What a callable raises is raised by `wait` for its ticket, each time. Before a fork the queue is
     emptied, hence parent and child agree about what was done; at exit too, for a thread that
@@ -327,9 +373,9 @@ class Queue:
         if self._thread is not None:
             self._line.calls.put(None)           # the thread ends once it has done the rest
 
-    def submit(self, call):
+    def submit(self, call, short=False):
         """Run `call()` after everything submitted before -> a ticket to wait for."""
-        ticket = Ticket(call)
+        ticket = Ticket(call, short)
         with self._lock:
             if self._thread is None:
                 self._start()
@@ -346,18 +392,14 @@ class Queue:
         """
         if not ticket.done and self._line.runner == threading.get_ident():
             raise RuntimeError('a callable of the queue waits for one that can only run after it')
-        self._work_until(ticket)
+        self._line.work_until(ticket)
         ticket.result()
 
     def wait_all(self):
         """Return when everything submitted so far is done. Raises nothing: tickets hold errors."""
         last = self._last
         if last is not None and self._line.runner != threading.get_ident():
-            self._work_until(last)
-
-    def _work_until(self, ticket):
-        while not ticket.done:
-            self._line.run_next(unless=ticket)
+            self._line.work_until(last)
 
     def pending(self):
         """How many callables are not done."""

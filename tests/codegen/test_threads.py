@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import signal
 import threading
 import time
 import weakref
@@ -516,7 +517,7 @@ def test_waiters_help_and_the_order_stays():
     def waiter(tickets):
         for ticket in tickets:
             queue.wait(ticket)
-    tickets = [queue.submit(lambda n=n: job(n)) for n in range(300)]
+    tickets = [queue.submit(lambda n=n: job(n), short=n % 3 > 0) for n in range(300)]
     others = [threading.Thread(target=waiter, args=(tickets[start::3],)) for start in range(3)]
     for other in others:
         other.start()
@@ -538,3 +539,20 @@ def test_waiting_inside_of_a_callable():
         found.append(later)
     queue.wait(queue.submit(inner))
     queue.wait(found[0])
+
+
+@pytest.mark.skipif(not hasattr(signal, 'raise_signal'), reason='needs signals')
+def test_an_interrupt_waits_for_the_end_of_a_callable(monkeypatch):
+    """Ctrl-C while the main thread runs what it waits for: the callable ends, its result is there."""
+    queue, ended = threads.Queue(), []
+
+    def job():
+        if threading.current_thread() is threading.main_thread():
+            signal.raise_signal(signal.SIGINT)
+        ended.append(threading.current_thread())
+    monkeypatch.setattr(threads, '_serve', lambda line: None)      # the queue's thread can't come first
+    ticket = queue.submit(job, short=True)
+    with pytest.raises(KeyboardInterrupt):
+        queue.wait(ticket)
+    assert ended == [threading.main_thread()] and ticket.done
+    queue.wait(ticket)
