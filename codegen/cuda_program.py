@@ -26,6 +26,7 @@ def default_device():
 class Pending:
     """What a result on a device waits for. Has what a ticket of the queue has."""
     __slots__ = ('device', 'done')
+    short = False
 
     def __init__(self, device):
         self.device, self.done = device, False
