@@ -103,7 +103,7 @@ def test_item_assignment():
 
 # --- things that are no arrays --------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('thing', ['text', object(), {'a': 1}, None, len, {1, 2}, [1, 'a'], [[1], 'b']], ids=repr)
+@pytest.mark.parametrize('thing', ['text', object(), {'a': 1}, None, len, {1, 2}, [1, 'a'], [[1], 'b']], ids=lambda x: type(x).__name__)
 def test_objects_that_are_no_arrays(thing):
     raises((TypeError, ValueError), '', np.asarray, thing)
     raises((TypeError, ValueError), '', np.sin, thing)
