@@ -242,7 +242,9 @@ def test_inputs_are_bounded():
 
 # --- memory ---------------------------------------------------------------------------------------------------------------
 
-def test_buffers_die_with_their_last_reader():
+def test_buffers_die_with_their_last_reader(target):
+    if target == 'numpy':
+        pytest.skip("results may lie in NumPy's own memory, which isn't counted")
     x = np.ones(1 << 18)
     x.block_until_ready()
     gc.collect()
