@@ -10,7 +10,7 @@ import numpy as onp
 from . import evaluate
 from .config import config
 from .ir import build, dtypes, ops
-from .ir.graph import Node, aval, computed, pending, result_aval
+from .ir.graph import Node, aval, computed, here, result_aval
 
 _new = object.__new__
 _literal = ops.literal
@@ -244,7 +244,7 @@ def wrap(node):
     """The Array of a node."""
     result = _new(Array)
     result._node = node
-    if len(pending) > evaluate.FLUSH_NODES:
+    if len(here.pending) > evaluate.FLUSH_NODES:
         evaluate.check_pending(node)
     return result
 
@@ -467,7 +467,7 @@ def _operator(op, kind='arithmetic'):
             b = convert_operand(b, to_b)
         array = _new(Array)
         array._node = node = Node(op, (a, b), None, result)
-        if len(pending) > evaluate.FLUSH_NODES:
+        if len(here.pending) > evaluate.FLUSH_NODES:
             evaluate.check_pending(node)
         return array
 

@@ -13,7 +13,7 @@ from operator import attrgetter
 from .config import config
 from .errors import UnexpectedTracerError, no_value
 from .ir import graph, ops
-from .ir.graph import line_of, next_serial, pending, release_pending, where
+from .ir.graph import ancestors, dependents, here, line_of, next_serial, release_pending, where
 
 FLUSH_NODES = 1000                 # pending nodes at which a flush is looked for
 FLUSH_BYTES = 1 << 30              # bytes of new inputs that pending work may hold
@@ -32,14 +32,18 @@ class _Thread(threading.local):
     """What is under way in this thread.
 
     tracing: number of traces; first: the serial at which the outermost began. keeping: number of differentiations,
-    which need the inputs of computed nodes.
+    which need the inputs of computed nodes. new_bytes: size of the inputs since the last flush; flush_line: where that
+    was.
     """
     tracing = 0
     first = 0
     keeping = 0
+    new_bytes = 0
+    flush_line = None
 
 
 thread = _Thread()
+differentiating = []               # an entry for each differentiation that is under way in any thread
 
 
 class trace:
@@ -52,13 +56,18 @@ class trace:
         if not thread.tracing:
             thread.first = next_serial()
         thread.tracing += 1
-        thread.keeping += self.keeping
-        self.start = pending[-1].serial if pending else 0
+        if self.keeping:
+            thread.keeping += 1
+            differentiating.append(None)
+        self.start = next_serial()
 
     def __exit__(self, *_):
         thread.tracing -= 1
-        thread.keeping -= self.keeping
-        if not self.keeping:                   # what depends on a variable can't be computed
+        if self.keeping:
+            thread.keeping -= 1
+            differentiating.pop()
+        else:                                  # what depends on a variable can't be computed
+            pending = here.pending
             first = len(pending)
             while first and pending[first - 1].serial > self.start:
                 first -= 1
@@ -103,7 +112,7 @@ def walk(roots):
             counts[node.mark] += 1             # that list
             add(leaf)
             add(node.aval)
-            if node.inputs and not thread.keeping:
+            if node.inputs and not differentiating:
                 node.op, node.inputs, node.params = leaf, (), None
             continue
         op = node.op
@@ -159,7 +168,7 @@ def _held_elsewhere(nodes, counts):
 def _measure_alone():
     nodes = [graph.Node(ops.leaf, (), None, None, 0), graph.Node(ops.leaf, (), None, None, 0)]
     alone = max(_references(nodes, [0, 0]))
-    release_pending(len(pending) - 2)
+    release_pending(len(here.pending) - 2)
     return alone
 
 
@@ -195,12 +204,14 @@ def _force(roots, background=True):
     buffers = [leaf.value for leaf in found.leaves]
     results = program.run(buffers, found.scalars, lambda source: line_of(found.nodes, source),
                           background and not program.may_fail)
-    keep_inputs = thread.keeping
+    keep_inputs, mine = thread.keeping, None
+    if differentiating and not keep_inputs:    # another thread does: it may look through what this one has not made
+        mine = {node.serial for node in here.pending}
     nodes = found.nodes
     for index, value in zip(program.nodes, results):
         node = nodes[index]
         node.value = value
-        if not keep_inputs:
+        if not keep_inputs and (mine is None or node.serial in mine):
             node.inputs = ()
             node.op = ops.leaf
             node.params = None
@@ -247,7 +258,7 @@ def _seen(node):
 
 def _measure_seen():
     node = graph.Node(ops.leaf, (), None, None, 0)
-    release_pending(len(pending) - 1)
+    release_pending(len(here.pending) - 1)
     return _seen(node)
 
 
@@ -256,6 +267,7 @@ _SEEN = _measure_seen()
 
 def _sweep():
     """Forget pending nodes that have a value or that nobody can ask for any more."""
+    pending = here.pending
     size = len(pending)
     kept, alive = [], []
     for node in pending[:size]:
@@ -279,31 +291,27 @@ def check_pending(node):
     """Called with a new node when there is much pending work: flush at the same line of a loop each time."""
     if thread.tracing:
         return
-    count = len(pending)
-    if node.line == _flush_line[0] or count > _OVERDUE * FLUSH_NODES or _flush_line[0] is None:
-        _flush_line[0] = node.line
+    count = len(here.pending)
+    if node.line == thread.flush_line or count > _OVERDUE * FLUSH_NODES or thread.flush_line is None:
+        thread.flush_line = node.line
         flush(f'{count} pending operations')
-
-
-_flush_line = [None]
-_new_bytes = [0]
 
 
 def count_input(nbytes):
     """Called with the size of each new input: pending work must not hold on to any amount of them."""
-    _new_bytes[0] += nbytes
-    if _new_bytes[0] > FLUSH_BYTES and not thread.tracing:
-        flush(f'{_new_bytes[0] >> 20} MiB of inputs held by pending operations')
+    thread.new_bytes += nbytes
+    if thread.new_bytes > FLUSH_BYTES and not thread.tracing:
+        flush(f'{thread.new_bytes >> 20} MiB of inputs held by pending operations')
 
 
 def flush(why='asked for'):
-    """Start computing all pending arrays that somebody holds."""
+    """Start computing all pending arrays of this thread that somebody holds."""
     with lock:
-        _new_bytes[0] = 0
+        thread.new_bytes = 0
         _sweep()
         roots = _tips()
         if roots:
-            flushes.append((why, len(pending), where(_flush_line[0]) if _flush_line[0] else ''))
+            flushes.append((why, len(here.pending), where(thread.flush_line) if thread.flush_line else ''))
             _force_quietly(roots)
 
 
@@ -345,11 +353,8 @@ def _error_of(roots):
 
 def _tips():
     """Pending nodes that somebody holds, that no other pending node uses, and that depend on no variable."""
-    used, unknown = set(), set()
-    for node in pending:
-        for child in node.inputs:
-            used.add(child.serial)
-            if child.serial in unknown or (child.op is ops.variable):
-                unknown.add(node.serial)
-    return [node for node in pending if node.serial not in used and node.serial not in unknown
-            and node.op is not ops.variable and type(node.aval) is not tuple]
+    used = {child.serial for node in here.pending for child in node.inputs}
+    tips = [node for node in here.pending if node.serial not in used and type(node.aval) is not tuple]
+    nodes = ancestors(tips, into=lambda node: node.inputs if node.value is None else ())
+    unknown = dependents(nodes, [node for node in nodes if node.op is ops.variable])
+    return [node for node in tips if node.serial not in unknown]

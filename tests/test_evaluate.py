@@ -167,12 +167,12 @@ def test_long_loop_is_bounded(target):
     x = np.zeros(10) + 0
     body = lambda i, x: ((x + 1.0) * 1.0,)
     lazy.block_until_ready(steps(3000, body, x))
-    held, nodes = memory.statistics()['in_use'], len(evaluate.pending)
+    held, nodes = memory.statistics()['in_use'], len(evaluate.here.pending)
     made = new_programs(lambda: steps(count, body, x))
     assert made <= 4
     assert float(steps(10_000, body, x)[0][0]) == 10_000
     assert memory.statistics()['in_use'] - held < 1 << 20
-    assert len(evaluate.pending) <= nodes + 10
+    assert len(evaluate.here.pending) <= nodes + 10
 
 
 def test_loop_with_two_states():

@@ -61,11 +61,11 @@ def test_many_results(target, no_flush):
 
 
 def test_freed_without_having_been_computed(no_flush):
-    start = len(evaluate.pending)
+    start = len(evaluate.here.pending)
     x = chain(np.ones(3))
     del x
     evaluate.flush()
-    assert len(evaluate.pending) <= start + 10
+    assert len(evaluate.here.pending) <= start + 10
 
 
 def test_differentiated(no_flush):
@@ -195,8 +195,60 @@ for k in range(1, 6):
 
 # --- threads --------------------------------------------------------------------------------------------------------------
 
+def _in_another_thread(work):
+    failed = []
+
+    def run():
+        try:
+            work()
+        except BaseException as error:                              # noqa: raised below
+            failed.append(error)
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
+def test_a_flush_leaves_alone_what_another_thread_traces(target):
+    def elsewhere():
+        y = np.arange(8.0)
+        for _ in range(2500):                                       # flushes
+            y = y + 1.0
+        assert y.tolist() == [2500.0 + i for i in range(8)]
+        assert lazy.jit(lambda u: u * 2)(y).tolist() == [5000.0 + 2 * i for i in range(8)]
+
+    def f(v):
+        y = v * v
+        _in_another_thread(elsewhere)
+        z = np.sin(y)
+        _in_another_thread(elsewhere)
+        return z.sum()
+    x = np.arange(3.0)
+    expected = np.cos(x * x) * 2 * x
+    for transformed in (lazy.grad(f), lazy.jit(lazy.grad(f)), lazy.vmap(lazy.grad(lambda v: f(v[None])))):
+        assert abs(transformed(x) - expected).max() < 1e-6
+
+
+def test_another_thread_may_ask_for_values_under_differentiation(target):
+    def f(v):
+        y, seen = v * v, []
+        _in_another_thread(lambda: seen.append(float(y.sum())))
+        return np.sin(y).sum() * seen[0]
+    x = np.arange(3.0)
+    assert abs(lazy.grad(f)(x) - 5 * np.cos(x * x) * 2 * x).max() < 1e-5
+
+
+def test_pending_work_survives_its_thread(target):
+    made = []
+    _in_another_thread(lambda: made.append(np.arange(5.0) * 2 + 1))
+    (x,) = made
+    assert x._node.held == 0
+    assert (x * 2).tolist() == [2.0, 6.0, 10.0, 14.0, 18.0] and x.tolist() == [1.0, 3.0, 5.0, 7.0, 9.0]
+
+
 def test_threads_build_flush_and_trace(target):
-    """Every thread runs long loops, so that the flush of one finds the pending work of the others."""
+    """Every thread runs long loops, flushes and differentiates."""
     failed = []
 
     def work(seed):

@@ -5,6 +5,7 @@ receives its `value`, and then forgets its inputs. Every node has a serial numbe
 sorting by serial is a topological order, and nothing that is older than a variable can depend on it.
 """
 import sys
+import threading
 from itertools import count
 
 from . import dtypes
@@ -48,7 +49,24 @@ def aval(shape, dtype, weak=False):
 _serial = count(1).__next__
 _frame = sys._getframe
 INTERNAL = ('lazy.', 'lazy', 'optre')         # first letters of modules whose lines are not the user's
-pending = []                                   # nodes made and not yet evaluated, in order of their making
+
+
+class _Pending(list):
+    """Nodes made and not yet evaluated, in order of their making."""
+
+    def __del__(self):                         # its thread has ended: what others hold is computed when they ask for it
+        for node in self:
+            node.held = 0
+
+
+class _Here(threading.local):
+    """Each thread has pending nodes of its own: a flush must not compute what another thread is still tracing."""
+
+    def __init__(self):
+        self.pending = _Pending()
+
+
+here = _Here()
 
 
 class Node:
@@ -64,7 +82,7 @@ class Node:
         self.serial = _serial()
         self.mark = None
         self.held = 1
-        pending.append(self)
+        here.pending.append(self)
         frame = _frame(1)
         while frame is not None and frame.f_globals.get('__name__', '')[:5] in INTERNAL:
             frame = frame.f_back
@@ -114,7 +132,8 @@ def next_serial():
 
 
 def release_pending(start, stop=None):
-    """Take the nodes from `start` on, up to `stop`, out of the pending list: a trace has ended."""
+    """Take the nodes from `start` on, up to `stop`, out of the thread's pending list: a trace has ended."""
+    pending = here.pending
     stop = len(pending) if stop is None else stop
     for node in pending[start:stop]:
         node.held = 0
