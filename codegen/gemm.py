@@ -47,13 +47,17 @@ FLOPS_PER_NS, BYTES_PER_NS = 100, 10    # estimates, for the work that is worth 
 # --- plans ----------------------------------------------------------------------------------------------------------
 
 class Launch(NamedTuple):
-    """One record: the kernel's name, its slots ('a', 'b', 'c', 'packed', 'scratch'), constants, what is shared out."""
+    """One record: the kernel's name, its slots ('a', 'b', 'c', 'packed', 'scratch'), constants, what is shared out.
+
+    rows: where items are bands of whole rows of C, (rows of a band, elements from row to row, number of all rows).
+    """
     name: str
     slots: tuple
     constants: np.ndarray
     extent: int
     grain: int
     nanoseconds: float
+    rows: tuple = ()
 
 
 class Plan(NamedTuple):
@@ -103,9 +107,9 @@ class _Strides:
         return other
 
 
-def _launch(name, slots, constants, extent, nanoseconds):
+def _launch(name, slots, constants, extent, nanoseconds, rows=()):
     grain = max(1, int(choices.GRAIN_NS * extent / max(nanoseconds, 1.0)))
-    return Launch(name, slots, np.array(constants, np.int64), extent, grain, nanoseconds)
+    return Launch(name, slots, np.array(constants, np.int64), extent, grain, nanoseconds, rows)
 
 
 def _matvec(m, n, k, size, a, b, c, batch):
@@ -160,7 +164,10 @@ def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers, names):
                  panel if mode == 2 else 0]
     extent = batch[0] * batch[1] * row_blocks * column_blocks
     nanoseconds = 100 + flops / FLOPS_PER_NS * (2 if size == 8 else 1)
-    launches.append(_launch('gemm', tuple(slots), constants, extent, nanoseconds))
+    whole = names == 'ab' and column_blocks == 1 and (batch == (1, 1) or m % rows == 0 and all(
+        count == 1 or stride == step for count, stride, step in zip(batch, c.batch, (batch[1] * m * c.first, m * c.first))))
+    bands = (rows, c.first // size, batch[0] * batch[1] * m) if whole else ()
+    launches.append(_launch('gemm', tuple(slots), constants, extent, nanoseconds, bands))
     return Plan(tuple(launches), packed, scratch)
 
 

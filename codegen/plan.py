@@ -54,6 +54,7 @@ class Program:
                 self._add_kernel(step)
             elif step.kind == 'library':
                 self._add_library(step.roots[0])
+        self.following = {at: found for at in range(len(self.launches) - 1) if (found := self._following(at))}
         self._place()
         self._compile()
 
@@ -98,6 +99,31 @@ class Program:
         else:
             self.launches.append(('library', i))
 
+    def _following(self, at):
+        """Where a kernel needs of the product before it only the rows that belong to its own, it is run for each band of
+        rows as soon as that is there: (number of the kernel's items for a band, block of lanes of an item), else None."""
+        if self.launches[at][0] != 'product' or self.launches[at + 1][0] != 'kernel':
+            return None
+        (_, i, product, _), (_, k, renamed) = self.launches[at:at + 2]
+        if not product.rows or k.split or k.tile is not None:
+            return None
+        band, step, rows = product.rows
+        owner, start = self.layouts[i][:2]
+        owners = [self._owner(renamed.get(a.value, a.value)) for a in k.accesses]
+        read = [a for a, of in zip(k.accesses, owners) if of == owner]
+        written = {owners[number] for _, number in k.stores}
+        if written & {owner, *[self._owner(j) for j in self.linear.instructions[i].inputs]} or any(a.dynamic for a in read):
+            return None
+        if k.form == 'map' and len(k.sizes) == 1:                     # one axis over all the elements
+            flat = k.sizes[0] == rows * step and all(a.strides == [1] and a.offset == start for a in read)
+            return (1, band * step) if flat else None
+        spans = [a.offset - start + sum([(n - 1) * s for n, s in zip(k.sizes[1:], a.strides[1:])]) for a in read]
+        if k.parallel[:1] != [0] or k.sizes[0] != rows or any(
+                a.strides[0] != step or min(a.strides) < 0 or a.offset < start or span >= step for a, span in zip(read, spans)):
+            return None
+        block, extent, _ = _extent(k)
+        return band * (extent // rows), block
+
     # --- memory -------------------------------------------------------------------------------------------------
 
     def _owner(self, value):
@@ -127,7 +153,8 @@ class Program:
             first.setdefault(key, at)
             last[key] = at
             size[key] = nbytes
-        for at, launch in enumerate(self.launches):
+        for number, launch in enumerate(self.launches):
+            at = number - (number - 1 in self.following)              # two that are run together live at the same time
             for value in self._values_of(launch):
                 owner = self._owner(value)
                 if owner not in self.slot_of and owner not in self.output_of:
@@ -137,10 +164,10 @@ class Program:
                 if 'packed' in record.slots:
                     use(('packed', i), at, found.packed)
                 if 'scratch' in record.slots:
-                    use(('scratch', at), at, _workers * found.scratch)
+                    use(('scratch', number), at, _workers * found.scratch)
             if launch[0] == 'kernel' and launch[1].cached:
                 k = launch[1]
-                use(('scratch', at), at, _workers * len(k.cached) * (k.sizes[k.lane] + 64) * 8)
+                use(('scratch', number), at, _workers * len(k.cached) * (k.sizes[k.lane] + 64) * 8)
             if launch[0] == 'kernel' and launch[1].checks:
                 use(('error',), 0, 8)
                 use(('error',), len(self.launches), 8)
@@ -211,7 +238,8 @@ class Program:
             picks.append(self.pool['error',])
         if k.cached:
             picks.append(self.pool['scratch', at])
-        record, constants, total = kernel_record(k, address, offset, tune.block(k, address))
+        block = self.following[at - 1][1] if at - 1 in self.following else tune.block(k, address)
+        record, constants, total = kernel_record(k, address, offset, block)
         self.keep.append(constants)
         self.work += total
         return record
@@ -225,7 +253,8 @@ class Program:
         self.keep.append(record.constants)
         self.work += record.nanoseconds
         address = gemm.address(record.name, x.aval.dtype.name, cache=runtime.cache())
-        return threads.record(address, offset, record.constants.ctypes.data, record.extent, record.grain)
+        return threads.record(address, offset, record.constants.ctypes.data, record.extent, record.grain,
+                              following=self.following.get(at, (0,))[0])
 
     def _close(self, records, picks):
         if records:

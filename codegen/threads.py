@@ -11,8 +11,8 @@ A *kernel* is machine code with the signature
 that does the part [lo, hi) of its parallel axis. `slots` are 8 bytes each: addresses of data and
 scalar arguments of this call; `constants` are sizes and strides of the plan. A *record* (`record`)
 is eight int64: kernel, byte offset of its slots within args, address of its constants, extent of
-the parallel axis, grain (fewest items worth a thread), alignment of split points, parts, 0. Records
-run in order, each one complete before the next starts.
+the parallel axis, grain (fewest items worth a thread), alignment of split points, parts, following.
+Records run in order, each one complete before the next starts.
 
 - parts = 0: [0, extent) is split into some chunks per thread, taken by whoever is free. `worker` is
   the number of the thread, < get_num_threads(): an index of scratch space. An extent that isn't
@@ -20,6 +20,8 @@ run in order, each one complete before the next starts.
 - parts = n > 0: exactly n calls, for the n equal contiguous ranges of [0, extent), the last of
   which may be shorter or empty (lo = hi); `worker` is the number of the range. For reductions: n
   partial results, the same ones whatever the number of threads.
+- following = r > 0: the next record has r items for each of this one's, and needs nothing but those
+  of its own: who has done [lo, hi) does [r lo, r hi) of the next at once, while it is in the cache.
 
 Threads are started when a record first needs them. An idle one spins for 50 us and then sleeps. A
 fork's child has none and starts its own. They are never joined: at exit they sleep, or spin over
@@ -52,9 +54,9 @@ SPIN_NS = 50_000            # about what it costs to put a thread to sleep and t
 CHUNKS_PER_THREAD = 4       # more even out uneven ranges, fewer cost less
 
 
-def record(kernel, slots_offset, constants, extent, grain=1, alignment=1, parts=0):
+def record(kernel, slots_offset, constants, extent, grain=1, alignment=1, parts=0, following=0):
     """The 64 bytes of one launch; see the module's text. All are integers, addresses included."""
-    return RECORD.pack(kernel, slots_offset, constants, extent, grain, alignment, parts, 0)
+    return RECORD.pack(kernel, slots_offset, constants, extent, grain, alignment, parts, following)
 
 
 # ---------------------------------------------------------------- number of threads

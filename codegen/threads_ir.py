@@ -61,13 +61,12 @@ look:
   %none = icmp eq i64 %left, 0
   br i1 %none, label %exit, label %read
 read:
-  %kernel = load atomic i64, ptr @job monotonic, align 8
-  %slots = load atomic i64, ptr getelementptr (i64, ptr @job, i64 1) monotonic, align 8
-  %constants = load atomic i64, ptr getelementptr (i64, ptr @job, i64 2) monotonic, align 8
-  %extent = load atomic i64, ptr getelementptr (i64, ptr @job, i64 3) monotonic, align 8
-  %step = load atomic i64, ptr getelementptr (i64, ptr @job, i64 4) monotonic, align 8
-  %chunks = load atomic i64, ptr getelementptr (i64, ptr @job, i64 5) monotonic, align 8
-  %numbered = load atomic i64, ptr getelementptr (i64, ptr @job, i64 6) monotonic, align 8
+  %record = load atomic ptr, ptr @job monotonic, align 8
+  %args = load atomic i64, ptr getelementptr (i64, ptr @job, i64 1) monotonic, align 8
+  %step = load atomic i64, ptr getelementptr (i64, ptr @job, i64 2) monotonic, align 8
+  %chunks = load atomic i64, ptr getelementptr (i64, ptr @job, i64 3) monotonic, align 8
+  %numbered = load atomic i64, ptr getelementptr (i64, ptr @job, i64 4) monotonic, align 8
+  %following = load atomic i64, ptr getelementptr (i64, ptr @job, i64 5) monotonic, align 8
   %less = sub i64 %word, 1
   %swap = cmpxchg ptr @word, i64 %word, i64 %less seq_cst seq_cst, align 8
   %taken = extractvalue { i64, i1 } %swap, 1
@@ -76,8 +75,7 @@ do:
   %index = sub i64 %chunks, %left
   %by_range = icmp ne i64 %numbered, 0
   %number = select i1 %by_range, i64 %index, i64 %worker
-  call void @range(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %step, i64 %index,
-                   i64 %number)
+  call void @range(ptr %record, i64 %args, i64 %step, i64 %index, i64 %number, i64 %following)
   %before = atomicrmw add ptr @done, i32 1 seq_cst
   %after = add i32 %before, 1
   %all = trunc i64 %chunks to i32
@@ -94,15 +92,37 @@ exit:
   ret void
 }
 
-; The kernel on range number %index of %step items.
-define internal void @range(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %step,
-                            i64 %index, i64 %number) nounwind {
-  %from = mul i64 %index, %step
-  %lo = call i64 @llvm.smin.i64(i64 %from, i64 %extent)
-  %to = add i64 %lo, %step
-  %hi = call i64 @llvm.smin.i64(i64 %to, i64 %extent)
-  %f = inttoptr i64 %kernel to ptr
-  call void %f(i64 %slots, i64 %constants, i64 %lo, i64 %hi, i64 %number)
+; A record's kernel on the items from %lo up to %hi, as far as there are so many.
+define internal void @items(ptr %record, i64 %args, i64 %lo, i64 %hi, i64 %number) nounwind {
+  %kernel = load ptr, ptr %record
+  %p1 = getelementptr i64, ptr %record, i64 1
+  %offset = load i64, ptr %p1
+  %p2 = getelementptr i64, ptr %record, i64 2
+  %constants = load i64, ptr %p2
+  %p3 = getelementptr i64, ptr %record, i64 3
+  %extent = load i64, ptr %p3
+  %slots = add i64 %args, %offset
+  %from = call i64 @llvm.smin.i64(i64 %lo, i64 %extent)
+  %to = call i64 @llvm.smin.i64(i64 %hi, i64 %extent)
+  call void %kernel(i64 %slots, i64 %constants, i64 %from, i64 %to, i64 %number)
+  ret void
+}
+
+; Range number %index of %step items, and then what the next record makes of it.
+define internal void @range(ptr %record, i64 %args, i64 %step, i64 %index, i64 %number, i64 %following) nounwind {
+entry:
+  %lo = mul i64 %index, %step
+  %hi = add i64 %lo, %step
+  call void @items(ptr %record, i64 %args, i64 %lo, i64 %hi, i64 %number)
+  %more = icmp sgt i64 %following, 0
+  br i1 %more, label %follow, label %exit
+follow:
+  %next = getelementptr i64, ptr %record, i64 8
+  %next_lo = mul i64 %lo, %following
+  %next_hi = mul i64 %hi, %following
+  call void @items(ptr %next, i64 %args, i64 %next_lo, i64 %next_hi, i64 %number)
+  br label %exit
+exit:
   ret void
 }
 
@@ -188,16 +208,15 @@ exit:
 }
 
 ; Announce a job, take part in it, wait for the rest. The caller holds @busy.
-define internal void @share(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %step,
-                            i64 %chunks, i64 %numbered) noinline nounwind {
+define internal void @share(ptr %record, i64 %args, i64 %step, i64 %chunks, i64 %numbered,
+                            i64 %following) noinline nounwind {
 entry:
-  store atomic i64 %kernel, ptr @job monotonic, align 8
-  store atomic i64 %slots, ptr getelementptr (i64, ptr @job, i64 1) monotonic, align 8
-  store atomic i64 %constants, ptr getelementptr (i64, ptr @job, i64 2) monotonic, align 8
-  store atomic i64 %extent, ptr getelementptr (i64, ptr @job, i64 3) monotonic, align 8
-  store atomic i64 %step, ptr getelementptr (i64, ptr @job, i64 4) monotonic, align 8
-  store atomic i64 %chunks, ptr getelementptr (i64, ptr @job, i64 5) monotonic, align 8
-  store atomic i64 %numbered, ptr getelementptr (i64, ptr @job, i64 6) monotonic, align 8
+  store atomic ptr %record, ptr @job monotonic, align 8
+  store atomic i64 %args, ptr getelementptr (i64, ptr @job, i64 1) monotonic, align 8
+  store atomic i64 %step, ptr getelementptr (i64, ptr @job, i64 2) monotonic, align 8
+  store atomic i64 %chunks, ptr getelementptr (i64, ptr @job, i64 3) monotonic, align 8
+  store atomic i64 %numbered, ptr getelementptr (i64, ptr @job, i64 4) monotonic, align 8
+  store atomic i64 %following, ptr getelementptr (i64, ptr @job, i64 5) monotonic, align 8
   store atomic i32 0, ptr @done monotonic, align 4
   %old = call i32 @generation()
   %new = add i32 %old, 1
@@ -263,14 +282,10 @@ exit:
   ret void
 }
 
-; One record. %size, the chunk's, is the extent over the number of chunks, aligned.
-define internal void @launch(ptr %record, i64 %args) noinline nounwind {
+; One record, and the next with it where %following isn't 0. %size, the chunk's, is the extent over the number of chunks,
+; aligned.
+define internal void @launch(ptr %record, i64 %args, i64 %following) noinline nounwind {
 entry:
-  %kernel = load i64, ptr %record
-  %p1 = getelementptr i64, ptr %record, i64 1
-  %offset = load i64, ptr %p1
-  %p2 = getelementptr i64, ptr %record, i64 2
-  %constants = load i64, ptr %p2
   %p3 = getelementptr i64, ptr %record, i64 3
   %extent = load i64, ptr %p3
   %p4 = getelementptr i64, ptr %record, i64 4
@@ -279,7 +294,6 @@ entry:
   %alignment0 = load i64, ptr %p5
   %p6 = getelementptr i64, ptr %record, i64 6
   %parts = load i64, ptr %p6
-  %slots = add i64 %args, %offset
   %limit = load atomic i64, ptr @limit monotonic, align 8
   %large = icmp sgt i64 %extent, %grain0
   %threads = icmp sgt i64 %limit, 1
@@ -321,21 +335,19 @@ take:
 together:
   call void @start(i64 %limit)
   %flag = zext i1 %numbered to i64
-  call void @share(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %size, i64 %chunks,
-                   i64 %flag)
+  call void @share(ptr %record, i64 %args, i64 %size, i64 %chunks, i64 %flag, i64 %following)
   store atomic i32 0, ptr @busy seq_cst, align 4
   ret void
 alone:
   br i1 %numbered, label %each, label %whole
 each:
   %i = phi i64 [ 0, %alone ], [ %i1, %each ]
-  call void @range(i64 %kernel, i64 %slots, i64 %constants, i64 %extent, i64 %size, i64 %i, i64 %i)
+  call void @range(ptr %record, i64 %args, i64 %size, i64 %i, i64 %i, i64 %following)
   %i1 = add i64 %i, 1
   %more = icmp slt i64 %i1, %parts
   br i1 %more, label %each, label %exit
 whole:
-  %f = inttoptr i64 %kernel to ptr
-  call void %f(i64 %slots, i64 %constants, i64 0, i64 %extent, i64 0)
+  call void @range(ptr %record, i64 %args, i64 %extent, i64 0, i64 0, i64 %following)
   ret void
 exit:
   ret void
@@ -346,12 +358,19 @@ entry:
   %any = icmp sgt i64 %count, 0
   br i1 %any, label %next, label %exit
 next:
-  %i = phi i64 [ 0, %entry ], [ %i1, %next ]
+  %i = phi i64 [ 0, %entry ], [ %after, %next ]
   %at = mul i64 %i, 64
   %record = getelementptr i8, ptr %records, i64 %at
-  call void @launch(ptr %record, i64 %args)
   %i1 = add i64 %i, 1
-  %more = icmp slt i64 %i1, %count
+  %last = icmp sge i64 %i1, %count
+  %p7 = getelementptr i64, ptr %record, i64 7
+  %field = load i64, ptr %p7
+  %following = select i1 %last, i64 0, i64 %field
+  call void @launch(ptr %record, i64 %args, i64 %following)
+  %two = icmp ne i64 %following, 0
+  %skip = zext i1 %two to i64
+  %after = add i64 %i1, %skip
+  %more = icmp slt i64 %after, %count
   br i1 %more, label %next, label %exit
 exit:
   ret void
