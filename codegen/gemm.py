@@ -189,10 +189,19 @@ def _blocks(m, n, k, depth, tile, batch, workers):
         row_blocks = -(-m // most)
         if wanted > 1:
             row_blocks = min(-(-row_blocks // (4 * workers)) * 4 * workers, max(row_blocks, m // MIN_ROWS))
-    rows = min(m, -(-(-(-m // row_blocks)) // tile.rows) * tile.rows)
+    rows = -(-(-(-m // row_blocks)) // tile.rows) * tile.rows
+    if wanted > 1 and row_blocks > 1:                                 # somewhat fewer where that shares them out better
+        rows = min(range(rows, rows // 2, -tile.rows), key=lambda r: (_longest_share(m, r, workers), -r))
+    rows = min(m, rows)
     column_blocks = max(1, min(int(wanted / row_blocks), n // MIN_COLUMNS))
     columns = -(-(-(-n // column_blocks)) // tile.columns) * tile.columns
     return rows, columns
+
+
+def _longest_share(m, rows, workers):
+    """Most rows that a worker gets of m in blocks of so many, taken in turn."""
+    whole, rest = divmod(m, rows)
+    return -(-whole // workers) * rows + (rest if whole % workers == 0 else 0)
 
 
 @functools.lru_cache(maxsize=None)

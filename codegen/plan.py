@@ -142,8 +142,32 @@ class Program:
         for update, j in self.linear.in_place.items():
             if j in self.slot_of and self.slot_of[j] not in self.donated:
                 self.donated.append(self.slot_of[j])
-        lives = self._lives()
-        self.arena, self.temp_of = _allocate(lives)
+        self.written_over = self._written_over()
+        self.arena, self.temp_of = _allocate(self._lives())
+
+    def _written_over(self):
+        """{value: output}: a map that reads a value for the last time writes an output in its place, element by element,
+        so that the value lies in the output's memory: fewer bytes pass through the caches."""
+        first, last, found = {}, {}, {}
+        for at, launch in enumerate(self.launches):
+            for value in self._values_of(launch):
+                first.setdefault(self._owner(value), at)
+                last[self._owner(value)] = at
+        for at, (kind, k, *renamed) in enumerate(self.launches):
+            if kind != 'kernel' or k.form != 'map' or k.tile is not None:
+                continue
+            owners = [self._owner(renamed[0].get(a.value, a.value)) for a in k.accesses]
+            places = {}                                               # owner -> where this kernel touches it
+            for a, owner in zip(k.accesses, owners):
+                places.setdefault(owner, set()).add((a.offset, *a.strides, a.dtype.itemsize, tuple(a.dynamic)))
+            for target in {owners[number] for _, number in k.stores} & set(self.output_of):
+                for owner in owners:
+                    if owner not in self.slot_of and owner not in self.output_of and owner not in found \
+                            and places[owner] == places[target] and len(places[owner]) == 1 \
+                            and (first[target], last[owner]) == (at, at) and self._nbytes(owner) == self._nbytes(target):
+                        found[owner] = target
+                        break
+        return found
 
     def _lives(self):
         """[(key, bytes, first launch, last launch)] of everything that lies in the arena."""
@@ -157,7 +181,7 @@ class Program:
             at = number - (number - 1 in self.following)              # two that are run together live at the same time
             for value in self._values_of(launch):
                 owner = self._owner(value)
-                if owner not in self.slot_of and owner not in self.output_of:
+                if owner not in self.slot_of and owner not in self.output_of and owner not in self.written_over:
                     use(owner, at, self._nbytes(owner))
             if launch[0] == 'product':
                 _, i, record, found = launch
@@ -197,6 +221,8 @@ class Program:
             self.pool[owner] = self.n_leaves + number
         for number, key in enumerate(self.temps):
             self.pool[key] = self.n_leaves + len(self.outputs) + number
+        for value, output in self.written_over.items():
+            self.pool[value] = self.pool[output]
         self.scalars_at = self.n_leaves + len(self.outputs) + len(self.temps)
         self.offsets = [self.temp_of[key] for key in self.temps]
         self.checked = ('error',) in self.pool
@@ -339,6 +365,7 @@ class Program:
             for ticket in waiting:
                 ticket.result()                                       # what failed before fails what comes of it
             self._run_all(buffers, scalars, lines, holders, pool)
+        runtime.runner().alert()
         ticket = runtime.queue().submit(job, self.work < choices.SHORT_NS)
         for buffer in outs:
             buffer.ticket = ticket

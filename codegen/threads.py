@@ -170,9 +170,12 @@ class Runner:
         Releases the GIL.
     call(records, count, *args): keeps the GIL and makes the slots of its arguments: an int becomes
         64 bits (modulo 2**64), a float those of a float64. For small programs.
+    alert(): wakes the threads that sleep; they spin for SPIN_NS. To be called before the queue's thread is woken: where
+        processors are few it would be given the one that a thread of the pool needs, and that one would have to wait
+        for the caller's (measured with two processors: every other matrix product took twice as long).
     """
 
-    __slots__ = ('run', 'call', '_addresses', '_limit', '_started', '_reset')
+    __slots__ = ('run', 'call', 'alert', '_addresses', '_limit', '_started', '_reset')
 
     def __init__(self, cache=None, machine=None, futex=None, fast=None):
         machine = machine or llvm.host()
@@ -182,12 +185,13 @@ class Runner:
         fast = _fast_calls() if fast is None else fast
         text = threads_ir.text(machine.arch, linux, linux if futex is None else futex, fast,
                                SPIN_NS, CHUNKS_PER_THREAD)
-        names = ['lazy_run', 'lazy_limit', 'lazy_started', 'lazy_reset'] + _FAST_NAMES * fast
+        names = ['lazy_run', 'lazy_limit', 'lazy_started', 'lazy_alert', 'lazy_reset'] + _FAST_NAMES * fast
         symbols = _python_symbols() if fast else None
         self._addresses = llvm.functions(text, names, machine, cache, symbols, kernel=False)
         self._limit = self._native('lazy_limit', None, ctypes.c_int64)
         self._started = self._native('lazy_started', ctypes.c_int64)
         self._reset = self._native('lazy_reset', None)
+        self.alert = ctypes.PYFUNCTYPE(None)(self._addresses['lazy_alert'])
         self.run, self.call = self._fast_entries() if fast else self._slow_entries()
         self._reset()
         os.register_at_fork(after_in_child=self._reset)

@@ -381,6 +381,19 @@ define void @lazy_limit(i64 %limit) nounwind {
   ret void
 }
 
+; Wake who sleeps: there will be a job at once.
+define void @lazy_alert() nounwind {
+entry:
+  %asleep = load atomic i32, ptr @sleepers seq_cst, align 4
+  %any = icmp sgt i32 %asleep, 0
+  br i1 %any, label %call, label %exit
+call:
+  call void @wake(ptr <HIGH>, i32 2147483647)
+  br label %exit
+exit:
+  ret void
+}
+
 define i64 @lazy_started() nounwind {
   %started = load atomic i64, ptr @started seq_cst, align 8
   ret i64 %started
