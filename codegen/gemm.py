@@ -199,9 +199,11 @@ def _blocks(m, n, k, depth, tile, batch, workers):
 
 
 def _longest_share(m, rows, workers):
-    """Most rows that a worker gets of m in blocks of so many, taken in turn."""
-    whole, rest = divmod(m, rows)
-    return -(-whole // workers) * rows + (rest if whole % workers == 0 else 0)
+    """Most rows that a worker gets of m in blocks of so many, taken in turn in the chunks that the runner makes."""
+    blocks = -(-m // rows)
+    chunk = rows * -(-blocks // threads.chunks(blocks, workers))
+    whole, rest = divmod(m, chunk)
+    return -(-whole // workers) * chunk + (rest if whole % workers == 0 else 0)
 
 
 @functools.lru_cache(maxsize=None)

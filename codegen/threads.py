@@ -59,6 +59,12 @@ def record(kernel, slots_offset, constants, extent, grain=1, alignment=1, parts=
     return RECORD.pack(kernel, slots_offset, constants, extent, grain, alignment, parts, following)
 
 
+def chunks(items, workers):
+    """Into how many chunks the runner cuts so many items, each of them worth a thread."""
+    most = min(items, workers * CHUNKS_PER_THREAD)
+    return most if most < workers else most - most % workers
+
+
 # ---------------------------------------------------------------- number of threads
 
 _requested = None           # by set_num_threads
