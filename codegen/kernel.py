@@ -276,25 +276,30 @@ class Kernel:
         self.loop = frozenset(self.reduced) if self.reduced else frozenset([self.lane])
         self.parallel = [axis for axis in range(len(self.sizes)) if axis not in self.loop
                          and not (self.form == 'column' and axis == self.lane)]
+        self.far = sum(map(self._bytes, self.accesses)) >= choices.STREAM_BYTES
         self.split = self._should_split()
         self.tile = self._tile_axis()
-        self.far = sum(map(self._bytes, self.accesses)) >= choices.STREAM_BYTES
         self.columns = choices.column_vectors(len(self.entries), self.far)
         self.stream = self.far and self._streams()
         self.together = self._together()
         self._plan_passes()
+        self.in_a_row = self.form == 'column' and self.split and self.far
         self.text = self._describe()
 
     def _should_split(self):
-        """Whether the reduced axis is shared out instead of the parallel ones: few results of much data."""
+        """Whether the reduced axis is shared out instead of the parallel ones: few results of much data, or data that
+        is then read in a row. in_a_row: columns from memory, reduced row by row, with what is carried in memory."""
         results = work = 1
         for axis, n in enumerate(self.sizes):
             work *= n
             results *= 1 if axis in self.reduced else n
         lanes = results if self.form == 'column' else results * 16
-        if not self.reduced or work < choices.SPLIT_SIZE or lanes > choices.SPLIT_LANES:
+        if not self.reduced or work < choices.SPLIT_SIZE:
             return False
         first = min(self.reduced)
+        if lanes > choices.SPLIT_LANES and not (self.form == 'column' and self.far
+                                                and self.sizes[first] >= choices.SPLIT_ROWS):
+            return False
         return self.sizes[first] >= 4 * choices.PARTS and all(
             self.entries[e].kind == 'reduce' and self.entries[e].stage == 1
             and self.entries[e].op not in (ops.argmax, ops.argmin) for e, _ in self.stores)

@@ -21,8 +21,9 @@ class Memory(Text):
     def _prefetch(self, access, pointer):
         """Ask for what a reduction reads soon: further along the row, or rows below in a column."""
         one = llvm_math.storage_type(self.k.accesses[access].dtype.name, 1)
-        if self.k.form == 'row':
-            ahead, locality = self.new(f'getelementptr i8, ptr {pointer}, i64 {choices.PREFETCH_BYTES}'), 3
+        if self.k.form == 'row' or self.k.in_a_row:
+            distance = choices.PREFETCH_IN_A_ROW if self.k.in_a_row else choices.PREFETCH_BYTES
+            ahead, locality = self.new(f'getelementptr i8, ptr {pointer}, i64 {distance}'), 3
         else:
             step = self.new(f'mul i64 {self.strides[access][max(self.k.loop)]}, {choices.PREFETCH_ROWS}')
             ahead, locality = self.new(f'getelementptr {one}, ptr {pointer}, i64 {step}'), 0

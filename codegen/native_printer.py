@@ -340,8 +340,16 @@ class _Printer(Reductions):
 
     def _column(self, index, lo, hi, first_range=None, partial=None):
         """Several vectors side by side where the block is full, one at a time under a mask otherwise."""
-        wide = self.k.columns * self.width
         length = self.new(f'sub i64 {hi}, {lo}')
+        if self.k.in_a_row:
+            end = self.new(f'add i64 {lo}, {self.new(f"and i64 {length}, -{self.width}")}')
+            piece = choices.ROW_VECTORS * self.width
+            self.loop(lo, end, piece, [], lambda i, _: self._in_a_row(
+                index, i, self._min(self.new(f'add i64 {i}, {piece}'), end), first_range, partial))
+            self.loop(end, hi, self.width, [],
+                      lambda i, _: self._columns(index, [i], self._mask(i, hi), first_range, partial) or [])
+            return
+        wide = self.k.columns * self.width
         groups = self.new(f'udiv i64 {length}, {wide}')
         end = self.new(f'add i64 {lo}, {self.new(f"mul i64 {groups}, {wide}")}')
 
@@ -394,6 +402,57 @@ class _Printer(Reductions):
             if not k.stored_in_loop(a):
                 for v, where, i in zip(values, at, lanes):
                     self._store(a, v[e], where, i, mask, partial)
+
+    def _in_a_row(self, index, lo, hi, first_range, partial):
+        """The columns from lo to hi, row after row: what is carried lies in memory, a vector for each of columns."""
+        k, w = self.k, self.width
+        (stage, reductions, _), = self.passes
+        needed = k.closure(reductions, ())
+        axes = [axis for axis in range(self.n) if axis in k.loop]
+        start = [kv for r in reductions for kv in self._identities(k.entries[r])]
+        boards = [f'%{self.fresh("board")}' for _ in start]
+        self.allocas += [f'  {board} = alloca [{choices.ROW_VECTORS} x {kind}], align 64'
+                         for board, (kind, _) in zip(boards, start)]
+
+        def places(i):
+            number = self.new(f'udiv i64 {self.new(f"sub i64 {i}, {lo}")}, {w}')
+            return [self.new(f'getelementptr {kind}, ptr {board}, i64 {number}') for board, (kind, _) in zip(boards, start)]
+
+        def carried(i):
+            return [self.new(f'load {kind}, ptr {place}') for place, (kind, _) in zip(places(i), start)]
+
+        def carry(i, values):
+            for place, value, (kind, _) in zip(places(i), values, start):
+                self.line(f'store {kind} {value}, ptr {place}')
+            return []
+
+        def add_up(i, index):
+            at, before = {**index, k.lane: i}, carried(i)
+            values = self._invariant(at, {}, 0, i)
+            self._compute(needed, values, at, i, None)
+            return carry(i, self._accumulate(reductions, values, before, at, i, None))
+
+        def nest(depth, index):
+            if depth == len(axes):
+                self.loop(lo, hi, w, [], lambda i, _: add_up(i, index))
+            else:
+                bounds = first_range if depth == 0 else ('0', self.sizes[axes[depth]])
+                self.loop(*bounds, 1, [], lambda i, _: nest(depth + 1, {**index, axes[depth]: i}))
+            return []
+
+        def results(i, _):
+            at = {**index, k.lane: i}
+            values = self._invariant(at, {}, 0, i)
+            for r, vector in zip(reductions, self._grouped(reductions, carried(i))):
+                values[r] = self._finished(k.entries[r], vector)
+            self._invariant(at, values, stage + 1, i)
+            for e, a in k.stores:
+                self._store(a, values[e], at, i, None, partial)
+            return []
+        self.loop(lo, hi, w, [], lambda i, _: carry(i, [value for _, value in start]))
+        nest(0, index)
+        self.loop(lo, hi, w, [], results)
+        return []
 
     # --- split ------------------------------------------------------------------------------------------------------
 

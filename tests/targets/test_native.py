@@ -252,6 +252,22 @@ def test_reductions_over_every_subset_of_axes(shape):
     check(pairs)
 
 
+@pytest.mark.parametrize('dtype', [np.int8, np.float16, np.float32, np.float64, np.bool_], ids=lambda t: t.__name__)
+def test_columns_from_memory(dtype):
+    """Columns that are reduced row by row in parts: widths that fill the first-level cache more than once, or leave a rest."""
+    size, pairs = np.dtype(dtype).itemsize, []
+    for shape in [((13 << 20) // (size * 300), 300), ((13 << 20) // (size * 4113) + 1, 4113), (2, (13 << 20) // (size * 600), 300)]:
+        x = rng(3).integers(-3, 4, shape).astype(dtype)
+        a, axes = lnp.asarray(x), (0,) if len(shape) == 2 else (0, 1)
+        row = lnp.asarray(x[..., :1, :])
+        pairs += [('max', lnp.max(a, axes), np.max(x, axes)), ('any', lnp.any(a, axes), np.any(x, axes)),
+                  ('count', lnp.sum(a == row, axes, dtype=lnp.int32), np.sum(x == x[..., :1, :], axes, dtype=np.int32)),
+                  ('middle', lnp.min(a, -2), np.min(x, -2))]
+        if dtype is not np.bool_:
+            pairs.append(('sum', lnp.sum(lnp.astype(a, lnp.int32) * 2, axes), np.sum(x.astype(np.int32) * 2, axes, dtype=np.int32)))
+    check(pairs)
+
+
 def test_large_reductions():
     """Those that are done in parts."""
     pairs = []
