@@ -24,7 +24,7 @@ SCRATCH_COST, SCRATCH_BYTES = 8, 256 << 10
 # A reduction to few results over much is done in PARTS parts, whose results are then combined: the number does not
 # depend on the threads, so that results do not either.
 # SPLIT_LANES bounds the results (times lanes, where lanes are added up) that each part has.
-SPLIT_SIZE, SPLIT_LANES, PARTS = 1 << 16, 256, 64
+SPLIT_SIZE, SPLIT_LANES, PARTS, SPLIT_ALONE = 1 << 16, 256, 64, 1 << 18
 
 # Columns of so many rows that lie in memory are split as well, and each part goes through its rows from end to end, with
 # what is carried for ROW_VECTORS vectors in the first-level cache. The sum of squares of 4096 x 4096 float32 over the
@@ -66,6 +66,21 @@ ASYNC_NS = 500_000
 
 # Up to this many estimated nanoseconds who waits for a queued program runs it: Ctrl-C takes effect when it ends.
 SHORT_NS = 50_000_000
+
+
+def in_parts(height, results, columns, nbytes):
+    """Whether a reduction of `height` elements to each of so many results is done in parts. columns: the last axis is kept;
+    nbytes: what it reads."""
+    if height * results < SPLIT_SIZE or height < 4 * PARTS:
+        return False
+    return (results if columns else 16 * results) <= SPLIT_LANES or (
+        columns and height >= SPLIT_ROWS and nbytes >= STREAM_BYTES)
+
+
+def parts_first(height, results, columns, nbytes):
+    """Whether what uses such a reduction is no reason to leave it in one piece: so much to so few results that one thread
+    would do nearly all. A softmax of 16 rows of 4096 is one kernel, the mean of 1000 x 1000 is parts and what follows."""
+    return height * results >= SPLIT_ALONE and (columns or results <= 4) and in_parts(height, results, columns, nbytes)
 
 
 def column_vectors(entries, far):

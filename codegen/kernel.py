@@ -283,26 +283,23 @@ class Kernel:
         self.stream = self.far and self._streams()
         self.together = self._together()
         self._plan_passes()
-        self.in_a_row = self.form == 'column' and self.split and self.far
+        self.in_a_row = self.form == 'column' and self.split and self.far and not self.passes[0][2]
         self.text = self._describe()
 
     def _should_split(self):
         """Whether the reduced axis is shared out instead of the parallel ones: few results of much data, or data that
         is then read in a row. in_a_row: columns from memory, reduced row by row, with what is carried in memory."""
-        results = work = 1
-        for axis, n in enumerate(self.sizes):
-            work *= n
-            results *= 1 if axis in self.reduced else n
-        lanes = results if self.form == 'column' else results * 16
-        if not self.reduced or work < choices.SPLIT_SIZE:
+        if not self.reduced or self.sizes[min(self.reduced)] < 4 * choices.PARTS:
             return False
-        first = min(self.reduced)
-        if lanes > choices.SPLIT_LANES and not (self.form == 'column' and self.far
-                                                and self.sizes[first] >= choices.SPLIT_ROWS):
-            return False
-        return self.sizes[first] >= 4 * choices.PARTS and all(
-            self.entries[e].kind == 'reduce' and self.entries[e].stage == 1
-            and self.entries[e].op not in (ops.argmax, ops.argmin) for e, _ in self.stores)
+        height = math.prod([self.sizes[axis] for axis in self.reduced])
+        nbytes = sum(map(self._bytes, self.accesses))
+        return choices.in_parts(height, math.prod(self.sizes) // height, self.form == 'column', nbytes) and all(
+            self.stored_in_loop(number) if self.entries[e].stage == 0 else self._adds_up(self.entries[e])
+            for e, number in self.stores)
+
+    def _adds_up(self, entry):
+        """Whether results of parts can be combined to the result."""
+        return entry.kind == 'reduce' and entry.stage == 1 and entry.op not in (ops.argmax, ops.argmin)
 
     def _tile_axis(self):
         """The axis along which a map reads something element by element while its lanes are far apart, or None."""
@@ -314,9 +311,11 @@ class Kernel:
         return found.pop() if len(found) == 1 and big and not apart else None
 
     def _streams(self):
-        """Whether stores go straight to memory: those of a map that writes in a row."""
+        """Whether stores go straight to memory: those of a map that writes in rows which begin with a cache line."""
         stored = [self.accesses[number] for _, number in self.stores]
-        return self.form == 'map' and len(self.sizes) == 1 and all(a.strides[0] == 1 and not a.offset for a in stored)
+        return self.form == 'map' and self.tile is None and all(
+            a.strides[self.lane] == 1 and not any((n * a.dtype.itemsize) % 64 for n in (a.offset, *a.strides[:self.lane]))
+            for a in stored)
 
     def _together(self):
         """How many vectors a map computes side by side."""

@@ -68,10 +68,10 @@ class Program:
         if not kernel.split:
             self._launch(kernel, {})
             return
-        shapes = {i: self.linear.instructions[i].aval for i in step.roots}
-        places = {**self.places, **{i: (0, native.contiguous(a.shape)) for i, a in shapes.items()}}
+        results = [i for i in step.roots if i in stored and self.linear.instructions[i].op.reduction]
+        places = {**self.places, **{i: (0, native.contiguous(self.linear.instructions[i].aval.shape)) for i in results}}
         kernel = self.kernel_type(step, self.linear.instructions, stored, places)
-        partial = {i: ('partial', len(self.launches), i, kernel.parts) for i in step.roots if i in stored}
+        partial = {i: ('partial', len(self.launches), i, kernel.parts) for i in results}
         self._launch(kernel, partial)
         for i, temp in partial.items():
             combining = _combining(self.linear.instructions[i], i, self.layouts[i], kernel.parts, self.kernel_type)

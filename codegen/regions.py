@@ -135,6 +135,8 @@ def why_not(schedule, number, i):
         y = schedule.instructions[dep]
         if y.op is ops.fusion_barrier and schedule.placed[dep] >= number:
             return 'a fusion_barrier stands between'
+        if schedule.placed[dep] == number and schedule.region[i] is None and schedule.comes_in_parts(dep):
+            return f'the {name_of(y)} is computed in parts, side by side, which are combined first'
         if schedule.placed[dep] > number:
             return _needs_later(schedule, dep)
         if place == ('gather',) and schedule.placed[dep] == number:

@@ -220,7 +220,7 @@ class Schedule:
         for dep, where in cone.reads:
             placed = self.placed[dep]
             step = self.steps[placed] if placed >= 0 else None
-            together = step is not None and step.kind == 'kernel' and not self._barred(dep)
+            together = step is not None and step.kind == 'kernel' and not self._barred(dep, i)
             earliest = max(earliest, placed if together else placed + 1)
         for before in self._must_follow(i):
             earliest = max(earliest, self.placed[before] + 1)
@@ -234,9 +234,21 @@ class Schedule:
                 if self.placed[x.inputs[0]] >= 0:
                     yield x.inputs[0]
 
-    def _barred(self, i):
-        """Whether a value must be complete before it is used."""
-        return self.instructions[i].op is ops.fusion_barrier
+    def _barred(self, dep, i):
+        """Whether a value must be complete before root i uses it; a region's root can't wait for parts."""
+        return self.instructions[dep].op is ops.fusion_barrier or self.region[i] is None and self.comes_in_parts(dep)
+
+    def comes_in_parts(self, i):
+        """Whether a root is a reduction of much data to few results: parts of it are computed side by side, and combined."""
+        step = self.steps[self.placed[i]] if self.placed[i] >= 0 else None
+        if step is None or not step.reduced or not self.instructions[i].op.reduction:
+            return False
+        if any(self.instructions[j].op in (ops.argmax, ops.argmin) for j in step.roots):
+            return False
+        height = math.prod([step.sizes[axis] for axis in step.reduced])
+        columns = max([axis for axis, n in enumerate(step.sizes) if n != 1], default=0) not in step.reduced
+        nbytes = sum([self.instructions[j].aval.nbytes for j in step.reads])
+        return choices.parts_first(height, math.prod(step.sizes) // max(height, 1), columns, nbytes)
 
     def _score(self, step, number, i, cone):
         """Bytes saved by putting root i in a step; 0 where it can't be there. A region's own roots save one more."""
@@ -248,7 +260,7 @@ class Schedule:
         saved = int(region is not None)
         for dep, where in cone.reads:
             if self.placed[dep] == number:
-                if not self._aligned(step, dep, where, cone) or self._barred(dep):
+                if not self._aligned(step, dep, where, cone) or self._barred(dep, i):
                     return 0
                 saved += 2 * self.instructions[dep].aval.nbytes + 1
             elif self.placed[dep] > number:

@@ -142,7 +142,7 @@ def test_sizes(n):
     check(pairs, lambda dtype: 1e-3 if dtype == np.float16 else 0)
 
 
-@pytest.mark.parametrize('shape', [(1 << 18,), ((1 << 18) + 37,), (3_200_003,), (300, 1029)], ids=str)
+@pytest.mark.parametrize('shape', [(1 << 18,), ((1 << 18) + 37,), (3_200_003,), (300, 1029), (1600, 2000), (2, 800, 2000)], ids=str)
 @pytest.mark.parametrize('host', ['this', *hosts.possible()[:2]])
 def test_large_maps(shape, host):
     """Several vectors side by side, and stores past the caches, with a rest that fills neither."""
@@ -150,10 +150,11 @@ def test_large_maps(shape, host):
     with contextlib.nullcontext() if host == 'this' else hosts.reduced(host):
         y = lnp.asarray(x)
         dear = np.asarray(lazy.scipy.special.erf(lnp.log(y)) * lnp.exp(-y) + lnp.sqrt(y))
-        cheap = np.asarray(y * 2 + 1)
+        cheap, rows = np.asarray(y * 2 + 1), np.asarray(y + y[..., :1] * y[..., -1:])
     expected = special.erf(np.log(x)) * np.exp(-x) + np.sqrt(x)
     np.testing.assert_allclose(dear, expected, rtol=2e-6)
     np.testing.assert_array_equal(cheap, x * 2 + 1)
+    np.testing.assert_array_equal(rows, x + x[..., :1] * x[..., -1:])
 
 
 @pytest.mark.parametrize('shape', [(32, 64), (64, 64), (65, 67), (100, 33), (96, 129), (3, 70, 66)], ids=str)
@@ -284,6 +285,25 @@ def test_large_reductions():
                     pairs += [(f'sum {dtype} {shape} {axes}', lnp.sum(a, axis=axes, dtype=dtype), want),
                               (f'max {dtype} {shape} {axes}', lnp.max(a, axis=axes), np.max(x, axis=axes))]
     check([(name, x, np.asarray(want)) for name, x, want in pairs])
+
+
+def test_reductions_in_parts_beside_other_work():
+    """What is stored in the same loop, and what is made of results that come in parts: means, norms, several passes."""
+    for shape in [(300_007,), (70_003, 9), (600, 700), (3, 2, 100_003), (5, 60_000)]:
+        x = rng(5).uniform(0.5, 2, shape)
+        a = lnp.asarray(x)
+        for axes in {(0,), (-1,), tuple(range(len(shape)))}:
+            functions = {'map': (lnp.exp, np.exp(x)), 'sum': (lambda a: lnp.exp(a).sum(axes), np.exp(x).sum(axes)),
+                         'mean': (lambda a: a.mean(axes), x.mean(axes)), 'var': (lambda a: a.var(axes), x.var(axes)),
+                         'norm': (lambda a: lnp.sqrt((a * a).sum(axes)) + 1, np.sqrt((x * x).sum(axes)) + 1),
+                         'logsumexp': (lambda a: lazy.nn.logsumexp(a, axes), special.logsumexp(x, axes)),
+                         'softmax': (lambda a: lazy.nn.softmax(a, axes), special.softmax(x, axes)),
+                         'centred': (lambda a: a - a.mean(axes, keepdims=True), x - x.mean(axes, keepdims=True))}
+            check([(name, f(a), want) for name, (f, want) in functions.items()], lambda dtype: 1e-11)
+            for name, (f, want) in functions.items():
+                check([(name + ' alone', f(a), want)], lambda dtype: 1e-11)
+        value, slope = lazy.jit(lazy.value_and_grad(lambda v: (v * v * v).mean()))(a)
+        check([('value', value, np.asarray((x ** 3).mean())), ('slope', slope, 3 * x * x / x.size)], lambda dtype: 1e-11)
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
