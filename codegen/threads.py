@@ -52,6 +52,7 @@ RECORD = struct.Struct('<8q')
 MAX_THREADS = 1024
 SPIN_NS = 50_000            # about what it costs to put a thread to sleep and to wake it
 CHUNKS_PER_THREAD = 4       # more even out uneven ranges, fewer cost less
+POLL, POLLS = 0.002, 20     # seconds; how often the queue's thread looks before it sleeps
 
 
 def record(kernel, slots_offset, constants, extent, grain=1, alignment=1, parts=0, following=0):
@@ -302,18 +303,43 @@ class Ticket:
 
 
 class _Line:
-    """Tickets that wait, and the one who runs them: `alone` is held from taking a ticket until it is done."""
+    """Tickets that wait, and the one who runs them: `alone` is held from taking a ticket until it is done.
 
-    __slots__ = ('tickets', 'alone', 'runner', 'completed', 'calls')
+    The thread is called for a ticket, but not while those who submit also wait at once (`eager` is False): a thread that
+    is woken for nothing takes a processor from the pool's, a twentieth of 5 ms on two processors. It then looks every POLL
+    seconds, and sleeps after POLLS times without work; who finds it `asleep` calls it.
+    """
+
+    __slots__ = ('tickets', 'alone', 'runner', 'completed', 'calls', 'eager', 'asleep')
 
     def __init__(self):
         self.tickets, self.alone, self.runner, self.completed = collections.deque(), threading.Lock(), None, 0
-        self.calls = queue.SimpleQueue()         # for each ticket a call to the thread; None ends it
+        self.calls = queue.SimpleQueue()         # True: there may be tickets; None: run the rest and end
+        self.eager, self.asleep = True, False
+
+    def add(self, ticket):
+        self.tickets.append(ticket)
+        if self.eager or self.asleep or not ticket.short:
+            self.calls.put(True)
+
+    def next_call(self):
+        """For the thread: wait until it is called or finds a ticket. -> what it is called with."""
+        for _ in range(POLLS):
+            try:
+                return self.calls.get(timeout=POLL)
+            except queue.Empty:
+                if self.tickets:
+                    return True
+        self.asleep = True                       # who adds a ticket from now on calls, and those before are seen here
+        call = True if self.tickets else self.calls.get()
+        self.asleep = False
+        return call
 
     def run_next(self):
-        """Run the ticket that waits longest, if there is one."""
+        """For the thread: run the ticket that waits longest, if there is one."""
         with self.alone:
             if self.tickets:
+                self.eager = True
                 self._run()
 
     def work_until(self, ticket):
@@ -322,6 +348,7 @@ class _Line:
             with self.alone:
                 first = self.tickets[0] if self.tickets and not ticket.done else ticket
                 if not first.done and first.short:
+                    self.eager = False
                     with _Uninterrupted():
                         self._run()
             if not first.short:
@@ -336,28 +363,38 @@ class _Line:
         ticket.finish()
 
 
+try:
+    from _signal import getsignal as _getsignal, signal as _signal
+except ImportError:                              # those of `signal` look for handlers in an Enum: 20 us each
+    from signal import getsignal as _getsignal, signal as _signal
+_SIGINT = int(signal.SIGINT)
+
+
 class _Uninterrupted:
     """In the main thread, Ctrl-C takes effect at the end: an interrupted callable would leave half of its results."""
 
     def __enter__(self):
         self.handler, self.came = None, None
-        if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
-            self.handler = signal.signal(signal.SIGINT, self._note)
+        if threading.get_ident() == threading.main_thread().ident and callable(_getsignal(_SIGINT)):
+            self.handler = _signal(_SIGINT, self._note)
 
     def _note(self, *came):
         self.came = came
 
     def __exit__(self, *_):
         if self.handler is not None:
-            signal.signal(signal.SIGINT, self.handler)
+            _signal(_SIGINT, self.handler)
             if self.came is not None:
                 self.handler(*self.came)
 
 
 def _serve(line):
     """The thread's loop. It doesn't know the Queue, so that one can die."""
-    while line.calls.get():
-        line.run_next()
+    call = True
+    while call:
+        call = line.next_call()
+        while line.tickets:
+            line.run_next()
 
 
 class Queue:
@@ -393,8 +430,7 @@ class Queue:
                 self._start()
             self._last = ticket
             self._submitted += 1
-            self._line.tickets.append(ticket)
-            self._line.calls.put(True)
+            self._line.add(ticket)
         return ticket
 
     def wait(self, ticket):
