@@ -432,12 +432,13 @@ def convert_operand(node, dtype):
     return build.convert(node, dtype, node.aval.weak)
 
 
-_plans = {}
+_plans = {}                                    # of each operation: what two avals, or an aval and a Python type, come to
 
 
 def clear_plans():
     """Forget what types do to each other: the default width has changed."""
-    _plans.clear()
+    for plans in _plans.values():
+        plans.clear()
 
 
 dtypes.Defaults.caches.append(clear_plans)
@@ -453,36 +454,34 @@ def _plan(op, kind, a, b):
 
 def _operator(op, kind='arithmetic'):
     """A binary operator's method and its reflection."""
-    name = op.name
+    name, plans = op.name, _plans.setdefault(op.name, {})
 
     def build_node(a, b):
-        key = name, a.aval, b.aval
-        plan = _plans.get(key)
+        key = a.aval, b.aval
+        plan = plans.get(key)
         if plan is None:
-            plan = _plans[key] = _plan(op, kind, a.aval, b.aval)
+            plan = plans[key] = _plan(op, kind, a.aval, b.aval)
         to_a, to_b, result = plan
         if to_a is not None:
             a = convert_operand(a, to_a)
         if to_b is not None:
             b = convert_operand(b, to_b)
         array = _new(Array)
-        array._node = node = Node(op, (a, b), None, result)
+        array._node = node = Node(op, (a, b), None, result, None, 3)
         if len(here.pending) > evaluate.FLUSH_NODES:
             evaluate.check_pending(node)
         return array
 
     def operand(other, aval_of):
         kind_of = type(other)
-        if kind_of is Array:
-            return other._node
         if kind_of is float or kind_of is int:
-            key = name, aval_of, kind_of
-            found = _plans.get(key)
+            key = aval_of, kind_of
+            found = plans.get(key)
             if found is None:
                 weak = dtypes.scalar_dtype(other)
                 dtype, _ = common(kind, name, [aval_of, aval((), weak, True)])
                 fits = dtype if dtype == aval_of.dtype else weak
-                found = _plans[key] = (fits, aval((), fits, True), dtypes.is_integer(fits))
+                found = plans[key] = (fits, aval((), fits, True), dtypes.is_integer(fits))
             fits, literal_aval, check = found
             if check:
                 check_integer(other, fits)
@@ -495,7 +494,7 @@ def _operator(op, kind='arithmetic'):
 
     def method(self, other):
         a = self._node
-        b = operand(other, a.aval)
+        b = other._node if type(other) is Array else operand(other, a.aval)
         return NotImplemented if b is None else build_node(a, b)
 
     def reflected(self, other):

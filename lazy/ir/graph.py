@@ -74,16 +74,17 @@ class Node:
 
     value: the result, once computed. line: (code, instruction) of the user's call, read by `where`.
     mark: scratch of evaluation's walk. held: 1 while the node stands in the list of pending nodes.
+    depth: how many callers up are certainly not the user.
     """
     __slots__ = ('op', 'inputs', 'params', 'aval', 'value', 'serial', 'line', 'mark', 'held', '__weakref__')
 
-    def __init__(self, op, inputs, params, aval, value=None):
+    def __init__(self, op, inputs, params, aval, value=None, depth=1):
         self.op, self.inputs, self.params, self.aval, self.value = op, inputs, params, aval, value
         self.serial = _serial()
         self.mark = None
         self.held = 1
         here.pending.append(self)
-        frame = _frame(1)
+        frame = _frame(depth)
         while frame is not None and frame.f_globals.get('__name__', '')[:5] in INTERNAL:
             frame = frame.f_back
         self.line = (frame.f_code, frame.f_lasti) if frame is not None else None

@@ -41,7 +41,7 @@ def _unary(name, op, kind, doc):
             if len(plans) > _PLANS_KEPT:
                 plans.clear()
             result = plans[node.aval] = result_aval(op, (node,), None)
-        return wrap(Node(op, (node,), None, result))
+        return wrap(Node(op, (node,), None, result, None, 2))
     return _publish(function, name, f'{doc}\n\n    Elementwise; {_DTYPES[kind]}.')
 
 
