@@ -368,7 +368,6 @@ class _Printer(Reductions):
         k = self.k
         at = [{**index, k.lane: i} for i in lanes]
         values = [{} for _ in lanes]
-        stored = set()
         for v, a, i in zip(values, at, lanes):
             self._invariant(a, v, 0, i, mask)
         for number, (stage, reductions, stores) in enumerate(self.passes):
