@@ -280,7 +280,7 @@ class Kernel:
         self.split = self._should_split()
         self.tile = self._tile_axis()
         self.columns = choices.column_vectors(len(self.entries), self.far)
-        self.stream = self.far and self._streams()
+        self.stream = self._streams() if self.far else ''
         self.together = self._together()
         self._plan_passes()
         self.in_a_row = self.form == 'column' and self.split and self.far and not self.passes[0][2]
@@ -311,11 +311,17 @@ class Kernel:
         return found.pop() if len(found) == 1 and big and not apart else None
 
     def _streams(self):
-        """Whether stores go straight to memory: those of a map that writes in rows which begin with a cache line."""
-        stored = [self.accesses[number] for _, number in self.stores]
-        return self.form == 'map' and self.tile is None and all(
-            a.strides[self.lane] == 1 and not any((n * a.dtype.itemsize) % 64 for n in (a.offset, *a.strides[:self.lane]))
-            for a in stored)
+        """Whether stores go past the caches: 'aligned' where rows begin with a cache line, 'peeled' where all begin at the
+        same place of one and are long, '' otherwise."""
+        stored = [self.accesses[number] for _, number in self.stores if self.stored_in_loop(number)]
+        if not stored or self.form == 'column' or self.split or self.tile is not None or any(
+                a.strides[self.lane] != 1 for a in stored):
+            return ''
+        starts = {tuple([n * a.dtype.itemsize % 64 for n in (a.offset, *a.strides[:self.lane])]) for a in stored}
+        if all(not any(start) for start in starts):
+            return 'aligned'
+        long = all(self.sizes[self.lane] * a.dtype.itemsize >= choices.STREAM_ROW_BYTES for a in stored)
+        return 'peeled' if long and len(starts) == len({a.dtype.itemsize for a in stored}) == 1 else ''
 
     def _together(self):
         """How many vectors a map computes side by side."""

@@ -47,8 +47,7 @@ class Memory(Text):
         elif kind == '1':
             raw = self._load_vector(pointer, storage, one, a.dtype.itemsize, mask)
         else:
-            steps = self._lane_numbers(lane, self.strides[access][self.k.lane])
-            raw = self._load_scattered(pointer, one, storage, steps, mask, a.dtype.itemsize)
+            raw = self._load_strided(pointer, one, storage, lane, self.strides[access][self.k.lane], mask, a.dtype.itemsize)
         return llvm_math.load_cast(block.b, raw, a.dtype.name)
 
     def _splat(self, one, storage, value):
@@ -76,12 +75,53 @@ class Memory(Text):
         numbers = self.new(f'add <{w} x i64> {self._splat64(lane)}, {self._iota()}')
         return self.new(f'mul <{w} x i64> {numbers}, {self._splat64(stride)}')
 
-    def _load_scattered(self, pointer, one, storage, steps, mask, align):
+    def _strided(self, pointer, one, lane, stride):
+        """Addresses of `width` elements so far apart, from lane on: four from each base, as addressing modes have it."""
+        steps = ['0', stride] + [self.new(f'mul i64 {stride}, {j}') for j in (2, 3, 4)]
+        base = self.new(f'getelementptr {one}, ptr {pointer}, i64 {self.new(f"mul i64 {lane}, {stride}")}')
+        for j in range(self.width):
+            if j and j % 4 == 0:
+                base = self.new(f'getelementptr {one}, ptr {base}, i64 {steps[4]}')
+            yield self.new(f'getelementptr {one}, ptr {base}, i64 {steps[j % 4]}')
+
+    def _load_strided(self, pointer, one, storage, lane, stride, mask, align):
+        """Elements that are apart, one load each: gather instructions take longer, and nothing is fetched ahead of them.
+        Every second of 10 M float32 on a Zen 4: 6.7 ms by gathers, 1.2 ms so."""
+        if mask is not None:
+            return self._load_gather(pointer, one, storage, self._lane_numbers(lane, stride), mask, align)
+        return self._load_each(self._strided(pointer, one, lane, stride), one, storage, align)
+
+    def _load_each(self, addresses, one, storage, align):
+        raw = 'poison'
+        for j, address in enumerate(addresses):
+            value = self.new(f'load {one}, ptr {address}, align {align}')
+            raw = self.new(f'insertelement {storage} {raw}, {one} {value}, i64 {j}')
+        return raw
+
+    def _load_scattered(self, pointer, one, storage, steps, inside, mask, sizes, same, align):
+        """Elements anywhere, one load each. inside: lanes that may be read (None: all), mask: of those that are wanted; same: all
+        lanes are one."""
+        if mask is not None:
+            return self._load_gather(pointer, one, storage, steps, inside or mask, align)
+        if inside is not None:                                       # what is outside reads the first, or this where there is none
+            kind = f'<{self.width} x i64>'
+            steps = self.new(f'select <{self.width} x i1> {inside}, {kind} {steps}, {kind} zeroinitializer')
+            for size in sizes:
+                pointer = self.new(f'select i1 {self.new(f"icmp sgt i64 {size}, 0")}, ptr {pointer}, ptr %constants')
+
+        def address(j):
+            step = self.new(f'extractelement <{self.width} x i64> {steps}, i64 {j}')
+            return self.new(f'getelementptr {one}, ptr {pointer}, i64 {step}')
+        if same:
+            return self._splat(one, storage, self.new(f'load {one}, ptr {address(0)}, align {align}'))
+        return self._load_each(map(address, range(self.width)), one, storage, align)
+
+    def _load_gather(self, pointer, one, storage, steps, mask, align):
         w, s = self.width, suffix(one, self.width)
         addresses = self.new(f'getelementptr {one}, ptr {pointer}, <{w} x i64> {steps}')
         self.module.declare(f'declare {storage} @llvm.masked.gather.{s}.v{w}p0(<{w} x ptr>, i32, <{w} x i1>, {storage})')
         return self.new(f'call {storage} @llvm.masked.gather.{s}.v{w}p0(<{w} x ptr> {addresses}, i32 {align}, <{w} x i1> '
-                        f'{mask or "splat (i1 true)"}, {storage} zeroinitializer)')
+                        f'{mask}, {storage} zeroinitializer)')
 
     def _load_gathered(self, block, x, values, index, lane, mask):
         access, w = x.number, self.width
@@ -92,7 +132,7 @@ class Memory(Text):
         total = 'zeroinitializer'
         if lane is not None and self.k.stride_class(access, self.k.lane) != '0':
             total = self._lane_numbers(lane, self.strides[access][self.k.lane])
-        inside = mask or 'splat (i1 true)'
+        inside = mask
         for (entry, *_), (stride, size) in zip(a.dynamic, self.dynamic[access]):
             position = llvm_math.convert(block.b, values[entry], self.k.entries[entry].dtype.name, 'int64')
             block.flush()
@@ -100,10 +140,11 @@ class Memory(Text):
             if ok is not None:
                 if a.mode == 'error':
                     self._report(ok, mask)
-                inside = self.new(f'and <{w} x i1> {inside}, {ok}')
+                inside = ok if inside is None else self.new(f'and <{w} x i1> {inside}, {ok}')
             step = self.new(f'mul <{w} x i64> {position}, {self._splat64(stride)}')
             total = self.new(f'add <{w} x i64> {total}, {step}')
-        raw = self._load_scattered(pointer, one, storage, total, inside, a.dtype.itemsize)
+        sizes = [size for _, size in self.dynamic[access]]
+        raw = self._load_scattered(pointer, one, storage, total, inside, mask, sizes, lane is None, a.dtype.itemsize)
         value = llvm_math.load_cast(block.b, raw, a.dtype.name)
         if a.mode == 'fill':
             from ..ir.reference import fill_value
@@ -174,7 +215,7 @@ class Memory(Text):
         pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
         if kind != 's':                                              # '0': one element, under a mask
             if mask is None and self.k.stream:                        # buffers and blocks are aligned to vectors
-                self.line(f'store {storage} {raw}, ptr {pointer}, align {w * a.dtype.itemsize}, !nontemporal !1')
+                self.line(f'store {storage} {raw}, ptr {pointer}, align {min(w * a.dtype.itemsize, 64)}, !nontemporal !1')
             elif mask is None:
                 self.line(f'store {storage} {raw}, ptr {pointer}, align {a.dtype.itemsize}')
             else:
@@ -183,12 +224,17 @@ class Memory(Text):
                 self.line(f'call void @llvm.masked.store.{s}.p0({storage} {raw}, ptr {pointer}, i32 {a.dtype.itemsize}, '
                           f'<{w} x i1> {mask})')
             return
-        steps = self._lane_numbers(lane, self.strides[access][self.k.lane])
-        addresses = self.new(f'getelementptr {one}, ptr {pointer}, <{w} x i64> {steps}')
+        stride = self.strides[access][self.k.lane]
+        if mask is None:
+            for j, address in enumerate(self._strided(pointer, one, lane, stride)):
+                element = self.new(f'extractelement {storage} {raw}, i64 {j}')
+                self.line(f'store {one} {element}, ptr {address}, align {a.dtype.itemsize}')
+            return
+        addresses = self.new(f'getelementptr {one}, ptr {pointer}, <{w} x i64> {self._lane_numbers(lane, stride)}')
         s = suffix(one, w)
         self.module.declare(f'declare void @llvm.masked.scatter.{s}.v{w}p0({storage}, <{w} x ptr>, i32, <{w} x i1>)')
         self.line(f'call void @llvm.masked.scatter.{s}.v{w}p0({storage} {raw}, <{w} x ptr> {addresses}, '
-                  f'i32 {a.dtype.itemsize}, <{w} x i1> {mask or "splat (i1 true)"})')
+                  f'i32 {a.dtype.itemsize}, <{w} x i1> {mask})')
 
     def _store_one(self, access, value, index, partial):
         """Lane 0 of a splat, as one element."""

@@ -160,14 +160,15 @@ class _Printer(Reductions):
             self._map_tiles(index, lo, hi)
 
     def _map_row(self, index, lo, hi):
-        values = self._invariant(index, {}, 0)
-        self._vectors(lo, hi, lambda i, mask: self._map_vector(index, dict(values), i, mask))
+        values, (_, _, stores) = self._invariant(index, {}, 0), self.passes[0]
+        self._vectors(lo, hi, index, stores, [], lambda i, mask, _: self._map_vector(index, dict(values), i, mask))
 
     def _map_vector(self, index, values, i, mask):
         at, (_, _, stores) = {**index, self.k.lane: i}, self.passes[0]
         self._compute(self.k.closure([], stores), values, at, i, mask)
         for e, a in stores:
             self._store(a, values[e], at, i, mask)
+        return []
 
     def _map_tiles(self, index, lo, hi):
         """Rows [r, r + TILE_ROWS) of the tile axis: whole squares through turned-around registers, the rest plainly."""
@@ -220,29 +221,48 @@ class _Printer(Reductions):
 
     @property
     def masks_are_free(self):
-        """With mask registers every vector is masked and the body is there once, which halves the code."""
+        """With mask registers every vector is masked and the body is there once, which halves the code. Not so where
+        elements are read or written one by one."""
+        apart = any(a.dynamic or self.k.stride_class(i, self.k.lane) == 's' for i, a in enumerate(self.k.accesses))
+        return self.has_mask_registers and not apart
+
+    @property
+    def has_mask_registers(self):
         return self.module.features.width_bits == 512
 
-    def _vectors(self, lo, hi, body):
-        """Vectors from lo to hi, the last ones masked: in the same loop, or apart where masks cost something."""
-        if self.masks_are_free and not self.k.stream and self.k.together == 1:
-            self.loop(lo, hi, self.width, [], lambda i, _: body(i, self._mask(i, hi)) or [])
-            return
-        together = self.k.together
-        length = self.new(f'sub i64 {hi}, {lo}')
-        whole = self.new(f'and i64 {length}, -{together * self.width}')
-        end = self.new(f'add i64 {lo}, {whole}')
-        self.loop(lo, end, together * self.width, [], lambda i, _: self._side_by_side(i, together, body))
-        self.loop(end, hi, self.width, [], lambda i, _: body(i, self._mask(i, hi)) or [])
+    def _vectors(self, lo, hi, index, stores, carried, body):
+        """Vectors from lo to hi of the lane axis, with carried [(type, value)]; body(i, mask or None, values) -> new values.
+        The last ones are masked: in the same loop, or apart where masks cost something. Those that are stored past the
+        caches begin with a cache line; the first ones are masked for that."""
+        masked = lambda lo, hi, carried: self.loop(lo, hi, self.width, carried, lambda i, c: body(i, self._mask(i, hi), c))
+        if self.masks_are_free and not (self.k.stream and stores) and self.k.together == 1:
+            return masked(lo, hi, carried)
+        kinds, step, start = [kind for kind, _ in carried], self.k.together * self.width, lo
+        if self.k.stream == 'peeled' and stores:
+            start = self._line_start(stores[0][1], {**index, self.k.lane: lo}, lo, hi)
+            carried = list(zip(kinds, masked(lo, start, carried)))
+        whole = self.new(f'and i64 {self.new(f"sub i64 {hi}, {start}")}, -{step}')
+        end = self.new(f'add i64 {start}, {whole}')
+        values = self.loop(start, end, step, carried, lambda i, c: self._side_by_side(i, body, c))
+        return masked(end, hi, list(zip(kinds, values)))
 
-    def _side_by_side(self, i, together, body):
+    def _line_start(self, access, index, lo, hi):
+        """The first lane from lo on that is stored to the begin of a cache line, at most hi."""
+        item = self.k.accesses[access].dtype.itemsize
+        rest = self.new(f'and i64 {self.new(f"sub i64 0, {self._offset(access, index)}")}, {64 // item - 1}')
+        return self._min(self.new(f'add i64 {lo}, {rest}'), hi)
+
+    def _side_by_side(self, i, body, carried):
         """The straight-line body for several vectors, a line of each in turn: a processor looks only some hundred
         instructions ahead, which is one long chain of dependent ones, or parts of several."""
+        together = self.k.together
+        if together == 1:
+            return body(i, None, carried)
         starts = [i] + [self.new(f'add i64 {i}, {u * self.width}') for u in range(1, together)]
         parts = []
         for start in starts:
             before = len(self.lines)
-            body(start, None)
+            body(start, None, [])
             parts.append(self.lines[before:])
             del self.lines[before:]
         for lines in zip(*parts, strict=True):
@@ -252,7 +272,7 @@ class _Printer(Reductions):
     def _mask(self, i, hi):
         """Lanes j with i + j < hi."""
         w = self.width
-        if not self.masks_are_free:
+        if not self.has_mask_registers:
             self.module.declare(f'declare <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64, i64)')
             return self.new(f'call <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64 {i}, i64 {hi})')
         lanes = self._min(self.new(f'sub i64 {hi}, {i}'), str(w))
@@ -311,30 +331,13 @@ class _Printer(Reductions):
 
     def _lanes(self, lo, hi, index, axis, carried, kinds, needed, values, reductions, stores, number):
         """The innermost loop: full vectors, then the masked rest, reductions carried along."""
-        w = self.width
-
-        def vector(i, carried, mask):
+        def vector(i, mask, carried):
             here, at = dict(values), {**index, axis: i}
             self._compute(needed, here, at, i, mask, number)
             for e, a in stores:
                 self._store(a, here[e], at, i, mask)
             return self._accumulate(reductions, here, carried, at, i, mask)
-        if self.masks_are_free:
-            return self.loop(lo, hi, w, list(zip(kinds, carried)), lambda i, c: vector(i, c, self._mask(i, hi)))
-        length = self.new(f'sub i64 {hi}, {lo}')
-        whole = self.new(f'and i64 {length}, -{w}')
-        end = self.new(f'add i64 {lo}, {whole}')
-        carried = self.loop(lo, end, w, list(zip(kinds, carried)), lambda i, c: vector(i, c, None))
-        rest = self.new(f'icmp slt i64 {end}, {hi}')
-        before, yes, join = self.label, self.fresh('then'), self.fresh('join')
-        self.line(f'br i1 {rest}, label %{yes}, label %{join}')
-        self.begin(yes)
-        new = vector(end, carried, self._mask(end, hi))
-        after = self.label
-        self.line(f'br label %{join}')
-        self.begin(join)
-        return [self.new(f'phi {kind} [ {old}, %{before} ], [ {n}, %{after} ]')
-                for kind, old, n in zip(kinds, carried, new)]
+        return self._vectors(lo, hi, index, stores, list(zip(kinds, carried)), vector)
 
     # --- column -----------------------------------------------------------------------------------------------------
 

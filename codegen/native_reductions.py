@@ -19,9 +19,10 @@ class Reductions(Memory):
         dtype, w = x.operand_dtype, self.width
         kind = llvm_math.llvm_type(dtype.name, w)
         if x.op in (ops.argmax, ops.argmin):
-            start = _extreme(dtype, x.op is ops.argmax)
-            at = llvm_math.llvm_type(x.dtype.name, w)
-            return [(kind, llvm_math.constant(dtype.name, w, start)), (at, 'splat (' + scalar_int(x.dtype) + ' -1)')]
+            extreme = llvm_math.constant(dtype.name, w, _extreme(dtype, x.op is ops.argmax))
+            one = scalar_int(x.dtype)
+            places = ', '.join(f'{one} {lane if self.k.form == "row" else 0}' for lane in range(w))   # each lane's first element
+            return [(kind, extreme), (f'<{w} x {one}>', f'<{places}>')]
         return [(kind, llvm_math.constant(dtype.name, w, identity(x.op.reduction, dtype)))]
 
     def _accumulate(self, reductions, values, carried, index, lane, mask):
@@ -45,34 +46,33 @@ class Reductions(Memory):
 
     def _accumulate_arg(self, x, value, best, place, index, lane, mask):
         """Keep the first extreme and where it was; a NaN is more extreme than everything."""
-        w, name, block = self.width, x.operand_dtype.name, self.block()
-        at_name = x.dtype.name
-        places = llvm_math.convert(block.b, self._place(index, lane), 'int64', at_name)
-        better = llvm_math.emit(block.b, 'gt' if x.op is ops.argmax else 'lt', name, [value, best])
-        unset = llvm_math.emit(block.b, 'lt', at_name, [place, llvm_math.constant(at_name, w, 0)])
-        block.flush()
-        better = self.new(f'or <{w} x i1> {better}, {unset}')
-        if dtypes.is_inexact(x.operand_dtype):
-            nan = llvm_math.emit(block.b, 'is_nan', name, [value])
-            was = llvm_math.emit(block.b, 'is_nan', name, [best])
+        w, name = self.width, x.operand_dtype.name
+        kind, at = llvm_math.llvm_type(name, w), llvm_math.llvm_type(x.dtype.name, w)
+        if dtypes.is_inexact(x.operand_dtype):                       # unordered or more, unless a NaN was there before
+            better = self.new(f'fcmp {"ugt" if x.op is ops.argmax else "ult"} {kind} {value}, {best}')
+            better = self.new(f'and <{w} x i1> {better}, {self.new(f"fcmp ord {kind} {best}, {best}")}')
+        else:
+            block = self.block()
+            better = llvm_math.emit(block.b, 'gt' if x.op is ops.argmax else 'lt', name, [value, best])
             block.flush()
-            first = self.new(f'and <{w} x i1> {nan}, {self.new(f"xor <{w} x i1> {was}, splat (i1 true)")}')
-            better = self.new(f'or <{w} x i1> {better}, {first}')
         if mask is not None:
             better = self.new(f'and <{w} x i1> {better}, {mask}')
-        kind, at = llvm_math.llvm_type(name, w), llvm_math.llvm_type(at_name, w)
         return [self.new(f'select <{w} x i1> {better}, {kind} {value}, {kind} {best}'),
-                self.new(f'select <{w} x i1> {better}, {at} {places}, {at} {place}')]
+                self.new(f'select <{w} x i1> {better}, {at} {self._place(x.dtype, index, lane)}, {at} {place}')]
 
-    def _place(self, index, lane):
+    def _place(self, dtype, index, lane):
         """Row-major numbers along the reduced axes, for every lane."""
-        k, w, total = self.k, self.width, None
+        k, one, total = self.k, scalar_int(dtype), '0'
         for axis in sorted(k.reduced):
-            if total is not None:
-                total = self.new(f'mul <{w} x i64> {total}, {self._splat64(self.sizes[axis])}')
-            along = self._lane_numbers(lane, '1') if axis == k.lane else self._splat64(index[axis])
-            total = along if total is None else self.new(f'add <{w} x i64> {total}, {along}')
-        return total
+            total = self.new(f'mul i64 {total}, {self.sizes[axis]}')
+            total = self.new(f'add i64 {total}, {lane if axis == k.lane else index[axis]}')
+        if one != 'i64':
+            total = self.new(f'trunc i64 {total} to {one}')
+        kind = f'<{self.width} x {one}>'
+        places = self._splat(one, kind, total)
+        if k.lane not in k.reduced:
+            return places
+        return self.new(f'add {kind} {places}, <{", ".join(f"{one} {j}" for j in range(self.width))}>')
 
     def _finished(self, x, vectors):
         """A column's result from what was carried."""
@@ -112,10 +112,7 @@ class Reductions(Memory):
                 nan_v, nan_b = emit('is_nan', name, v), emit('is_nan', name, value)
                 better = emit('or', 'bool', better, emit('and', 'bool', nan_v, emit('not', 'bool', nan_b)))
                 equal = emit('or', 'bool', equal, emit('and', 'bool', nan_v, nan_b))
-            earlier = emit('lt', at_name, p, where)
-            set_ = emit('ge', at_name, p, llvm_math.constant(at_name, 1, 0))
-            unset = emit('lt', at_name, where, llvm_math.constant(at_name, 1, 0))
-            take = emit('and', 'bool', set_, emit('or', 'bool', unset, emit('or', 'bool', better, emit('and', 'bool', equal, earlier))))
+            take = emit('or', 'bool', better, emit('and', 'bool', equal, emit('lt', at_name, p, where)))
             block.flush()
             value = self.new(f'select i1 {take}, {one} {v}, {one} {value}')
             where = self.new(f'select i1 {take}, {at_one} {p}, {at_one} {where}')

@@ -142,19 +142,28 @@ def test_sizes(n):
     check(pairs, lambda dtype: 1e-3 if dtype == np.float16 else 0)
 
 
-@pytest.mark.parametrize('shape', [(1 << 18,), ((1 << 18) + 37,), (3_200_003,), (300, 1029), (1600, 2000), (2, 800, 2000)], ids=str)
+@pytest.mark.parametrize('shape', [(1 << 18,), ((1 << 18) + 37,), (3_200_003,), (300, 1029), (1600, 2000), (2, 800, 2000),
+                                   (1601, 2003), (2, 801, 2001), (40_001, 81)], ids=str)
 @pytest.mark.parametrize('host', ['this', *hosts.possible()[:2]])
 def test_large_maps(shape, host):
-    """Several vectors side by side, and stores past the caches, with a rest that fills neither."""
+    """Several vectors side by side, and stores past the caches, with a rest that fills neither; rows that begin anywhere."""
     x = np.random.default_rng(0).uniform(0.5, 3, shape).astype(np.float32)
     with contextlib.nullcontext() if host == 'this' else hosts.reduced(host):
         y = lnp.asarray(x)
         dear = np.asarray(lazy.scipy.special.erf(lnp.log(y)) * lnp.exp(-y) + lnp.sqrt(y))
         cheap, rows = np.asarray(y * 2 + 1), np.asarray(y + y[..., :1] * y[..., -1:])
+        less, second = np.asarray(y[..., 1:] < y[..., :-1]), np.asarray(y[..., ::-2] - 1)
+        both = lazy.jit(lambda y: (y[..., 1:] + y[..., :1], y[..., 1:] * y[..., :1]))(y)
+        soft = np.asarray(lazy.nn.softmax(y, -1))
     expected = special.erf(np.log(x)) * np.exp(-x) + np.sqrt(x)
     np.testing.assert_allclose(dear, expected, rtol=2e-6)
     np.testing.assert_array_equal(cheap, x * 2 + 1)
     np.testing.assert_array_equal(rows, x + x[..., :1] * x[..., -1:])
+    np.testing.assert_array_equal(less, x[..., 1:] < x[..., :-1])
+    np.testing.assert_array_equal(second, x[..., ::-2] - 1)
+    np.testing.assert_array_equal(both[0], x[..., 1:] + x[..., :1])
+    np.testing.assert_array_equal(both[1], x[..., 1:] * x[..., :1])
+    np.testing.assert_allclose(soft, special.softmax(x.astype(np.float64), -1), rtol=1e-5)
 
 
 @pytest.mark.parametrize('shape', [(32, 64), (64, 64), (65, 67), (100, 33), (96, 129), (3, 70, 66)], ids=str)
@@ -333,7 +342,7 @@ def test_first_of_equals(dtype):
 def test_nan_is_the_extreme(dtype):
     x = rng().standard_normal((20, 35)).astype(dtype)
     x[3, 5], x[3, 30], x[7, 0], x[9, 34], x[11] = np.nan, np.nan, np.nan, np.nan, np.nan
-    x[13], x[14], x[15, 2] = np.inf, -np.inf, np.inf
+    x[13], x[14], x[15, 2], x[:, 20] = np.inf, -np.inf, np.inf, -np.inf
     a, pairs = lnp.asarray(x), []
     for axis in (0, 1, None):
         for name in ('argmax', 'argmin', 'max', 'min'):
@@ -476,13 +485,14 @@ def test_gathers(index_dtype):
            ('fill', a.at[f].get(mode='fill'), filled.astype(np.float32)),
            ('filled', a.at[f].get(mode='fill', fill_value=3.0), np.where(inside[:, None, None], x[clipped], np.float32(3))),
            ('take', lnp.take(a, f, axis=0, mode='clip'), np.take(x, far, axis=0, mode='clip')),
-           ('mask', a[a > 0], x[x > 0]), ('broadcast', a[j[:, :1], j[:1]], x[i[:, :1], i[:1]])])
+           ('mask', a[a > 0], x[x > 0]), ('many', a.ravel()[lnp.tile(j.ravel(), 30) + 40], x.ravel()[np.tile(i.ravel(), 30).astype(int) + 40]),
+           ('of nothing', lnp.zeros((0, 5), np.float32).at[lnp.tile(f, 5)].get(mode='fill'), np.full((45, 5), np.nan, np.float32)), ('broadcast', a[j[:, :1], j[:1]], x[i[:, :1], i[:1]])])
 
 
 @pytest.mark.parametrize('bad', [6, -7, 100_000, -100_000])
 def test_out_of_range_is_an_error(bad):
     x = lnp.arange(6.0)
-    i = lnp.asarray([0, bad, 3])
+    i = lnp.asarray([0, bad, 3] + 30 * [1])
     y = x[i] * 2
     with pytest.raises(IndexError, match='out of bounds for axis 0 with size 6.*test_native'):
         y.block_until_ready()
