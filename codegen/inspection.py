@@ -8,7 +8,7 @@ _NS_PER_OPERATION = 0.02               # of one thread, for a simple operation o
 
 
 class Part:
-    """A kernel with what combines its parts, or a library call. launches: their numbers in the program.
+    """A kernel with what combines its parts, a product ('product': by kernels of our own), or a library call. launches: their numbers in the program.
 
     reads, writes: (name, shape, dtype name, bytes). sources: see Linear. weight: operations, weighted by their cost.
     """
@@ -48,9 +48,7 @@ class Inspector:
                 continue
             if launch[0] != 'kernel':
                 step = self.schedule.steps[self.schedule.placed[launch[1]]]
-                part = self._library(launch[1], step)
-                if launch[0] == 'product':
-                    part.text = part.operations[0]
+                part = self._whole(launch[0], launch[1], step)
             elif launch[1].instructions is not self.instructions:    # combines the parts of a split reduction
                 self.parts[-1].launches.append(number)
                 self.parts[-1].kernels.append(launch[1])
@@ -100,11 +98,12 @@ class Inspector:
         of = self.instructions[i].aval
         return i, of.shape, of.dtype.name, of.nbytes if nbytes is None else min(nbytes, of.nbytes)
 
-    def _library(self, i, step):
+    def _whole(self, kind, i, step):
+        """A part that is one operation."""
         x = self.instructions[i]
-        part = Part('library', step)
+        part = Part(kind, step)
         name = regions.name_of(x)
-        part.operations, part.text, part.shape = [name], f'{name} (library)', x.aval.shape
+        part.operations, part.text, part.shape = [name], name + ' (library)' * (kind == 'library'), x.aval.shape
         part.dtypes = [x.aval.dtype.name]
         part.reads = [self._array(j) for j in dict.fromkeys(x.inputs)]
         part.writes = [self._array(i)]
@@ -133,7 +132,7 @@ class Inspector:
         """Why a part isn't one with the parts that it reads from; why it stores what isn't a result."""
         found = []
         here = next(iter([self.schedule.placed[i] for i in part.step.roots]))
-        own = regions.step_of_its_own(self.schedule, part.step.roots[0]) if part.kind == 'library' else ''
+        own = regions.step_of_its_own(self.schedule, part.step.roots[0]) if part.kind != 'kernel' else ''
         if own:
             return [own]
         for i in part.step.roots:

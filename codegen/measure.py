@@ -1,7 +1,7 @@
 """What this machine does: nanoseconds of each launch of a program, and the limits that they are compared with.
 
 The limits are measured once in a process, with the threads that kernels have: a kernel that reads and writes much
-memory, and a matrix product.
+memory, and a matrix product as this program would run it.
 """
 import functools
 import time
@@ -51,17 +51,9 @@ def _one_run(program, buffers, scalars, lines):
 def copy_rate():
     """Bytes read and written in a nanosecond by a kernel that does nothing else."""
     n = _COPY_BYTES // 4
-    of = aval((n,), dtypes.float32)
-    if runtime.runner() is None:
-        source, target = np.zeros(n, np.float32), np.empty(n, np.float32)
-        run = lambda: np.copyto(target, source)
-    else:
-        linear = Linear([Instruction(ops.leaf, (), None, of, 0), Instruction(ops.neg, (0,), None, of)], [1])
-        linear.sources = [None, None]
-        program, source = plan.Program(linear), memory.allocate(_COPY_BYTES)
-        source.array((n,), dtypes.float32)[:] = 0
-        run = lambda: program.run([source], [], None)
-    return 2 * _COPY_BYTES / _shortest(run, 6)
+    source, target = np.zeros(n, np.float32), np.empty(n, np.float32)
+    run = lambda: np.copyto(target, source)
+    return 2 * _COPY_BYTES / _shortest(_compiled(source, ops.neg, (0,), None) or run, 6)
 
 
 @functools.cache
@@ -69,7 +61,19 @@ def product_rate():
     """Multiplications and additions in a nanosecond of a large float32 product."""
     n = 512
     a = np.ones((n, n), np.float32)
-    return 2 * n ** 3 / _shortest(lambda: a @ a, 10)
+    return 2 * n ** 3 / _shortest(_compiled(a, ops.dot_general, (0, 0), ((1,), (0,), (), ())) or (lambda: a @ a), 10)
+
+
+def _compiled(x, op, inputs, params):
+    """A call that runs a program of one operation on x, whose result has x's shape; None where nothing is compiled."""
+    if runtime.runner() is None:
+        return None
+    of = aval(x.shape, x.dtype)
+    linear = Linear([Instruction(ops.leaf, (), None, of, 0), Instruction(op, inputs, params, of)], [1])
+    linear.sources = [None, None]
+    program, source = plan.Program(linear, repeated=True), memory.allocate(x.nbytes)
+    source.array(x.shape, x.dtype)[...] = x
+    return lambda: program.run([source], [], None)
 
 
 def _shortest(run, repeats):

@@ -107,7 +107,8 @@ class _Large(_Pooled):
     __slots__ = ()
 
     def __del__(self):
-        self.owner.put_back(self.address)
+        if _pool is not None:                     # this module is cleared before the last objects die
+            self.owner.put_back(self.address)
 
 
 class _Free(list):

@@ -1,4 +1,4 @@
-"""explain: which kernels and library calls a value or a function takes, what is in each, why, and what it costs.
+"""explain: which kernels, products and library calls a value or a function takes, what is in each, why, and what it costs.
 
 The report is read off the compiled program: what `explain` shows is what runs. Bytes and operations are counted from
 the kernels' accesses and bodies; the limit is what memory and arithmetic of this machine need for them at least.
@@ -28,7 +28,7 @@ def explain(x, *args, measure=False, **kwargs):
     a fused function can't be one kernel.
 
     print(report) is a table; in a notebook the report is a drawing. For programs: report.kernels, report.launches
-    (kernels and library calls in order), and of each .operations, .shape, .dtypes, .bytes_read, .bytes_written, .flops,
+    (kernels, matrix products and library calls in order), and of each .operations, .shape, .dtypes, .bytes_read, .bytes_written, .flops,
     .estimated_ns, .measured_ns, .lines, .reason; report.source('native') or ('triton') is the kernels' code.
 
     >>> import lazy, lazy.numpy as np
@@ -112,10 +112,10 @@ class _Missing:
 # --- the report -----------------------------------------------------------------------------------------------------
 
 class Work:
-    """One kernel, or one call of a library.
+    """One kernel, one matrix product by kernels of our own, or one call of a library.
 
-    kind: 'kernel' or 'library'. operations: names in order. text: the same in short. shape: of the loops (of the
-    result, for a library). dtypes: names. bytes_read, bytes_written: of memory outside of the kernel. flops: operations on
+    kind: 'kernel', 'product' or 'library'. operations: names in order. text: the same in short. shape: of the loops (of the
+    result, for others). dtypes: names. bytes_read, bytes_written: of memory outside of the kernel. flops: operations on
     elements, a `tanh` counting as one. estimated_ns: what the machine takes at least, and `limit` says of what:
     'memory' or 'arithmetic'. measured_ns: with measure=True. lines: 'file:line' of what is in it. reads, writes:
     (name, shape, dtype, bytes) of arrays. launches: 2 where a second small kernel combines parts of a reduction.
@@ -134,7 +134,7 @@ class Work:
         return f'<{self.kind} {self.number}: {self.text}>'
 
     def source(self, target='native'):
-        """The code of a kernel: LLVM IR ('native') or Python ('triton'). A library call has none."""
+        """The code of a kernel: LLVM IR ('native') or Python ('triton'). A product or a library call has none."""
         from .codegen import texts
         return '\n\n'.join([texts.source(kernel, target, f'kernel{self.number}{"_combine" if i else ""}')
                             for i, kernel in enumerate(self._kernels)])
@@ -261,13 +261,14 @@ def table(report, width=None):
     return '\n'.join(line.rstrip() for line in lines)
 
 
+_KINDS = {'kernel': 'kernel', 'product': 'matrix product', 'library': 'library call'}
+
+
 def _title(report):
-    kernels, libraries = len(report.kernels), len(report.launches) - len(report.kernels)
-    parts = [f'{kernels} kernel{"s" * (kernels != 1)}'] if kernels else []
-    if libraries:
-        parts.append(f'{libraries} library call{"s" * (libraries != 1)}')
+    kinds = [work.kind for work in report.launches]
+    parts = [f'{kinds.count(kind)} {name}{"s" * (kinds.count(kind) != 1)}' for kind, name in _KINDS.items() if kind in kinds]
     rest = f', {_bytes(report.stored)} stored between them' if report.stored else ''
-    return f'{" and ".join(parts)}{rest}'
+    return ' and '.join(filter(None, [', '.join(parts[:-1]), parts[-1]])) + rest
 
 
 def _notes(work, width):

@@ -101,7 +101,7 @@ def test_errors():
 
 def test_libraries_and_reasons():
     report = lazy.explain(mixed, X, W)
-    assert [work.kind for work in report.launches] == ['kernel', 'library', 'library', 'kernel']
+    assert [work.kind for work in report.launches] == ['kernel', 'product', 'library', 'kernel']
     tanh, product, sort, total = report.launches
     assert product.flops == 2 * 64 * 256 * 8 and product.operations == ('dot_general',)
     assert 'operand of a library' in tanh.reason and 'runs in a library' in sort.reason
@@ -206,9 +206,9 @@ def test_the_drawing():
         assert word in words, (word, words)
     rectangles = [e for e in root.iter('{http://www.w3.org/2000/svg}rect')]
     kinds = [e.get('class') for e in rectangles]
-    assert kinds.count('kernel') == 2 and kinds.count('library') == 2 and kinds.count('result') == 1
+    assert kinds.count('kernel') == 2 and kinds.count('product') == kinds.count('library') == 1 and kinds.count('result') == 1
     boxes = [[float(e.get(k)) for k in ('x', 'y', 'width', 'height')] for e in rectangles
-             if e.get('class') in ('kernel', 'library', 'array', 'result')]
+             if e.get('class') in ('kernel', 'product', 'library', 'array', 'result')]
     for i, (x, y, w, h) in enumerate(boxes):
         assert x >= 0 and y >= 0 and x + w <= float(root.get('width')) and y + h <= float(root.get('height'))
         for other_x, other_y, other_w, other_h in boxes[:i]:

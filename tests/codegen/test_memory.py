@@ -2,6 +2,8 @@
 import gc
 import os
 import random
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -209,3 +211,11 @@ def test_threads_never_share_a_block():
     for thread in threads:
         thread.join()
     assert not errors
+
+
+def test_blocks_may_outlive_the_module():
+    """When the interpreter ends it clears modules, and something may hold memory even then."""
+    program = ('from lazy.codegen import memory; held = [memory.allocate(n) for n in (64, 4096, 1 << 20, 1 << 25)]; '
+               'memory.__dict__.update(dict.fromkeys(memory.__dict__)); del held')
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ''
