@@ -15,7 +15,7 @@ from . import choices, compiled, gemm, memory, native, native_printer, reference
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Step
-from .simplify import simplify, stage_reductions
+from .simplify import simplify, stage_reductions, widen_products
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
 
@@ -43,7 +43,10 @@ class Program:
 
     def __init__(self, linear, repeated=False):
         self.repeated, self.provisional, self.runs = repeated, False, 0
-        self.linear = linear = native.legalise(stage_reductions(simplify(linear)), self.supports)
+        linear = simplify(linear)
+        if self.products:
+            linear = widen_products(linear)
+        self.linear = linear = native.legalise(stage_reductions(linear), self.supports)
         self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
         self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
                                                                  if x.op is ops.leaf}, schedule.extra_roots)

@@ -110,7 +110,7 @@ class Schedule:
             elif self.library[i]:
                 root(i, x.op.name)
                 for j in x.inputs:
-                    root(j, 'operand of a library')
+                    root(j, 'operand of a product' if x.op is ops.dot_general else 'operand of a library')
             elif x.op in ASSEMBLED:
                 root(i, x.op.name)
                 for j in x.inputs:

@@ -3,7 +3,7 @@
 Before: a = identity(x); b = a + y; c = x + y; out = b * c. After: b = x + y; out = b * b.
 Nothing here changes a result in floating point.
 """
-from ..ir import ops
+from ..ir import dtypes, ops
 from ..ir.graph import aval
 from .program import Instruction, Linear, fused
 
@@ -109,6 +109,35 @@ def stage_reductions(linear):
         made.append(Instruction(x.op, inputs, params, x.aval, x.slot, x.region))
         sources.append(source)
         place.append(len(made) - 1)
+    result = Linear(made, [place[i] for i in linear.outputs], [place[i] for i in linear.free])
+    result.sources = sources
+    return result
+
+
+def widen_products(linear):
+    """Compute products of 16-bit floats in float32, which kernels around them convert from and to.
+
+    Before: c = dot_general(a, b). After: p = convert(a), q = convert(b), r = dot_general(p, q), c = convert(r).
+    """
+    made, sources, place, wide = [], [], [], {}
+
+    def converted(i, dtype, x, source):
+        made.append(Instruction(ops.convert, (i,), (dtype, False), aval(made[i].aval.shape, dtype), None, x.region))
+        sources.append(source)
+        return len(made) - 1
+    for x, source in zip(linear.instructions, linear.sources):
+        inputs = tuple([place[i] for i in x.inputs])
+        if x.op is ops.dot_general and x.aval.dtype in (dtypes.float16, dtypes.bfloat16):
+            for i in inputs:
+                if i not in wide:
+                    wide[i] = converted(i, dtypes.float32, x, source)
+            made.append(Instruction(x.op, tuple([wide[i] for i in inputs]), x.params, aval(x.aval.shape, dtypes.float32), None, x.region))
+            sources.append(source)
+            place.append(converted(len(made) - 1, x.aval.dtype, x, source))
+        else:
+            made.append(Instruction(x.op, inputs, x.params, x.aval, x.slot, x.region))
+            sources.append(source)
+            place.append(len(made) - 1)
     result = Linear(made, [place[i] for i in linear.outputs], [place[i] for i in linear.free])
     result.sources = sources
     return result

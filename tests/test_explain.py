@@ -104,7 +104,7 @@ def test_libraries_and_reasons():
     assert [work.kind for work in report.launches] == ['kernel', 'product', 'library', 'kernel']
     tanh, product, sort, total = report.launches
     assert product.flops == 2 * 64 * 256 * 8 and product.operations == ('dot_general',)
-    assert 'operand of a library' in tanh.reason and 'runs in a library' in sort.reason
+    assert 'operand of a product' in tanh.reason and 'runs in a library' in sort.reason
     assert 'sort runs in a library' in total.reason
     assert report.stored == X.nbytes + 2 * 64 * 8 * 4
 

@@ -273,6 +273,18 @@ def test_new_sizes_compile_nothing():
     assert llvm.kernel_compilations() == before
 
 
+@pytest.mark.parametrize('dtype', [lnp.float16, lnp.bfloat16], ids=['float16', 'bfloat16'])
+def test_narrow_floats_are_multiplied_in_float32(dtype):
+    """The very result of the float32 product, rounded once, by kernels of our own."""
+    a = lnp.asarray(generator().standard_normal((70, 90)), dtype)
+    f = lambda a: a.T @ (a + 1)
+    wide = lambda a: lnp.matmul(a.T.astype(lnp.float32), (a + 1).astype(lnp.float32)).astype(dtype)
+    assert 'product' in [work.kind for work in lazy.explain(f, a).launches]
+    got, want = lazy.jit(f), lazy.jit(wide)
+    for _ in range(4):
+        assert got(a).dtype == dtype and lnp.array_equal(got(a), want(a))
+
+
 def test_parts_of_a_concatenation():
     a, b = (generator().standard_normal(shape).astype(np.float32) for shape in ((30, 20), (20, 10)))
     f = lazy.jit(lambda a, b: lnp.concatenate([a @ b, a @ (2 * b)], axis=1))
