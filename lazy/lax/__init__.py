@@ -4,6 +4,10 @@ Operands of one call have one dtype (a Python scalar of the same kind adapts) an
 sizes 1 broadcast. Signatures are those of jax.lax.
 """
 from ..transforms import stop_gradient  # noqa: F401
+from .convolution import (ConvDimensionNumbers, conv, conv_dimension_numbers, conv_general_dilated,  # noqa: F401
+                          conv_general_dilated_local, conv_general_dilated_patches, conv_general_permutations,
+                          conv_general_shape_tuple, conv_shape_tuple, conv_transpose, conv_transpose_shape_tuple,
+                          conv_with_general_padding, padtype_to_pads)
 from .elementwise import (RoundingMethod, abs, acos, acosh, add, asin, asinh, atan, atan2, atanh,  # noqa: F401
                           bessel_i0e, bessel_i1e, bitcast_convert_type, bitwise_and, bitwise_not,
                           bitwise_or, bitwise_xor, cbrt, ceil, clamp, clz, complex, conj,
