@@ -26,3 +26,4 @@ from .slicing import (dynamic_index_in_dim, dynamic_slice, dynamic_slice_in_dim,
 from .reductions import (Precision, argmax, argmin, batch_matmul, cumlogsumexp, cummax, cummin, cumprod,  # noqa: F401
                          cumsum, dot, dot_general, reduce, reduce_and, reduce_max, reduce_min, reduce_or,
                          reduce_prod, reduce_sum, sort, sort_key_val, top_k)
+from .windows import reduce_window, reduce_window_shape_tuple  # noqa: F401
