@@ -4,8 +4,9 @@
 
 k counts the weights of one result (features, window), j the places of the window: where an element of x stands is a
 sum of one offset for each, since the operation knows no padding. Panels of B are gathered from x into the place where
-`gemm` packs them, so that the windows (im2col) take no memory and reach no cache but the first. An item is one
-example and group (all examples of a group with `feature_first`) times a block of rows times a block of columns.
+`gemm` packs them, so that the windows (im2col) take no memory and reach no cache but the first. An item is some
+examples of a group (all of them with `feature_first`) times a block of rows times a block of columns; small images
+are taken together, so that weights are packed for many columns.
 """
 import math
 
@@ -16,6 +17,7 @@ from .gemm_text import (DTYPES, GROUP, SIGNATURES, STACK_BYTES, Tile, _declarati
                         _micro_kernel, _pack_group, _pack_rows, _panel_times_block, _store_part)
 
 GATHER_NS = 0.4                         # estimate for an element of B
+COLUMNS = 512                           # of images that share packed weights
 
 
 def from_conv(x, source, weights, out, workers=None):
@@ -40,7 +42,7 @@ def from_conv(x, source, weights, out, workers=None):
     if at.size and at.max() >= 1 << 31 or at.size and at.min() < 0:
         return None
     batch = (groups, 1 if feature_first else n)
-    offsets = {'w': (at_w, s_w[0], m * s_w[0], 0), 'x': (at_a, a.shape[1] // groups * s_a[1], s_a[0]),
+    offsets = {'w': (at_w, s_w[0], m * s_w[0]), 'x': (at_a, a.shape[1] // groups * s_a[1], s_a[0]),
                'c': (at_c, row, m * row, s_c[0])}
     return _plan(m, len(at), len(taps), x.aval.dtype.name, batch, {k: [e * size for e in v] for k, v in offsets.items()},
                  taps, at, workers or gemm.threads.get_num_threads())
@@ -59,6 +61,7 @@ def _plan(m, n, k, dtype, batch, offsets, taps, places, workers):
     depth = gemm._depth(k, tile)
     rows, columns = gemm._blocks(m, n, k, depth, tile, batch[0] * batch[1], workers)
     row_blocks, column_blocks = -(-m // rows), -(-n // columns)
+    images = max(1, min(-(-COLUMNS // n), batch[1], batch[0] * batch[1] * row_blocks * column_blocks // (4 * workers)))
     group = (GROUP * depth + tile.lanes) * size
     edge = -(-rows // GROUP) * group
     scratch = -(-(edge + depth * tile.columns * size) // 64) * 64
@@ -67,11 +70,12 @@ def _plan(m, n, k, dtype, batch, offsets, taps, places, workers):
         slots, own, scratch = ('b', 'a', 'c', 'c'), 0, 0
     places = np.append(places, np.zeros(-n % tile.columns + 1, np.int64)).astype(np.int32)
     tables = np.append(taps, places[:len(places) // 2 * 2].view(np.int64))
-    sizes = [m, n, k, rows, columns, depth, row_blocks, column_blocks, batch[1], group, edge, own,
+    sizes = [m, n, k, rows, columns, depth, row_blocks, column_blocks, batch[1], images, -(-batch[1] // images), group,
+             edge, own,
              *offsets['w'], *offsets['x'], *offsets['c']]
     elements = batch[0] * batch[1] * n * max(k, 1)
     nanoseconds = 100 + elements * (2 * m / gemm.FLOPS_PER_NS * (2 if size == 8 else 1) + GATHER_NS)
-    extent = batch[0] * batch[1] * row_blocks * column_blocks
+    extent = batch[0] * -(-batch[1] // images) * row_blocks * column_blocks
     constants = np.concatenate([np.array(sizes, np.int64), tables])
     grain = max(1, int(choices.GRAIN_NS * extent / nanoseconds))
     return gemm.Plan((gemm.Launch('conv', slots, constants, extent, grain, nanoseconds),), 0, scratch)
@@ -79,8 +83,8 @@ def _plan(m, n, k, dtype, batch, offsets, taps, places, workers):
 
 # --- text -----------------------------------------------------------------------------------------------------------
 
-_CONSTANTS = ('m n k rows columns depth row_blocks column_blocks count1 group edge scratch_bytes '
-              'w_offset w_row w_batch0 w_batch1 x_offset x_batch0 x_batch1 c_offset c_row c_batch0 c_batch1')
+_CONSTANTS = ('m n k rows columns depth row_blocks column_blocks count images count1 group edge scratch_bytes '
+              'w_offset w_row w_batch0 x_offset x_batch0 x_batch c_offset c_row c_batch0 c_batch')
 SIGNATURES['pack_windows'] = 'ptr target, ptr source, ptr taps, ptr places, i64 depth'
 
 
@@ -155,13 +159,17 @@ def _conv(t):
         i, j_from = f.mul(row, v['rows']), f.mul(column, v['columns'])
         j_to = f.min(v['n'], f.add(j_from, v['columns']))
         rows = f.min(v['rows'], f.sub(v['m'], i))
-        base = lambda name: f.at(v[name], v[f'{name}_offset'], f.mul(i0, v[f'{name}_batch0']), f.mul(i1, v[f'{name}_batch1']))
+        base = lambda name: f.at(v[name], v[f'{name}_offset'], f.mul(i0, v[f'{name}_batch0']))
         w, x, c = f.at(base('w'), f.mul(i, v['w_row'])), base('x'), f.at(base('c'), f.mul(i, v['c_row']))
+        first = f.mul(i1, v['images'])
+        last = f.min(v['count'], f.add(first, v['images']))
         with f.loop(0, f.max(v['k'], 1), v['depth']) as d:           # once for k = 0: zeros
             depth = f.min(v['depth'], f.sub(v['k'], d))
             f.call('pack_rows', own, v['group'], f.at(w, f.mul(d, t.size)), v['w_row'], t.size, rows, depth)
-            with f.loop(j_from, j_to, t.columns) as j:
-                f.call('pack_windows', edge, x, f.at(taps, f.mul(d, 8)), f.at(places, f.mul(j, 4)), depth)
-                f.call('panel', own, v['group'], edge, t.columns * t.size, depth, f.at(c, f.mul(j, t.size)), v['c_row'],
-                       rows, f.min(t.columns, f.sub(j_to, j)), d, edge)
+            with f.loop(first, last) as image, f.loop(j_from, j_to, t.columns) as j:
+                f.call('pack_windows', edge, f.at(x, f.mul(image, v['x_batch'])), f.at(taps, f.mul(d, 8)),
+                       f.at(places, f.mul(j, 4)), depth)
+                f.call('panel', own, v['group'], edge, t.columns * t.size, depth,
+                       f.at(c, f.mul(image, v['c_batch']), f.mul(j, t.size)), v['c_row'], rows,
+                       f.min(t.columns, f.sub(j_to, j)), d, edge)
     return f.text()
