@@ -4,7 +4,7 @@ Before: y = sin(x) + c with x: f32[3]. After: y' = sin(x') + c with x': f32[B,3]
 variables stays as it is and is computed once. Every operation has a rule `batch(node, inputs, flags, size)` that
 makes the node for the batch: `inputs` are those of `node`, with the leading axis where `flags` says so.
 """
-from ..ir import build, dtypes, ops
+from ..ir import build, convolution, dtypes, ops
 from ..ir.graph import Graph, ancestors, aval
 from .calls import derived
 from . import rules  # noqa: F401  (a batched custom rule is differentiated later)
@@ -143,6 +143,33 @@ def _dot_general(node, inputs, flags, size):
     return build.moveaxis(result, at, 0)
 
 
+def _conv(node, inputs, flags, size):
+    """Examples of x are more examples; of the weights more results of each group; of both more groups."""
+    x, w = inputs
+    stride, dilation, groups, feature_first = node.params
+    n, o = node.inputs[0].aval.shape[0], node.inputs[1].aval.shape[0]
+    if all(flags):
+        x = build.moveaxis(x, 0, 1)
+        x = build.reshape(x, (n, size * x.aval.shape[2], *x.aval.shape[3:]))
+        w = build.reshape(w, (size * o, *w.aval.shape[2:]))
+        out, split = convolution.convolve(x, w, stride, dilation, size * groups), (n, size, o)
+    elif flags[0]:
+        x = build.reshape(x, (size * n, *x.aval.shape[2:]))
+        out, split = convolution.convolve(x, w, stride, dilation, groups), (size, n, o)
+    else:
+        each = w.aval.shape[2:]
+        w = build.moveaxis(build.reshape(w, (size, groups, o // groups, *each)), 0, 1)
+        w = build.reshape(w, (size * o, *each))
+        out, split = convolution.convolve(x, w, stride, dilation, groups), (n, groups, size, o // groups)
+    space = out.aval.shape[2:]
+    out = build.reshape(out, (*split, *space))
+    if not flags[0]:
+        out = build.reshape(build.moveaxis(out, 2, 0), (size, n, o, *space))
+    elif flags[1]:
+        out = build.moveaxis(out, 1, 0)
+    return build.moveaxis(out, 2, 1) if feature_first else out
+
+
 def _searchsorted(node, inputs, flags, size):
     a, v = inputs
     if not flags[0]:
@@ -233,7 +260,7 @@ ops.reshape.batch, ops.transpose.batch, ops.broadcast.batch = _reshape, _transpo
 ops.slice_.batch, ops.rev.batch = _slice, _axes
 ops.concatenate.batch, ops.slice_update.batch = _concatenate, _slice_update
 ops.gather.batch, ops.scatter.batch = _gather, _scatter
-ops.dot_general.batch, ops.searchsorted.batch = _dot_general, _searchsorted
+ops.dot_general.batch, ops.conv.batch, ops.searchsorted.batch = _dot_general, _conv, _searchsorted
 ops.cholesky.batch, ops.project.batch = _same, _same
 ops.triangular_solve.batch = ops.solve.batch = _solve
 ops.call.batch, ops.custom.batch, ops.custom_linear.batch = _call, _custom, _custom_linear

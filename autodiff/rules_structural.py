@@ -1,5 +1,5 @@
 """Derivative and transposition rules of joining, indexing, reductions, cumulative operations and products."""
-from ..ir import build, dtypes, ops
+from ..ir import build, convolution, dtypes, ops
 from . import rules as _rules
 
 
@@ -269,10 +269,10 @@ ops.cummax.jvp = ops.cummin.jvp = _cumextreme_jvp
 
 # --- products ------------------------------------------------------------------------------------------------------
 
-def _dot_general_jvp(node, tangents):
+def _product_jvp(node, tangents):
     (a, b), (ta, tb) = node.inputs, tangents
-    first = build.make(ops.dot_general, (ta, b), node.params) if ta is not None else None
-    second = build.make(ops.dot_general, (a, tb), node.params) if tb is not None else None
+    first = build.make(node.op, (ta, b), node.params) if ta is not None else None
+    second = build.make(node.op, (a, tb), node.params) if tb is not None else None
     return second if first is None else first if second is None else build.add(first, second)
 
 
@@ -297,4 +297,14 @@ def _operand_cotangent(ct, node, side):
     return build.transpose(product, build.inverse_permutation(order))
 
 
-ops.dot_general.jvp, ops.dot_general.transpose = _dot_general_jvp, _dot_general_transpose
+def _conv_transpose(ct, node, linear):
+    _rules.check_bilinear(node, linear)
+    x, w = node.inputs
+    stride, dilation, groups, feature_first = node.params
+    ct = build.moveaxis(ct, 1, 0) if feature_first else ct
+    rules = convolution.input_cotangent, convolution.weight_cotangent
+    return [rule(ct, x, w, stride, dilation, groups) if flag else None for rule, flag in zip(rules, linear)]
+
+
+ops.dot_general.jvp, ops.dot_general.transpose = _product_jvp, _dot_general_transpose
+ops.conv.jvp, ops.conv.transpose = _product_jvp, _conv_transpose

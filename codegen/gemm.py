@@ -284,6 +284,10 @@ def at_hand(launches, dtype, cache):
 
 
 def _group(name):
+    """(names of the kernels that are compiled together with one, what gives their text)"""
+    if name == 'conv':
+        from . import convolution                                    # which is made of this module
+        return ('conv',), convolution.emit
     return (_PRODUCTS, gemm_text.emit_products) if name in _PRODUCTS else (_MATVECS, gemm_text.emit_matvecs)
 
 

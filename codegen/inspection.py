@@ -2,7 +2,7 @@
 import math
 
 from ..ir import ops
-from . import measure, regions, threads
+from . import measure, plan, regions, threads
 
 _NS_PER_OPERATION = 0.02               # of one thread, for a simple operation on one element: as `plan` estimates
 
@@ -28,7 +28,7 @@ class Part:
         if self.kind == 'kernel':
             arithmetic = self.weight * _NS_PER_OPERATION / threads.get_num_threads()
         else:
-            arithmetic = self.flops / measure.product_rate() if self.operations == ['dot_general'] else 0
+            arithmetic = self.flops / measure.product_rate() if self.operations[0] in ('dot_general', 'conv') else 0
         return max(memory, arithmetic), 'memory' if memory >= arithmetic else 'arithmetic'
 
 
@@ -107,10 +107,7 @@ class Inspector:
         part.dtypes = [x.aval.dtype.name]
         part.reads = [self._array(j) for j in dict.fromkeys(x.inputs)]
         part.writes = [self._array(i)]
-        part.flops = x.aval.size
-        if x.op is ops.dot_general:
-            contracted = [self.instructions[x.inputs[0]].aval.shape[axis] for axis in x.params[0]]
-            part.flops = 2 * x.aval.size * math.prod(contracted)
+        part.flops = plan.product_flops(x, self.instructions) or x.aval.size
         part.sources = [s for s in [self.linear.sources[i]] if s is not None]
         return part
 

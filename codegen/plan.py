@@ -4,6 +4,7 @@ Values that live only inside of a run lie in one arena; two of them may share me
 A run allocates the outputs and the arena, fills in the slots and makes one native call for each stretch of kernels
 between two library calls.
 """
+import math
 import operator
 import os
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval
-from . import choices, compiled, gemm, memory, native, native_printer, reference, regions, runtime, threads, tune
+from . import choices, compiled, convolution, gemm, memory, native, native_printer, reference, regions, runtime, threads, tune
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Step
@@ -36,7 +37,7 @@ class Program:
     """
 
     kernel_type = Kernel
-    products = staticmethod(gemm.from_dot_general)
+    products = {ops.dot_general: gemm.from_dot_general, ops.conv: convolution.from_conv}
     supports = staticmethod(native.supports)
 
     outdated = False
@@ -86,14 +87,14 @@ class Program:
         self.launches.append(('kernel', kernel, renamed))
 
     def _add_library(self, i):
-        """A product of matrices by kernels of our own, where there are any; else what a library does.
+        """A product of matrices or a convolution by kernels of our own, where there are any; else what a library does.
 
         They take longer to compile than a few products take in NumPy. Where their code isn't at hand the program is
         provisional: it uses NumPy, and is outdated after choices.PROVISIONAL_RUNS.
         """
         x, found = self.linear.instructions[i], None
-        if x.op is ops.dot_general and self.products and all(j in self.layouts for j in (*x.inputs, i)):
-            found = self.products(x, *[(self.linear.instructions[j].aval, *self.layouts[j][1:]) for j in (*x.inputs, i)])
+        if x.op in self.products and all(j in self.layouts for j in (*x.inputs, i)):
+            found = self.products[x.op](x, *[(self.linear.instructions[j].aval, *self.layouts[j][1:]) for j in (*x.inputs, i)])
         mine = found and found.launches
         if mine and not self.repeated and not gemm.at_hand(found.launches, x.aval.dtype.name, runtime.cache()):
             mine, self.provisional = False, True
@@ -297,8 +298,7 @@ class Program:
         x = self.linear.instructions[i]
         operands = [self._view(j) for j in x.inputs]
         target = self._view(i)
-        self.work += 1e3 + (2 * x.aval.size * (self.linear.instructions[x.inputs[0]].aval.shape or (1,))[-1] / 50
-                            if x.op is ops.dot_general else 4 * x.aval.size)
+        self.work += 1e3 + (flops / 50 if (flops := product_flops(x, self.linear.instructions)) else 4 * x.aval.size)
         keywords = x.keywords()
         if x.op is ops.dot_general:
             return _product(x, operands, target, keywords, self.linear.instructions)
@@ -406,6 +406,13 @@ class Program:
         """An index was out of range: the reference finds out which, and raises with the user's line."""
         reference.run_linear(self.linear, buffers, scalars, {}, lines)
         raise AssertionError('native code found an index out of range where the reference finds none')
+
+
+def product_flops(x, instructions):
+    """Operations of a product or convolution, 0 of others."""
+    if x.op is ops.dot_general:
+        return 2 * x.aval.size * math.prod([instructions[x.inputs[0]].aval.shape[axis] for axis in x.params[0]])
+    return 2 * x.aval.size * math.prod(instructions[x.inputs[1]].aval.shape[1:]) if x.op is ops.conv else 0
 
 
 def _overwritten(buffer):

@@ -86,7 +86,7 @@ def _reasons(schedule, region, members):
 
 # --- reasons in words -----------------------------------------------------------------------------------------------
 
-_NAMES = {'dot_general': 'a matrix product (dot_general)',
+_NAMES = {'dot_general': 'a matrix product (dot_general)', 'conv': 'a convolution (conv)',
           'slice_update': 'writing into a part of an array (slice_update)',
           'triangular_solve': 'a triangular solve', 'fft': 'a Fourier transform (fft)'}
 
@@ -102,7 +102,7 @@ def step_of_its_own(schedule, i):
     name = _NAMES.get(x.op.name, name_of(x))
     if x.op is ops.unpack:
         name = name_of(schedule.instructions[x.inputs[0]])
-    if x.op is ops.dot_general:
+    if x.op in (ops.dot_general, ops.conv):
         return f'{name} is a kernel of its own'
     if x.op.library:
         return f'{name} runs in a library'

@@ -165,7 +165,7 @@ class Plan(plan.Program):
 
     kernel_type = GpuKernel
     supports = staticmethod(triton_printer.supports)
-    products = None                    # by the library
+    products = {}                      # by the library
     simple = False
     halves = ()
 

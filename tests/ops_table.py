@@ -328,6 +328,14 @@ def _product_cases():
             ('two', [(3, 4, 5), (5, 2, 4)], ((1, 2), (2, 0), (), ())), ('scalars', [(), ()], ((), (), (), ())),
             ('diagonal', [(3, 4), (4, 3)], ((), (), (0, 1), (1, 0))), ('empty', [(3, 0), (0, 2)], ((1,), (0,), (), ()))):
         yield _case(ops.dot_general, suffix, given(*shapes), NUMBERS, params, tolerances=loose)
+    for suffix, shapes, params in (
+            ('', [(2, 3, 5, 4), (4, 3, 3, 2)], ((1, 1), (1, 1), 1, False)),
+            ('line', [(2, 4, 9), (3, 4, 3)], ((2,), (1,), 1, False)),
+            ('strided', [(2, 1, 7, 6), (2, 1, 2, 3)], ((3, 2), (2, 1), 1, False)),
+            ('groups', [(2, 4, 6), (6, 2, 2)], ((1,), (3,), 2, False)),
+            ('first', [(3, 4, 6), (2, 2, 2)], ((2,), (2,), 2, True)), ('space', [(1, 1, 3, 3, 3), (2, 1, 2, 2, 2)], ((1,) * 3, (1,) * 3, 1, False)),
+            ('point', [(3, 4), (2, 4)], ((), (), 1, False)), ('too_large', [(2, 1, 2), (3, 1, 4)], ((1,), (1,), 1, False))):
+        yield _case(ops.conv, suffix, given(*shapes), NUMBERS, params, tolerances=loose)
 
 
 def _library_cases():

@@ -4,6 +4,10 @@ Operands of one call have one dtype (a Python scalar of the same kind adapts) an
 sizes 1 broadcast. Signatures are those of jax.lax.
 """
 from ..transforms import stop_gradient  # noqa: F401
+from .convolution import (ConvDimensionNumbers, conv, conv_dimension_numbers, conv_general_dilated,  # noqa: F401
+                          conv_general_dilated_local, conv_general_dilated_patches, conv_general_permutations,
+                          conv_general_shape_tuple, conv_shape_tuple, conv_transpose, conv_transpose_shape_tuple,
+                          conv_with_general_padding, padtype_to_pads)
 from .elementwise import (RoundingMethod, abs, acos, acosh, add, asin, asinh, atan, atan2, atanh,  # noqa: F401
                           bessel_i0e, bessel_i1e, bitcast_convert_type, bitwise_and, bitwise_not,
                           bitwise_or, bitwise_xor, cbrt, ceil, clamp, clz, complex, conj,
@@ -22,3 +26,4 @@ from .slicing import (dynamic_index_in_dim, dynamic_slice, dynamic_slice_in_dim,
 from .reductions import (Precision, argmax, argmin, batch_matmul, cumlogsumexp, cummax, cummin, cumprod,  # noqa: F401
                          cumsum, dot, dot_general, reduce, reduce_and, reduce_max, reduce_min, reduce_or,
                          reduce_prod, reduce_sum, sort, sort_key_val, top_k)
+from .windows import reduce_window, reduce_window_shape_tuple  # noqa: F401
