@@ -54,23 +54,24 @@ def build_expression(tree, node):
     """The nodes of a parsed expression, for the operands, result and parameters of `node`."""
     names = dict(zip('xyz', node.inputs), r=node)
     params = dict(zip(node.op.param_names, node.params or ()))
-    like = node.inputs[0]
+    return _built(tree, names, params)
 
-    def build_one(t):
-        if isinstance(t, ast.Constant):
-            return build.scalar_like(like, t.value)
-        if isinstance(t, ast.Name):
-            return names[t.id] if t.id in names else build.scalar_like(like, params[t.id])
-        if isinstance(t, ast.UnaryOp):
-            return build.neg(build_one(t.operand))
-        if isinstance(t, ast.BinOp):
-            return build.apply(_BINARY[type(t.op)], build_one(t.left), build_one(t.right))
-        if isinstance(t, ast.Compare):
-            return build.apply(_COMPARE[type(t.ops[0])], build_one(t.left), build_one(t.comparators[0]))
-        op = ops.OPS[t.func.id]
+
+def _built(t, names, params):
+    """The node of an expression. (No inner function: one that calls itself keeps what it refers to until the garbage
+    collector finds it, and evaluation computes what is kept.)"""
+    if isinstance(t, ast.Constant):
+        return build.scalar_like(names['x'], t.value)
+    if isinstance(t, ast.Name):
+        return names[t.id] if t.id in names else build.scalar_like(names['x'], params[t.id])
+    if isinstance(t, ast.Call):
         values = tuple([_python(k.value, params) for k in t.keywords]) or None
-        return make(op, [build_one(a) for a in t.args], values)
-    return build_one(tree)
+        return make(ops.OPS[t.func.id], [_built(a, names, params) for a in t.args], values)
+    if isinstance(t, ast.UnaryOp):
+        return build.neg(_built(t.operand, names, params))
+    if isinstance(t, ast.BinOp):
+        return build.apply(_BINARY[type(t.op)], _built(t.left, names, params), _built(t.right, names, params))
+    return build.apply(_COMPARE[type(t.ops[0])], _built(t.left, names, params), _built(t.comparators[0], names, params))
 
 
 def _python(tree, params):

@@ -19,6 +19,7 @@ FLUSH_NODES = 1000                 # pending nodes at which a flush is looked fo
 FLUSH_BYTES = 1 << 30              # bytes of new inputs that pending work may hold
 PROGRAMS_KEPT = 2000
 _OVERDUE = 3                       # a flush happens anyway at this multiple of FLUSH_NODES
+_PLACES = 256                      # so many places of flushes are remembered
 
 lock = threading.RLock()
 programs = OrderedDict()
@@ -32,14 +33,16 @@ class _Thread(threading.local):
     """What is under way in this thread.
 
     tracing: number of traces; first: the serial at which the outermost began. keeping: number of differentiations,
-    which need the inputs of computed nodes. new_bytes: size of the inputs since the last flush; flush_line: where that
-    was.
+    which need the inputs of computed nodes. new_bytes: size of the inputs since the last flush. places: those of
+    flushes, the latest last; passed: those that were passed since anything was computed.
     """
     tracing = 0
     first = 0
     keeping = 0
     new_bytes = 0
-    flush_line = None
+
+    def __init__(self):
+        self.places, self.passed = OrderedDict(), set()
 
 
 thread = _Thread()
@@ -200,6 +203,10 @@ def force(roots, asked='value', background=False):
 def _force(roots, background=True):
     """Compute roots. In the background only what can't fail: an error there would hit all the roots alike."""
     found = walk(roots)
+    if found.live and len(here.pending) > len(found.nodes) - len(found.leaves):
+        del found                              # others are pending: dead ones must not count as who looks on
+        _sweep()
+        found = walk(roots)
     program = _program(found)
     buffers = [leaf.value for leaf in found.leaves]
     results = program.run(buffers, found.scalars, lambda source: line_of(found.nodes, source),
@@ -219,6 +226,7 @@ def _force(roots, background=True):
         found.leaves[slot].value = None
     del found, nodes
     _sweep()
+    thread.passed.clear()
 
 
 def wait(buffer):
@@ -288,13 +296,31 @@ def _sweep():
 
 
 def check_pending(node):
-    """Called with a new node when there is much pending work: flush at the same line of a loop each time."""
+    """Called with a new node when there is much pending work: flush at the same place of a loop each time.
+
+    What lies between two flushes is a whole number of rounds then, and the same program. The place is that of a flush
+    before, or the first that comes by again.
+    """
     if thread.tracing:
         return
-    count = len(here.pending)
-    if node.line == thread.flush_line or count > _OVERDUE * FLUSH_NODES or thread.flush_line is None:
-        thread.flush_line = node.line
-        flush(f'{count} pending operations')
+    count, place = len(here.pending), _place(sys._getframe(1))
+    if place in thread.places or place in thread.passed or count > _OVERDUE * FLUSH_NODES:
+        thread.places[place] = None
+        thread.places.move_to_end(place)
+        if len(thread.places) > _PLACES:
+            thread.places.popitem(last=False)
+        flush(f'{count} pending operations', node.line)
+    else:
+        thread.passed.add(place)
+
+
+def _place(frame):
+    """A number for what every function that is under way has come to: two calls in one line differ."""
+    stack = []
+    while frame is not None:
+        stack += id(frame.f_code), frame.f_lasti
+        frame = frame.f_back
+    return hash(tuple(stack))
 
 
 def count_input(nbytes):
@@ -304,14 +330,14 @@ def count_input(nbytes):
         flush(f'{thread.new_bytes >> 20} MiB of inputs held by pending operations')
 
 
-def flush(why='asked for'):
+def flush(why='asked for', line=None):
     """Start computing all pending arrays of this thread that somebody holds."""
     with lock:
         thread.new_bytes = 0
         _sweep()
         roots = _tips()
         if roots:
-            flushes.append((why, len(here.pending), where(thread.flush_line) if thread.flush_line else ''))
+            flushes.append((why, len(here.pending), where(line)))
             _force_quietly(roots)
 
 

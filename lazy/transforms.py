@@ -90,8 +90,8 @@ def value_and_grad(fun, argnums=0, has_aux=False, holomorphic=False, allow_int=F
     if not callable(fun):
         raise TypeError(f'value_and_grad needs a function, not {type(fun).__name__}')
 
-    @wraps(fun, 'value_and_grad')
-    def value_and_gradient(*args, **kwargs):
+    def differentiated(args, kwargs):
+        """Nodes only, (value, aux, gradients, structure): what lies between is gone when they become arrays."""
         chosen = _argnums(argnums, args, 'grad')
         flat, treedef = tree.flatten([args[i] for i in chosen])
         primals = nodes_of(flat, 'grad')
@@ -106,14 +106,18 @@ def value_and_grad(fun, argnums=0, has_aux=False, holomorphic=False, allow_int=F
             new = list(args)
             for i, value in zip(chosen, tree.unflatten(treedef, [wrap(v) for v in variables])):
                 new[i] = value
-            result = fun(*new, **kwargs)
+            result, aux = fun(*new, **kwargs), None
             if has_aux:
                 if not isinstance(result, (tuple, list)) or len(result) != 2:
                     raise TypeError('with has_aux=True the function must return a pair (value, aux)')
                 result, aux = result
             out = _scalar_result(result, holomorphic)
             (out,), pullback = _linearized([out], variables)
-            grads = pullback([build.ones(out.aval)])
+            return out, aux, pullback([build.ones(out.aval)]), treedef
+
+    @wraps(fun, 'value_and_grad')
+    def value_and_gradient(*args, **kwargs):
+        out, aux, grads, treedef = differentiated(args, kwargs)
         gradient = tree.unflatten(treedef, [wrap(g) for g in grads])
         gradient = gradient[0] if isinstance(argnums, int) else tuple(gradient)
         return ((wrap(out), aux), gradient) if has_aux else (wrap(out), gradient)

@@ -224,6 +224,66 @@ def test_flushes_say_why_and_where():
     assert float(x[0]) == 5000
 
 
+def _slope(x):
+    return np.stack([10 * (x[1] - x[0]), x[0] * (28 - x[2]) - x[1], x[0] * x[1] - 8 / 3 * x[2]])
+
+
+def _several_calls_in_a_line():
+    x, h = np.asarray([1.0, 1.0, 1.0]), 0.005
+    for _ in range(150):
+        a = _slope(x); b = _slope(x + h / 2 * a); c = _slope(x + h / 2 * b); d = _slope(x + h * c)
+        x = x + h / 6 * (a + 2 * b + 2 * c + d)
+    return x
+
+
+def _gradient_of_a_loop():
+    w, x = np.full((4, 4), 0.1), np.ones((3, 4))
+
+    def run(w):
+        h = x
+        for _ in range(60):
+            h = lazy.nn.sigmoid(h @ w) * np.tanh(h) + h / (1 + h * h)
+        return (h ** 2).sum()
+    return lazy.grad(run)(w)
+
+
+def _gradients_that_nobody_looks_at():
+    w = np.full((4,), 0.1)
+    for _ in range(40):
+        w = w - 0.01 * lazy.grad(lambda w: (np.tanh(np.sin(w) * np.exp(w)) ** 2).sum())(w)
+    return w
+
+
+@pytest.mark.parametrize('work', [_several_calls_in_a_line, _gradient_of_a_loop, _gradients_that_nobody_looks_at])
+def test_the_same_work_is_the_same_programs(work):
+    """Where flushes happen and what is kept doesn't depend on garbage, nor on where in a loop the bound is reached."""
+    results, counts = [], []
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(6):
+            results.append(onp.asarray(work()))
+            counts.append(len(evaluate.programs))
+    finally:
+        gc.enable()
+    assert counts[1:] == [counts[1]] * 5
+    for result in results:
+        onp.testing.assert_allclose(result, results[0], rtol=1e-3)
+
+
+def test_the_dead_are_not_kept_alive():
+    """What only values that nobody can ask for were made of isn't computed along."""
+    x = np.ones(3)
+    e = lazy.scipy.special.erf(np.exp(x))
+    waste = e + 1
+    y = e.sum()
+    del e, waste
+    kept = len(evaluate.programs)
+    y.block_until_ready()
+    assert len(evaluate.programs) == kept + 1
+    assert len(next(reversed(evaluate.programs.values())).nodes) == 1
+
+
 def test_inputs_are_bounded():
     """New inputs that pending work holds are computed away when they are too many bytes."""
     before = evaluate.FLUSH_BYTES
