@@ -63,6 +63,8 @@ def through_view(instruction, shape, where):
 def broadcast_operand(shape, where):
     """The map into an operand of an elementwise operation that is broadcast to the result."""
     extra = len(where) - len(shape)
+    if 1 not in shape:
+        return where[extra:] if extra else where
     n = len(where[0][1]) if where else 0
     return tuple([constant(0, n) if size == 1 else e for size, e in zip(shape, where[extra:])])
 

@@ -6,7 +6,7 @@ same for all shapes that need the same code, and is the kernel's key.
 """
 import math
 
-from ..ir import ops
+from ..ir import dtypes, ops
 from . import choices, index
 from .schedule import operand_maps
 
@@ -71,7 +71,7 @@ class Kernel:
                                               a.axes - self.reduced, a.stage + 1))
         else:
             where = self.step.where[i]
-            self.results[i] = self._compute(x, where)
+            self.results[i] = self._compute(i, where)
 
     def _value(self, j, where):
         """Entry of value j read at `where` (iterative: a stack of what is still to be computed)."""
@@ -98,9 +98,14 @@ class Kernel:
     def _needs(self, j, where):
         if self._is_given(j):
             return []
-        x = self.instructions[j]
-        maps = operand_maps(x, self.instructions, where)
-        return [(k, w) for k, w in maps if w != ('gather',)]
+        return [(k, w) for k, w in self._operands(j, where) if w != ('gather',)]
+
+    def _operands(self, j, where):
+        """operand_maps of value j at `where`, which are asked for twice."""
+        key = ('operands', j, where)
+        if key not in self.memo:
+            self.memo[key] = operand_maps(self.instructions[j], self.instructions, where)
+        return self.memo[key]
 
     def _is_given(self, j):
         return j in self.results or j in self.step.reads and j not in self.home or self.instructions[j].op is ops.leaf
@@ -110,20 +115,20 @@ class Kernel:
             return self.results[j]
         if self._is_given(j):
             return self._load(j, where)
-        return self._compute(self.instructions[j], where)
+        return self._compute(j, where)
 
-    def _compute(self, x, where):
-        """Entry of an instruction's value at `where`; its operands are made first."""
+    def _compute(self, j, where):
+        """Entry of what instruction j computes at `where`; its operands are made first."""
+        x = self.instructions[j]
         if x.op.view:
-            (j, w), = operand_maps(x, self.instructions, where)
-            return self._value(j, w)
+            return self._value(*self._operands(j, where)[0])
         if x.op is ops.literal:
             return self._scalar(x)
         if x.op is ops.iota:
             return self._ramp(x.params[1], where[x.params[2]])
         if x.op is ops.gather:
             return self._gather(x, where)
-        args = [self._value(j, w) for j, w in operand_maps(x, self.instructions, where)]
+        args = [self._value(k, w) for k, w in self._operands(j, where)]
         parts = [self.entries[a] for a in args]
         if x.op in (ops.fusion_barrier, ops.identity):
             return args[0]
@@ -398,14 +403,14 @@ class Kernel:
                  f'far={self.far} stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
-            lines.append(f'array {a.dtype.name} {classes} {[d[0] for d in a.dynamic]} {a.mode}')
+            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[d[0] for d in a.dynamic]} {a.mode}')
         for _, dtype in self.scalars:
-            lines.append(f'scalar {dtype.name}')
+            lines.append(f'scalar {dtypes.NAMES[dtype]}')
         for r in self.ramps:
             lines.append('ramp ' + ''.join('0' if not c else 's' for c in r[1]))
         for e in self.entries:
             params = '' if e.params is None else repr([getattr(p, 'name', p) for p in e.params])
-            lines.append(f'{e.kind} {e.op and e.op.name} {e.dtype.name} {e.args} {params} {e.number}')
+            lines.append(f'{e.kind} {e.op and e.op.name} {dtypes.NAMES[e.dtype]} {e.args} {params} {e.number}')
         lines += [f'store {e} {a}' for e, a in self.stores]
         lines.append(f'cached {sorted(self.cached)} columns {self.columns}')
         return '\n'.join(lines)

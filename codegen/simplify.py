@@ -95,6 +95,8 @@ def stage_reductions(linear):
     """
     rows = {(fused(x.region), linear.instructions[x.inputs[0]].aval.shape, x.params[0]) for x in linear.instructions
             if x.op.reduction and x.op.param_names == ('axes',)}
+    if len(rows) < 2:                                                # with one there are no others
+        return linear
     made, sources, place = [], [], []
     for x, source in zip(linear.instructions, linear.sources):
         inputs, params = tuple([place[i] for i in x.inputs]), x.params
@@ -114,11 +116,16 @@ def stage_reductions(linear):
     return result
 
 
+_NARROW = dtypes.float16, dtypes.bfloat16
+
+
 def widen_products(linear):
     """Compute products of 16-bit floats in float32, which kernels around them convert from and to.
 
     Before: c = dot_general(a, b). After: p = convert(a), q = convert(b), r = dot_general(p, q), c = convert(r).
     """
+    if not any(x.op is ops.dot_general and x.aval.dtype in _NARROW for x in linear.instructions):
+        return linear
     made, sources, place, wide = [], [], [], {}
 
     def converted(i, dtype, x, source):
@@ -127,7 +134,7 @@ def widen_products(linear):
         return len(made) - 1
     for x, source in zip(linear.instructions, linear.sources):
         inputs = tuple([place[i] for i in x.inputs])
-        if x.op is ops.dot_general and x.aval.dtype in (dtypes.float16, dtypes.bfloat16):
+        if x.op is ops.dot_general and x.aval.dtype in _NARROW:
             for i in inputs:
                 if i not in wide:
                     wide[i] = converted(i, dtypes.float32, x, source)

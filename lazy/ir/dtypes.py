@@ -21,6 +21,7 @@ UNSIGNED = (uint8, uint16, uint32, uint64)
 FLOATS = (bfloat16, float16, float32, float64)
 COMPLEXES = (complex64, complex128)
 ALL = (bool_, *SIGNED, *UNSIGNED, *FLOATS, *COMPLEXES)
+NAMES = {dtype: dtype.name for dtype in ALL}    # numpy makes the name each time, which takes microseconds
 
 # One letter for each kind, in the order in which kinds absorb each other.
 _KIND = {bool_: 'b', **{d: 'i' for d in SIGNED}, **{d: 'u' for d in UNSIGNED},
