@@ -121,7 +121,7 @@ def split_flat(sizes, parts, flat, n):
     for size in reversed(sizes):
         strides.insert(0, stride)
         stride *= size
-    result = [[0, [0] * n, ()] for _ in sizes]
+    result, last = [[0, [0] * n, ()] for _ in sizes], [0] * len(sizes)
     for axis, coefficient in enumerate(coefficients):
         if not coefficient:
             continue
@@ -131,6 +131,9 @@ def split_flat(sizes, parts, flat, n):
             raise NeedsSplit(axis, _cut(sizes, strides, coefficient, extent))
         position, factor = place
         result[position][1][axis] += factor
+        last[position] += factor * (extent - 1)
+    if any(reach >= size for reach, size in zip(last, sizes)):        # each axis stays within it, but not all together
+        raise NotAffine('sizes do not divide')
     return [(e[0], tuple(e[1]), e[2]) for e in result]
 
 

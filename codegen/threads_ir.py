@@ -92,8 +92,10 @@ exit:
   ret void
 }
 
-; A record's kernel on the items from %lo up to %hi, as far as there are so many.
+; A record's kernel on the items from %lo up to %hi, as far as there are so many. Without items it isn't called, unless the
+; record has parts: each part has results.
 define internal void @items(ptr %record, i64 %args, i64 %lo, i64 %hi, i64 %number) nounwind {
+entry:
   %kernel = load ptr, ptr %record
   %p1 = getelementptr i64, ptr %record, i64 1
   %offset = load i64, ptr %p1
@@ -104,7 +106,16 @@ define internal void @items(ptr %record, i64 %args, i64 %lo, i64 %hi, i64 %numbe
   %slots = add i64 %args, %offset
   %from = call i64 @llvm.smin.i64(i64 %lo, i64 %extent)
   %to = call i64 @llvm.smin.i64(i64 %hi, i64 %extent)
+  %p6 = getelementptr i64, ptr %record, i64 6
+  %parts = load i64, ptr %p6
+  %split = icmp sgt i64 %parts, 0
+  %some = icmp slt i64 %from, %to
+  %called = or i1 %split, %some
+  br i1 %called, label %call, label %exit
+call:
   call void %kernel(i64 %slots, i64 %constants, i64 %from, i64 %to, i64 %number)
+  br label %exit
+exit:
   ret void
 }
 

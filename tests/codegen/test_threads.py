@@ -233,6 +233,15 @@ def test_parts_are_the_same_whatever_the_threads(runner, kernels, limit, parts, 
 
 
 @needs_runner
+def test_without_items_a_kernel_is_not_called(runner, kernels):
+    """It may read, before its loops, what only exists where there are items."""
+    row = np.zeros(3, np.int64)
+    program = Program(record(kernels['who'], 0, 0, 0), record(kernels['who'], 0, 0, 0, 5, 16))
+    runner.call(program.address, 2, address(row))
+    assert not row.any()
+
+
+@needs_runner
 def test_ranges_cover_the_extent_once_and_are_aligned(runner, kernels, limit):
     source = random.Random(0)
     for _ in range(100):
