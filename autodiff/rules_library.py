@@ -4,7 +4,7 @@ Sources: Giles, "An extended collection of matrix derivative results for forward
 eigh, eig, svd); Murray, "Differentiation of the Cholesky decomposition", arXiv:1602.07527; Walter and Lehmann,
 "Algorithmic differentiation of linear algebra functions", 2012 (qr, lu).
 """
-from ..ir import build, dtypes, ops
+from ..ir import build, dtypes, ops, ordering
 from . import rules as _rules
 from .rules_structural import take_along_axis
 
@@ -97,7 +97,7 @@ def inverse_differences(x):
 
 def _sort_jvp(node, tangents):
     axis, = node.params
-    order = build.make(ops.argsort, node.inputs, (axis, dtypes.int32))
+    order = ordering.argsort(node.inputs[0], axis, dtypes.int32)
     return take_along_axis(tangents[0], order, axis)
 
 

@@ -3,7 +3,7 @@ import enum
 import operator
 
 from ..array import as_node, wrap
-from ..ir import build, dtypes, ops
+from ..ir import build, dtypes, ops, ordering
 from . import elementwise
 from .operands import axis_number, axis_numbers, named
 
@@ -76,7 +76,7 @@ def sort(operand, dimension=-1, is_stable=True, num_keys=1):
         nodes = [as_node(x) for x in operand]
         axis = axis_number(dimension, nodes[0].aval.ndim, 'dimension')
         for key in range(num_keys - 1, -1, -1):                      # by the last key first: the sort is stable
-            order = build.make(ops.argsort, (nodes[key],), (axis, dtypes.int32))
+            order = ordering.argsort(nodes[key], axis, dtypes.int32)
             nodes = [_along(x, order, axis) for x in nodes]
         return tuple([wrap(x) for x in nodes])
     x = as_node(operand)
@@ -107,9 +107,7 @@ def top_k(operand, k, *, axis=-1):
     n = x.aval.shape[axis]
     if not 0 <= k <= n:
         raise ValueError(f'top_k: k must be between 0 and the size of the axis, {n}, got {k}')
-    order = build.make(ops.argsort, (build.rev(x, (axis,)),), (axis, dtypes.int32))
-    order = build.slice_axis(build.rev(order, (axis,)), axis, 0, k)
-    order = build.sub(build.scalar_like(order, n - 1), order)
+    order = build.slice_axis(ordering.argsort(x, axis, dtypes.int32, descending=True), axis, 0, k)
     return wrap(_along(x, order, axis)), wrap(order)
 
 

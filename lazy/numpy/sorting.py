@@ -7,6 +7,7 @@ import numpy as onp
 from . import elementwise as el
 from . import reductions as red
 from ..array import to_numpy
+from ..ir import ordering
 from ._util import (Array, array_of, axes_of, axis_of, build, dtypes, inexact_array, no_out, node_of, ops, promoted,
                     scalar_of, static_int, wrap)
 from .indexing import flat_nonzero, from_array, take, take_along_axis, where
@@ -51,11 +52,7 @@ def argsort(a, axis=-1, *, kind=None, order=None, stable=True, descending=False,
     _no_options(kind, order)
     node, axis = _along(a, axis)
     dtype = dtypes.default_int() if dtype is None else dtypes.as_dtype(dtype)
-    if not descending:
-        return wrap(build.make(ops.argsort, (node,), (axis, dtype)))
-    n = node.aval.shape[axis]
-    backwards = build.make(ops.argsort, (build.rev(node, (axis,)),), (axis, dtype))
-    return n - 1 - wrap(build.rev(backwards, (axis,)))
+    return wrap(ordering.argsort(node, axis, dtype, descending))
 
 
 def lexsort(keys, axis=-1):

@@ -1,0 +1,52 @@
+"""Indices that sort: every dtype, ties, NaNs of both signs, both zeros, the ends of the range, both directions."""
+import numpy as np
+import pytest
+
+import lazy
+import lazy.numpy as lnp
+from lazy.ir import dtypes
+
+REAL = [d for d in dtypes.ALL if dtypes.kind(d) != 'c']
+
+
+def numbers(dtype, shape):
+    """Few different values and all the special ones."""
+    generator = np.random.default_rng(0)
+    if dtypes.kind(dtype) == 'b':
+        return generator.random(shape) < 0.5
+    if dtypes.is_integer(dtype):
+        ends = np.iinfo(dtype)
+        return generator.choice(np.array([ends.min, ends.min + 1, 0, 1, 2, 5, ends.max - 1, ends.max], dtype), shape)
+    special = np.array([np.nan, np.copysign(np.nan, -1), np.inf, -np.inf, 0.0, -0.0, 1.5, -1.5, 1e-7, -3, 300], np.float32)
+    return generator.choice(special, shape).astype(dtype)
+
+
+@pytest.mark.parametrize('shape', [(0,), (1,), (37,), (2000,), (40, 30), (3, 0, 2), (5, 6, 7)], ids=str)
+@pytest.mark.parametrize('dtype', REAL, ids=str)
+def test_argsort(dtype, shape):
+    x = numbers(dtype, shape)
+    wide = x.astype(np.float32) if dtypes.is_inexact(dtype) and dtype.itemsize == 2 else x
+    for axis in range(x.ndim):
+        want = np.argsort(wide, axis, kind='stable')
+        np.testing.assert_array_equal(lnp.argsort(lnp.asarray(x), axis=axis), want)
+        backwards = np.flip(np.argsort(np.flip(wide, axis), axis, kind='stable'), axis)
+        np.testing.assert_array_equal(lnp.argsort(lnp.asarray(x), axis=axis, descending=True), x.shape[axis] - 1 - backwards)
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.int32], ids=str)
+def test_top_k_takes_the_first_of_equals(dtype):
+    x = np.random.default_rng(1).integers(0, 5, (20, 30)).astype(dtype)
+    values, indices = lazy.lax.top_k(lnp.asarray(x), 7)
+    want = np.argsort(-x, 1, kind='stable')[:, :7]
+    np.testing.assert_array_equal(indices, want)
+    np.testing.assert_array_equal(values, np.take_along_axis(x, want, 1))
+
+
+def test_under_transformations():
+    x = lnp.asarray(np.random.default_rng(2).standard_normal((4, 6)))
+    np.testing.assert_array_equal(lazy.vmap(lnp.argsort)(x), lnp.argsort(x, axis=1))
+    np.testing.assert_array_equal(lazy.jit(lambda x: lnp.argsort(x, axis=0))(x), lnp.argsort(x, axis=0))
+    weights = lnp.arange(6.0)
+    slope = lazy.grad(lambda x: (lnp.sort(x) * weights).sum())(x)
+    np.testing.assert_array_equal(slope, lnp.argsort(lnp.argsort(x)))
+    np.testing.assert_array_equal(lazy.grad(lambda x: lnp.argsort(x).astype(np.float32).sum())(x), np.zeros((4, 6)))
