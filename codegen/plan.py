@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval
-from . import choices, compiled, convolution, gemm, memory, native, native_printer, reference, regions, runtime, threads, tune
+from . import choices, compiled, convolution, gemm, memory, native, native_printer, reference, regions, runtime, scatter, threads, tune
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Step
@@ -304,15 +304,16 @@ class Program:
             return _product(x, operands, target, keywords, self.linear.instructions)
 
         source = self.linear.sources[i]
+        call = x.op is ops.scatter and scatter.call(x, keywords) or (
+            lambda to, arrays: np.copyto(to, reference.evaluate(x.op, arrays, keywords, x.aval)))
 
         def run(holders, lines):
             with np.errstate(all='ignore'):
                 arrays = [view(holders) for view in operands]
                 try:
-                    result = reference.evaluate(x.op, arrays, keywords, x.aval)
+                    call(target(holders), arrays)
                 except (ArithmeticError, ValueError, IndexError) as error:
                     raise reference.at_line(error, source, lines) from None
-                np.copyto(target(holders), result)
         return run
 
     def _view(self, j):

@@ -543,3 +543,34 @@ def test_without_llvmlite(tmp_path):
     assert done.returncode == 0, done.stderr
     messages = eval(done.stdout)
     assert len(messages) == 1 and 'NumPy' in messages[0] and 'llvmlite' in messages[0], messages
+
+
+@pytest.mark.parametrize('dtype', SOME, ids=str)
+def test_scatters(dtype):
+    """Element after element in order, for every kind, mode and index type; rows, one value for all, and nothing."""
+    x, pairs = ops_table.values(rng(), (7, 5), dtype), []
+    u = ops_table.values(rng(1), (40, 5), dtype)
+    at = {'add': np.add, 'multiply': np.multiply, 'min': np.minimum, 'max': np.maximum}
+    for number, (index_dtype, kind) in enumerate(itertools.product([np.int8, np.uint16, np.int32, np.int64], ['set', *at])):
+        i = rng(number).integers(-7 if np.dtype(index_dtype).kind == 'i' else 0, 12, 40).astype(index_dtype)
+        wrapped = np.where(i < 0, i.astype(int) + 7, i)
+        for mode, place, keep in (('drop', wrapped, wrapped < 7), ('clip', np.clip(wrapped, 0, 6), np.ones(40, bool)),
+                                  ('wrap', i.astype(int) % 7, np.ones(40, bool)), (None, wrapped % 7, np.ones(40, bool))):
+            want, one, both = x.copy(), x.copy(), x.copy()
+            for target, where, new in ((want, (place[keep],), u[keep]), (one, (place[keep],), u[0, 0]),
+                                       (both, (place[keep], place[keep] % 5), u[keep, 0])):
+                if kind == 'set':
+                    target[where] = new
+                else:
+                    at[kind].at(target, where, new)
+            j, a = lnp.asarray(i if mode else place), lnp.asarray(x)
+            if mode == 'wrap':
+                j = lnp.asarray(i.astype(np.int64))
+            update = lambda index, new: getattr(a.at[index], kind)(new, **({'mode': mode} if mode else {}))
+            pairs += [(f'{index_dtype} {kind} {mode}', update(j, lnp.asarray(u)), want),
+                      (f'{index_dtype} {kind} {mode} one', update(j, lnp.asarray(u)[0, 0]), one)]
+            if mode != 'wrap':
+                column = np.clip(wrapped, 0, 6) % 5 if mode == 'clip' else place % 5
+                pairs.append((f'{index_dtype} {kind} {mode} two', update((j, lnp.asarray(column)), lnp.asarray(u)[:, 0]), both))
+    pairs.append(('nothing', lnp.asarray(x[:0]).at[lnp.asarray([3, 1])].set(lnp.asarray(u[:2]), mode='drop'), x[:0]))
+    check(pairs)

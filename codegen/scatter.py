@@ -1,0 +1,112 @@
+"""Scatters as LLVM IR: element after element, in order, so that results are those of the reference.
+
+    f(target, updates, indices, sizes, n, row, step, along) -> whether an index was out of range, in mode 'error'
+
+indices: of each indexed axis (pointer, bytes from one to the next, elements of the target from one to the next); sizes: of
+these axes. There are n rows of `row` elements; those of `updates` begin `step` elements apart and theirs lie `along` apart, both
+0 where one value is used for all.
+"""
+import ctypes
+import functools
+
+import numpy as np
+
+from ..ir import dtypes
+from . import compiled, llvm, llvm_math, native, reference, runtime
+from .native_text import Text
+
+_SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 4)
+
+
+def call(x, keywords):
+    """A function of (target, arrays) that does what the scatter x says; None where that isn't native code's work.
+
+    The axes have to be the leading ones: a row is then one stretch of memory.
+    """
+    axes, mode, kind = keywords['axes'], keywords['mode'], keywords['kind']
+    if runtime.runner() is None or tuple(axes) != tuple(range(len(axes))) or dtypes.kind(x.aval.dtype) == 'c':
+        return None
+
+    def run(target, arrays):
+        operand, updates, *indices = arrays
+        if operand.__array_interface__['data'] != target.__array_interface__['data']:
+            np.copyto(target, operand)
+        if not target.size:
+            return reference.evaluate(x.op, arrays, keywords, x.aval)
+        shape = np.broadcast_shapes(*[i.shape for i in indices])
+        indices = [np.ascontiguousarray(np.broadcast_to(i, shape)) for i in indices]
+        n, row = int(np.prod(shape)), int(np.prod(target.shape[len(axes):]))
+        same = not any(stride for size, stride in zip(updates.shape, updates.strides) if size > 1)
+        updates = updates if same else np.ascontiguousarray(updates)
+        steps = native.contiguous(target.shape)
+        places = np.array([(i.ctypes.data, i.itemsize, steps[axis]) for i, axis in zip(indices, axes)], np.int64)
+        sizes = np.array([target.shape[axis] for axis in axes], np.int64)
+        function = _function(x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind)
+        if function(target.ctypes.data, updates.ctypes.data, places.ctypes.data, sizes.ctypes.data, n, row,
+                    0 if same else row, 0 if same else 1):
+            reference.evaluate(x.op, arrays, keywords, x.aval)       # raises, naming the index
+    return run
+
+
+@functools.cache
+def _function(dtype, index_dtypes, mode, kind):
+    text = _emit(dtype, index_dtypes, mode, kind)
+    return _SIGNATURE(llvm.functions(text, ['scatter'], llvm.host(), runtime.cache())['scatter'])
+
+
+def _emit(dtype, index_dtypes, mode, kind):
+    module = llvm_math.Module(compiled.features())
+    t = Text(module, 1)
+    storage, size = llvm_math.storage_type(dtype, 1), np.dtype(dtypes.as_dtype(dtype)).itemsize
+    fields = [[t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr %indices, i64 {3 * k + field}")}') for field in range(3)]
+              for k in range(len(index_dtypes))]
+    pointers = [t.new(f'inttoptr i64 {pointer} to ptr') for pointer, *_ in fields]
+    sizes = [t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr %sizes, i64 {k}")}') for k in range(len(index_dtypes))]
+
+    def element(at, of):
+        """One element of the row: target[at] and updates[of]."""
+        place = t.new(f'getelementptr {storage}, ptr %target, i64 {at}')
+        new = t.new(f'load {storage}, ptr {t.new(f"getelementptr {storage}, ptr %updates, i64 {of}")}, align {size}')
+        if kind != 'set':
+            old = t.new(f'load {storage}, ptr {place}, align {size}')
+            block = t.block(1)
+            values = [llvm_math.load_cast(block.b, raw, dtype) for raw in (old, new)]
+            new = llvm_math.store_cast(block.b, llvm_math.emit(block.b, _operation(kind, dtype), dtype, values), dtype)
+            block.flush()
+        t.line(f'store {storage} {new}, ptr {place}, align {size}')
+
+    def one(i, carried):
+        total, ok = '0', None
+        for (_, item, step), pointer, n, name in zip(fields, pointers, sizes, index_dtypes):
+            kept = llvm_math.storage_type(name, 1)
+            raw = t.new(f'load {kept}, ptr {t.new(f"getelementptr {kept}, ptr {pointer}, i64 {i}")}')
+            if kept != 'i64':
+                raw = t.new(f'{"zext" if name.startswith("u") else "sext"} {kept} {raw} to i64')
+            if mode == 'wrap':
+                raw = t.new(f'srem i64 {raw}, {n}')
+                raw = t.new(f'select i1 {t.new(f"icmp slt i64 {raw}, 0")}, i64 {t.new(f"add i64 {raw}, {n}")}, i64 {raw}')
+            elif mode == 'clip':
+                raw = t.new(f'select i1 {t.new(f"icmp slt i64 {raw}, {n}")}, i64 {raw}, i64 {t.new(f"sub i64 {n}, 1")}')
+                raw = t.new(f'select i1 {t.new(f"icmp slt i64 {raw}, 0")}, i64 0, i64 {raw}')
+            else:
+                inside = t.new(f'icmp ult i64 {raw}, {n}')
+                ok = inside if ok is None else t.new(f'and i1 {ok}, {inside}')
+            total = t.new(f'add i64 {total}, {t.new(f"mul i64 {raw}, {step}")}')
+
+        def row():
+            start = t.new(f'mul i64 {i}, %step')
+            t.loop('0', '%row', 1, [], lambda j, _: element(
+                t.new(f'add i64 {total}, {j}'), t.new(f'add i64 {start}, {t.new(f"mul i64 {j}, %along")}')) or [])
+        if ok is None:
+            row()
+            return carried
+        t.when(ok, row)
+        return [t.new(f'select i1 {ok}, i64 {carried[0]}, i64 1')]
+    bad, = t.loop('0', '%n', 1, [('i64', '0')], one)
+    t.line(f'ret i64 {bad if mode == "error" else 0}')
+    return (module.text() + 'define i64 @scatter(ptr noalias %target, ptr noalias %updates, ptr %indices, ptr %sizes, i64 %n, '
+            'i64 %row, i64 %step, i64 %along) {\nentry:\n' + '\n'.join(t.lines) + '\n}\n')
+
+
+def _operation(kind, dtype):
+    return {'add': 'or', 'mul': 'and', 'min': 'and', 'max': 'or'}[kind] if dtype == 'bool' else kind
