@@ -90,10 +90,15 @@ def uniform_node(pair, shape, dtype, low=0.0, high=1.0):
 
     low, high: Python floats or nodes of `dtype` that broadcast to the shape.
     """
-    width, mantissa = 8 * dtype.itemsize, finfo(dtype).nmant
-    drawn = 8 if mantissa < 8 else width                              # bfloat16 takes 8 bits
-    random = build.convert(bits_node(pair, shape, drawn), _UINT[width])
-    random = _bitwise(ops.shift_right_logical, random, drawn - mantissa)
+    drawn = 8 if finfo(dtype).nmant < 8 else 8 * dtype.itemsize       # bfloat16 takes 8 bits
+    return uniform_of(bits_node(pair, shape, drawn), dtype, low, high)
+
+
+def uniform_of(random, dtype, low=0.0, high=1.0):
+    """uniform_node of bits that are there."""
+    drawn, width = 8 * random.aval.dtype.itemsize, 8 * dtype.itemsize
+    random = build.convert(random, _UINT[width])
+    random = _bitwise(ops.shift_right_logical, random, drawn - finfo(dtype).nmant)
     one = int(onp.array(1, dtype).view(_UINT[width]))
     number = build.make(ops.bitcast, (_bitwise(ops.or_, random, one),), (dtype,))
     number = build.sub(number, constant(number, 1))
@@ -137,10 +142,25 @@ def uniform(key, shape=(), dtype=None, minval=0., maxval=1., *, out_sharding=Non
 
 def normal_node(pair, shape, dtype):
     """sqrt(2) erfinv(u) for u uniform in (-1, 1)."""
-    low = float(onp.nextafter(onp.array(-1, dtype), onp.array(0, dtype)))
-    u = uniform_node(pair, shape, dtype, low, 1.0)
+    return _normal_of(uniform_node(pair, shape, dtype, _above_minus_one(dtype), 1.0))
+
+
+def _above_minus_one(dtype):
+    return float(onp.nextafter(onp.array(-1, dtype), onp.array(0, dtype)))
+
+
+def _normal_of(u):
     number = _quantile(u)
-    return build.mul(number, constant(number, float(onp.array(math.sqrt(2), dtype))))
+    return build.mul(number, constant(number, float(onp.array(math.sqrt(2), u.aval.dtype))))
+
+
+def normal_and_uniform(pair, shape, dtype):
+    """A normal and a uniform number for each element; both words of one call where 32 bits are enough for each."""
+    if dtype.itemsize == 4:
+        first, second = threefry(pair, counters(shape))
+    else:
+        first, second = [bits_node(p, shape, 8 * dtype.itemsize) for p in split_words(pair, 2)]
+    return _normal_of(uniform_of(first, dtype, _above_minus_one(dtype), 1.0)), uniform_of(second, dtype)
 
 
 def _quantile(u):
