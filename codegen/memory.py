@@ -95,19 +95,20 @@ class _Pooled(Buffer):
 class _Small(_Pooled):
     __slots__ = ()
 
-    def __del__(self):
+    def __del__(self, ending=sys.is_finalizing):
         free = self.owner
         if len(free) < free.most:
             free.append(self.address)
-        else:
+        elif not ending():                        # this module's globals may be gone already
             free.release(self.address)
 
 
 class _Large(_Pooled):
     __slots__ = ()
 
-    def __del__(self):
-        self.owner.put_back(self.address)
+    def __del__(self, ending=sys.is_finalizing):
+        if not ending():                          # this module's globals may be gone already
+            self.owner.put_back(self.address)
 
 
 class _Free(list):
@@ -153,7 +154,7 @@ class _Free(list):
         self.used = time.monotonic()
         self.append(address)
         _pool.large += self.size
-        if _pool.large > _pool.limit and not sys.is_finalizing():
+        if _pool.large > _pool.limit:
             trim(int(_pool.limit * 0.75))
 
 
