@@ -6,6 +6,7 @@
 
 Bits are those of JAX with its default settings (threefry-2x32). Signatures are those of jax.random.
 """
+from .counts import binomial, multinomial, poisson  # noqa: F401
 from .distributions import (cauchy, double_sided_maxwell, exponential, geometric, laplace, logistic, lognormal,  # noqa: F401
                             maxwell, multivariate_normal, orthogonal, pareto, rademacher, rayleigh, triangular, wald,
                             weibull_min)
