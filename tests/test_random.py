@@ -363,3 +363,25 @@ ERRORS = [
 def test_errors(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_key_reuse():
+    config = lazy.config
+    key = random.key(0)
+    random.bits(key), random.bits(key)                                 # nothing is noted while the setting is off
+    config.update('debug_key_reuse', True)
+    try:
+        a, b = random.split(key)
+        assert random.clone(a).shape == random.normal(random.fold_in(a, 1)).shape == random.normal(a).shape == ()
+        for again in (random.split, random.normal, lambda k: random.choice(k, 5, (3,)), lambda k: random.poisson(k, 2.0)):
+            with pytest.raises(lazy.errors.KeyReuseError, match=r'normal at .*test_random.py:\d+.*lazy.random.split'):
+                again(a)
+        assert random.normal(random.clone(a)).tolist() == random.normal(random.clone(a)).tolist()
+        random.choice(b, 5, (3,)), random.choice(random.clone(b), 5, (3,), replace=False)
+        with pytest.raises(lazy.errors.KeyReuseError):
+            lazy.jit(lambda k: random.normal(k) + random.uniform(k))(random.key(1))
+        raw = random.PRNGKey(0)
+        assert random.bits(raw).tolist() == random.bits(raw).tolist()
+        lazy.vmap(lambda k: random.gamma(k, 2.0))(random.split(random.key(3), 4))
+    finally:
+        config.update('debug_key_reuse', False)

@@ -10,7 +10,9 @@ import numpy as onp
 
 from .. import trees
 from ..array import Array, as_node, from_numpy, wrap
+from ..config import config
 from ..dtypes import prng_key
+from ..errors import KeyReuseError, user_line
 from ..ir import build, dtypes, ops
 
 _IMPLEMENTATIONS = {'threefry2x32': 'fry'}
@@ -44,11 +46,11 @@ class KeyArray:
 
     For `lazy.tree` it is a leaf; jit, vmap and the like see the words.
     """
-    __slots__ = ('_words', 'dtype')
+    __slots__ = ('_words', 'dtype', '_used')
     __hash__ = None
 
     def __init__(self, words, dtype):
-        self._words, self.dtype = words, dtype
+        self._words, self.dtype, self._used = words, dtype, None
 
     shape = property(lambda self: self._words.shape[:-1])
     ndim = property(lambda self: self._words.ndim - 1)
@@ -174,6 +176,18 @@ def key_words(name, keys, batched=False):
     return words
 
 
+def consume(name, key):
+    """Note that a key is used up; KeyReuseError where it was before, while the setting `debug_key_reuse` is on.
+
+    What is noted stays with this object: each index into an array of keys, and each trace, has objects of its own.
+    """
+    if config.debug_key_reuse and isinstance(key, KeyArray):
+        if key._used is not None:
+            raise KeyReuseError(f'{name}: this key was used before, by {key._used}. Make new keys of one with '
+                                f'lazy.random.split, or say that the same numbers are wanted with lazy.random.clone')
+        key._used = f'{name} at {user_line()}'
+
+
 def word_nodes(words):
     """The two words of a single key as scalar nodes."""
     node = words._node
@@ -280,6 +294,7 @@ def split(key, num=2):
     [1797259609, 2579123966]
     """
     pair = word_nodes(key_words('split', key))
+    consume('split', key)
     shape = tuple([operator.index(n) for n in num]) if isinstance(num, (tuple, list)) else (operator.index(num),)
     return _like(key, join(*threefry(pair, counters(shape))))
 
@@ -344,6 +359,14 @@ def key_impl(keys):
 
 
 def clone(key):
-    """The same key: a note to the reader that it is used again on purpose."""
-    key_words('clone', key, batched=True)
-    return key
+    """The same key, which may be used again on purpose (see the setting `debug_key_reuse`).
+
+    >>> import lazy
+    >>> lazy.config.update('debug_key_reuse', True)
+    >>> key = lazy.random.key(0)
+    >>> bool(lazy.random.bits(lazy.random.clone(key)) == lazy.random.bits(key))
+    True
+    >>> lazy.config.update('debug_key_reuse', False)
+    """
+    words = key_words('clone', key, batched=True)
+    return KeyArray(words, key.dtype) if isinstance(key, KeyArray) else key

@@ -8,7 +8,7 @@ from .. import lax
 from ..array import Array, as_node, wrap
 from ..dtypes import finfo
 from ..ir import build, dtypes, ops
-from .keys import counters, key_words, split_words, threefry, word_nodes
+from .keys import consume, counters, key_words, split_words, threefry, word_nodes
 
 _UINT = {8: dtypes.uint8, 16: dtypes.uint16, 32: dtypes.uint32, 64: dtypes.uint64}
 
@@ -16,8 +16,10 @@ _UINT = {8: dtypes.uint8, 16: dtypes.uint16, 32: dtypes.uint32, 64: dtypes.uint6
 # --- arguments ----------------------------------------------------------------------------------------------------
 
 def pair_of(name, key):
-    """The words of a single key as scalar nodes."""
-    return word_nodes(key_words(name, key))
+    """The words of a single key, which is used up, as scalar nodes."""
+    words = key_words(name, key)
+    consume(name, key)
+    return word_nodes(words)
 
 
 def shape_of(name, shape, *parameters):
@@ -399,7 +401,7 @@ def choice(key, a, shape=(), replace=True, p=None, axis=0, mode=None):
     """
     if not isinstance(shape, (tuple, list)):
         raise TypeError(f'shape argument of lazy.random.choice must be a sequence, got {shape}')
-    pair, shape = pair_of('choice', key), shape_of('choice', shape)
+    shape = shape_of('choice', shape)
     whole = isinstance(a, int) or not as_node(a).aval.ndim
     x = None if whole else as_node(a)
     axis = axis if whole else axis % x.aval.ndim
@@ -417,9 +419,9 @@ def choice(key, a, shape=(), replace=True, p=None, axis=0, mode=None):
         if not whole:
             found = build.slice_axis(permutation(key, wrap(x), axis)._node, axis, 0, draws)
             return wrap(build.reshape(found, (*x.aval.shape[:axis], *shape, *x.aval.shape[axis + 1:])))
-        index = build.slice_(_shuffle(pair, build.iota((n,), dtypes.default_int()), 0), (0,), (draws,))
+        index = build.slice_(_shuffle(pair_of('choice', key), build.iota((n,), dtypes.default_int()), 0), (0,), (draws,))
     else:
-        index = _weighted(pair, as_node(p), n, shape, draws, replace, mode)
+        index = _weighted(pair_of('choice', key), as_node(p), n, shape, draws, replace, mode)
     if whole:
         return wrap(build.reshape(index, shape))
     return wrap(_take(x, build.reshape(index, shape), axis))
