@@ -27,6 +27,8 @@ def partial(node, index, tangent, guarded=False):
     if node.op is ops.integer_pow:
         return _integer_pow_partial(node, tangent, guarded)
     text = node.op.partials[index]
+    if text is None:
+        raise NotImplementedError(f'the derivative of {node.op.name} by argument {index} is not defined')
     if text == '0':
         return None
     if text == '1':

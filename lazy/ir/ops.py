@@ -3,13 +3,13 @@
 Letters in `formula` and `partials`: x, y, z are the operands, r is the result, parameters go by their names.
 `partials` are expressions of this table's own operations. They are written down rather than derived when first
 needed since importing SymPy costs more than compiling a kernel; the tests derive them again from `formula`.
-`singular` marks partials that may be infinite or NaN where the function is fine: they are multiplied by
-`safe_mul`, so that a zero tangent stays zero. `triton` is text with {0}, {1}, ... for the operands; names that begin
+A partial that is None is not defined. `singular` marks partials that may be infinite or NaN where the function is
+fine: they are multiplied by `safe_mul`, so that a zero tangent stays zero. `triton` is text with {0}, {1}, ... for the operands; names that begin
 with `lz_` are functions of codegen's prelude, and {bits} is the integer type of the operands' width.
 """
 import numpy as np
 
-from . import dtypes, reference as ref
+from . import dtypes, reference as ref, special
 from .graph import Op, aval
 
 OPS = {}
@@ -83,6 +83,19 @@ digamma = E('digamma', scipy('digamma'), 'digamma(x)', 'polygamma(x, n=1)', 'f',
 polygamma = E('polygamma', ref.polygamma, 'polygamma(n, x)', 'polygamma(x, n=n + 1)', 'f', None, param_names=('n',), singular=True, cost=99)
 bessel_i0e = E('bessel_i0e', scipy('i0e'), 'exp(-Abs(x))*besseli(0, x)', 'bessel_i1e(x) - sign(x) * r', 'f', None, cost=30)
 bessel_i1e = E('bessel_i1e', scipy('i1e'), 'exp(-Abs(x))*besseli(1, x)', 'select(x == 0, 0.5, bessel_i0e(x) - r * (sign(x) + 1 / select(x == 0, 1, x)))', 'f', None, cost=30)
+erfcx = E('erfcx', special.scipy('erfcx'), 'exp(x**2)*erfc(x)', '2 * x * r - 1.1283791670955126', 'f', None, cost=30)
+dawsn = E('dawsn', special.scipy('dawsn'), 'sqrt(pi)/2*exp(-x**2)*erfi(x)', '1 - 2 * x * r', 'f', None, cost=30)
+wofz = E('wofz', special.scipy('wofz'), 'exp(-x**2)*erfc(-I*x)', '1.1283791670955126j - 2 * x * r', 'c', None, cost=99)
+exp1 = E('exp1', special.scipy('exp1'), 'expint(1, x)', '-exp(-x) / x', 'f', None, singular=True, cost=60)
+expi = E('expi', special.scipy('expi'), 'Ei(x)', 'exp(x) / x', 'f', None, singular=True, cost=60)
+sin_integral = E('sin_integral', special.scipy('sici', 0), 'Si(x)', 'select(x == 0, 1, sin(x) / select(x == 0, 1, x))', 'f', None, cost=60)
+cos_integral = E('cos_integral', special.scipy('sici', 1), 'Ci(x)', 'cos(x) / x', 'f', None, singular=True, cost=60)
+fresnel_sin = E('fresnel_sin', special.scipy('fresnel', 0), 'fresnels(x)', 'sin(1.5707963267948966 * x * x)', 'f', None, cost=60)
+fresnel_cos = E('fresnel_cos', special.scipy('fresnel', 1), 'fresnelc(x)', 'cos(1.5707963267948966 * x * x)', 'f', None, cost=60)
+spence = E('spence', special.scipy('spence'), 'polylog(2, 1 - x)', 'select(x == 1, -1, log(x) / (1 - select(x == 1, 0, x)))', 'f', None, singular=True, cost=60)
+bessel_j = E('bessel_j', special.bessel_j, 'besselj(n, x)', '0.5 * (bessel_j(x, n=n - 1) - bessel_j(x, n=n + 1))', 'f', None, param_names=('n',), cost=99)
+bessel_y = E('bessel_y', special.bessel_y, 'bessely(n, x)', '0.5 * (bessel_y(x, n=n - 1) - bessel_y(x, n=n + 1))', 'f', None, param_names=('n',), singular=True, cost=99)
+bessel_ke = E('bessel_ke', special.bessel_ke, 'exp(x)*besselk(n, x)', 'r - 0.5 * (bessel_ke(x, n=n - 1) + bessel_ke(x, n=n + 1))', 'f', None, param_names=('n',), singular=True, cost=99)
 integer_pow = E('integer_pow', ref.integer_pow, 'x**n', 'n * integer_pow(x, n=n - 1)', 'iufc', None, param_names=('n',), singular=True, cost=3)
 is_finite = E('is_finite', np.isfinite, None, None, 'fc', 'lz_is_finite({0})', result='bool')
 is_nan = E('is_nan', np.isnan, None, None, 'fc', '{0} != {0}', result='bool')
@@ -118,6 +131,16 @@ hypot = B('hypot', np.hypot, 'sqrt(x**2 + y**2)', ('x / r', 'y / r'), 'f', ld + 
 nextafter = B('nextafter', np.nextafter, None, ('0', '0'), 'f', 'lz_nextafter({0}, {1}, {bits})')
 copysign = B('copysign', np.copysign, 'Abs(x)*sign(y)', ('copysign(1, x) * copysign(1, y)', '0'), 'f', ld + 'copysign({0}, {1})')
 logaddexp = B('logaddexp', np.logaddexp, 'log(exp(x) + exp(y))', ('logistic(select((x == y) & is_inf(x), 0, x - y))', 'logistic(select((x == y) & is_inf(x), 0, y - x))'), 'f', 'lz_logaddexp({0}, {1})', cost=24)
+igamma = B('igamma', special.scipy('gammainc'), 'lowergamma(x, y)/gamma(x)', ('igamma_grad_a(x, y)', 'exp(safe_mul(x - 1, log(y)) - y - lgamma(x))'), 'f', None, singular=True, cost=99)
+igammac = B('igammac', special.scipy('gammaincc'), 'uppergamma(x, y)/gamma(x)', ('-igamma_grad_a(x, y)', '-exp(safe_mul(x - 1, log(y)) - y - lgamma(x))'), 'f', None, singular=True, cost=99)
+igamma_grad_a = B('igamma_grad_a', special.igamma_grad_a, None, (None, '(log(y) - digamma(x)) * exp(safe_mul(x - 1, log(y)) - y - lgamma(x))'), 'f', None, singular=True, cost=999)
+random_gamma_grad = B('random_gamma_grad', special.random_gamma_grad, None, (None, 'digamma(x) - log(y) - r * ((x - 1) / y - 1)'), 'f', None, singular=True, cost=999)
+regularized_incomplete_beta = E('regularized_incomplete_beta', special.scipy('betainc'), 'betainc(x, y, 0, z)*gamma(x + y)/(gamma(x)*gamma(y))', ('betainc_grad(x, y, z, by=0)', 'betainc_grad(x, y, z, by=1)', 'exp(safe_mul(y - 1, log1p(-z)) + safe_mul(x - 1, log(z)) + lgamma(x + y) - lgamma(x) - lgamma(y))'), 'f', None, 3, singular=True, cost=99)
+betainc_grad = E('betainc_grad', special.betainc_grad, None, (None, None, '(digamma(x + y) + select(by == 0, log(z) - digamma(x), log1p(-z) - digamma(y))) * exp(safe_mul(y - 1, log1p(-z)) + safe_mul(x - 1, log(z)) + lgamma(x + y) - lgamma(x) - lgamma(y))'), 'f', None, 3, param_names=('by',), singular=True, cost=999)
+zeta = B('zeta', special.scipy('zeta'), 'zeta(x, y)', (None, '-x * zeta(x + 1, y)'), 'f', None, singular=True, cost=99)
+expn = B('expn', special.expn, 'expint(x, y)', (None, '-expn(x - 1, y)'), 'f', None, singular=True, cost=99)
+owens_t = B('owens_t', special.scipy('owens_t'), None, ('-0.19947114020071635 * exp(-0.5 * x * x) * erf(0.7071067811865476 * x * y)', '0.15915494309189535 * exp(-0.5 * x * x * (1 + y * y)) / (1 + y * y)'), 'f', None, cost=99)
+hyp1f1 = E('hyp1f1', special.scipy('hyp1f1'), 'hyper([x], [y], z)', (None, None, 'x / y * hyp1f1(x + 1, y + 1, z)'), 'f', None, 3, cost=99)
 gcd = B('gcd', np.gcd, None, None, 'iu', None, cost=60)
 and_ = B('and', np.bitwise_and, None, None, 'biu', '{0} & {1}')
 or_ = B('or', np.bitwise_or, None, None, 'biu', '{0} | {1}')

@@ -10,10 +10,10 @@ from ..array import as_node, wrap
 from ..ir import build, dtypes, ops
 from ..nn.normalize import log_softmax as _log_softmax, logsumexp, softmax as _softmax
 
-__all__ = ['bernoulli', 'beta', 'betaln', 'boxcox', 'boxcox1p', 'comb', 'digamma', 'entr', 'erf', 'erfc', 'erfinv', 'expit',
-           'factorial', 'gamma', 'gammaln', 'gammasgn', 'i0', 'i0e', 'i1', 'i1e', 'kl_div', 'log_ndtr', 'log_softmax',
-           'loggamma', 'logit', 'logsumexp', 'multigammaln', 'ndtr', 'ndtri', 'poch', 'polygamma', 'rel_entr', 'softmax',
-           'xlog1py', 'xlogy']
+__all__ = ['bernoulli', 'beta', 'betainc', 'betaln', 'boxcox', 'boxcox1p', 'comb', 'digamma', 'entr', 'erf', 'erfc', 'erfinv',
+           'expit', 'factorial', 'gamma', 'gammainc', 'gammaincc', 'gammaln', 'gammasgn', 'i0', 'i0e', 'i1', 'i1e', 'kl_div',
+           'log_ndtr', 'log_softmax', 'loggamma', 'logit', 'logsumexp', 'multigammaln', 'ndtr', 'ndtri', 'poch', 'polygamma',
+           'rel_entr', 'softmax', 'xlog1py', 'xlogy', 'zeta']
 
 
 def _args(name, *values):
@@ -168,6 +168,46 @@ def beta(a, b):
     """Gamma(a) Gamma(b) / Gamma(a + b)."""
     a, b = _args('beta', a, b)
     return gammasgn(a) * gammasgn(b) * gammasgn(a + b) * _apply(ops.exp, betaln(a, b))
+
+
+def gammainc(a, x):
+    """Regularised lower incomplete gamma function P(a, x), of a > 0 and x >= 0; NaN elsewhere.
+
+    1/Gamma(a) times the integral of t**(a - 1) exp(-t) from 0 to x, by SciPy in float64. Differentiable by both.
+
+    >>> import lazy
+    >>> round(float(lazy.scipy.special.gammainc(2.0, 3.0)), 4)
+    0.8009
+    """
+    return _apply(ops.igamma, *_args('gammainc', a, x))
+
+
+def gammaincc(a, x):
+    """1 - gammainc(a, x), accurate where it is small."""
+    return _apply(ops.igammac, *_args('gammaincc', a, x))
+
+
+def betainc(a, b, x):
+    """Regularised incomplete beta function I_x(a, b), of a, b > 0 and 0 <= x <= 1; NaN elsewhere.
+
+    1/Beta(a, b) times the integral of t**(a - 1) (1 - t)**(b - 1) from 0 to x, by SciPy in float64. Differentiable by
+    all three.
+
+    >>> import lazy
+    >>> float(lazy.scipy.special.betainc(2.0, 2.0, 0.5))
+    0.5
+    """
+    return _apply(ops.regularized_incomplete_beta, *_args('betainc', a, b, x))
+
+
+def zeta(x, q=1.0):
+    """Hurwitz zeta function, the sum of (k + q)**-x over k = 0, 1, ...; NaN for x < 1. Differentiable by q.
+
+    >>> import lazy
+    >>> round(float(lazy.scipy.special.zeta(2.0)), 4)
+    1.6449
+    """
+    return _apply(ops.zeta, *_args('zeta', x, q))
 
 
 def multigammaln(a, d):
