@@ -34,7 +34,8 @@ COUNTS = {
        for m in (0.01, 3.0, 9.99, 10.0, 40.0, 2400.0, 1e5)},
     'poisson64': (lambda k: random.poisson(k, onp.float64(12), (N,)), stats.poisson(12)),
     **{f'binomial_{n}_{p}': (lambda k, n=n, p=p: random.binomial(k, n, p, (N,)), stats.binom(n, p))
-       for n, p in [(1, .3), (5, .5), (20, .5), (25, .4), (100, .03), (100, .9), (1000, .5), (10 ** 5, .2), (10 ** 6, 1e-6)]},
+       for n, p in [(1, .3), (5, .5), (20, .5), (25, .4), (100, .03), (100, .9), (1000, .5), (10 ** 5, .2),
+                    (10 ** 6, 1e-6)]},
     **{f'multinomial_{i}': (lambda k, i=i: random.multinomial(k, 50, P, shape=(N, 5))[:, i], stats.binom(50, P[i]))
        for i in (0, 2, 4)},
 }
@@ -67,7 +68,8 @@ def test_counts(name):
 def test_multinomial_covariance():
     x = onp.asarray(random.multinomial(random.key(3), 100, P, shape=(N, 5)), 'float64')
     assert (x.sum(-1) == 100).all()
-    onp.testing.assert_allclose(onp.cov(x.T), stats.multinomial(100, P.astype(float) / P.astype(float).sum()).cov(), atol=0.6)
+    p = P.astype(float)
+    onp.testing.assert_allclose(onp.cov(x.T), stats.multinomial(100, p / p.sum()).cov(), atol=0.6)
     assert random.multinomial(random.key(0), 7, onp.array([0., 0., 1., 0.], 'float32')).tolist() == [0, 0, 7, 0]
     assert random.multinomial(random.key(0), 7, onp.array([1.], 'float32')).tolist() == [7]
 
@@ -85,8 +87,8 @@ def test_the_derivative_of_gamma_numbers_is_that_of_the_quantile():
     narrow = (z > 1e-30) & (p < 0.999)
     a, z = a[narrow].astype('float32'), z[narrow].astype('float32')
     exact = log_gamma_derivative(*map(np.asarray, (a.astype(float), z.astype(float), onp.log(z.astype(float)))))
-    onp.testing.assert_allclose(onp.asarray(log_gamma_derivative(*map(np.asarray, (a, z, onp.log(z))))), onp.asarray(exact),
-                                rtol=3e-5)
+    found = log_gamma_derivative(*map(np.asarray, (a, z, onp.log(z))))
+    onp.testing.assert_allclose(onp.asarray(found), onp.asarray(exact), rtol=3e-5)
 
 
 def test_derivatives_as_in_jax():
@@ -110,7 +112,8 @@ DIFFERENTIABLE = {
     'beta': (lambda k, a: random.beta(k, a, 2.0, (N,)), lambda a: a / (a + 2)),
     'beta_b': (lambda k, b: random.beta(k, 2.0, b, (N,)), lambda b: 2 / (2 + b)),
     'chisquare': (lambda k, a: random.chisquare(k, a, (N,)), lambda a: a),
-    't': (lambda k, a: abs(random.t(k, a + 3, (N,))), lambda a: 2 * (a + 3) ** .5 / (a + 2) / special.beta((a + 3) / 2, .5)),
+    't': (lambda k, a: abs(random.t(k, a + 3, (N,))),
+          lambda a: 2 * (a + 3) ** .5 / (a + 2) / special.beta((a + 3) / 2, .5)),
     'generalized_normal': (lambda k, p: abs(random.generalized_normal(k, p, (N,))),
                            lambda p: special.gamma(2 / p) / special.gamma(1 / p)),
     'dirichlet': (lambda k, a: random.dirichlet(k, np.stack([a, 1.0, 2.0]), (N,))[:, 0], lambda a: a / (a + 3)),
@@ -144,7 +147,8 @@ SAMPLERS = {
 def test_shapes_and_types(name):
     draw, values = getattr(random, name), SAMPLERS[name]
     key = random.key(1)
-    assert draw(key, *values).shape == () and draw(key, *values, (2, 3)).shape == (2, 3) and draw(key, *values, (0,)).shape == (0,)
+    assert draw(key, *values).shape == ()
+    assert all(draw(key, *values, shape).shape == shape for shape in [(), (2, 3), (0,)])
     rows = onp.full((2, 1), values[0], 'float32')
     assert draw(key, rows, *values[1:]).shape == (2, 1) and draw(key, rows, *values[1:], (2, 3)).shape == (2, 3)
     assert draw(key, int(values[0]), *values[1:]).shape == ()
@@ -165,8 +169,9 @@ def test_transformations(name):
     batched = lazy.vmap(lambda k, a: draw(k, a, *values[1:], (4,)))
     onp.testing.assert_allclose(onp.asarray(batched(keys, first)), by_hand, rtol=1e-5)
     onp.testing.assert_allclose(onp.asarray(lazy.jit(batched)(keys, first)), by_hand, rtol=1e-5)
-    alone = onp.stack([onp.asarray(draw(keys[0], a, *values[1:])) for a in first])
-    onp.testing.assert_allclose(onp.asarray(lazy.vmap(lambda a: draw(keys[0], a, *values[1:]))(first)), alone, rtol=1e-5)
+    one = lambda a: draw(keys[0], a, *values[1:])
+    alone = onp.stack([onp.asarray(one(a)) for a in first])
+    onp.testing.assert_allclose(onp.asarray(lazy.vmap(one)(first)), alone, rtol=1e-5)
 
 
 def test_special_values():
@@ -174,9 +179,10 @@ def test_special_values():
     x = onp.asarray(random.gamma(key, onp.array([nan, -1, 0, inf, 1e30, 1e-30], 'float32')))
     onp.testing.assert_array_equal(x, onp.array([nan, nan, 0, inf, 1e30, 0], 'float32'))
     assert onp.isfinite(float(random.loggamma(key, 1e-30)))
-    onp.testing.assert_array_equal(onp.asarray(random.poisson(key, onp.array([nan, -1, 0, inf], 'float32'), dtype='int8')),
-                                   [-1, -1, 0, 127])
-    found = random.binomial(key, onp.array([nan, -1, 5, 5, 5, 0, 5], 'float32'), onp.array([.5, .5, -.1, 0, 1, .5, nan], 'float32'))
+    found = random.poisson(key, onp.array([nan, -1, 0, inf], 'float32'), dtype='int8')
+    onp.testing.assert_array_equal(onp.asarray(found), [-1, -1, 0, 127])
+    n, p = onp.array([[nan, -1, 5, 5, 5, 0, 5], [.5, .5, -.1, 0, 1, .5, nan]], 'float32')
+    found = random.binomial(key, n, p)
     onp.testing.assert_array_equal(onp.asarray(found), [nan, nan, nan, 0, 5, 0, nan])
     x = onp.asarray(random.beta(key, onp.full(100, 1e-5, 'float32'), 1e-5))
     assert onp.isfinite(x).all() and 20 < (x > 0.5).sum() < 80

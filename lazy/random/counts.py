@@ -101,7 +101,8 @@ def _poisson(x, mean):
     count = np.maximum(_expansion(x, m, np.sqrt(m), 1.0, 1.0), 0.0)
     m, k = np.where(usual, mean, _SMALL), np.where(usual, count, _SMALL)
     a = k + 1
-    integrals = _log_concave_integrals(a, lambda w: _like(m, w) * np.expm1(w), lambda w: m * np.exp(w), np.log(a / m), a)
+    K, slope = lambda w: _like(m, w) * np.expm1(w), lambda w: m * np.exp(w)
+    integrals = _log_concave_integrals(a, K, slope, np.log(a / m), a)
     count = np.where(usual, _corrected(x, k, integrals, 1 / m), count)
     return np.where(small, few, count)
 

@@ -419,7 +419,8 @@ def choice(key, a, shape=(), replace=True, p=None, axis=0, mode=None):
         if not whole:
             found = build.slice_axis(permutation(key, wrap(x), axis)._node, axis, 0, draws)
             return wrap(build.reshape(found, (*x.aval.shape[:axis], *shape, *x.aval.shape[axis + 1:])))
-        index = build.slice_(_shuffle(pair_of('choice', key), build.iota((n,), dtypes.default_int()), 0), (0,), (draws,))
+        order = _shuffle(pair_of('choice', key), build.iota((n,), dtypes.default_int()), 0)
+        index = build.slice_(order, (0,), (draws,))
     else:
         index = _weighted(pair_of('choice', key), as_node(p), n, shape, draws, replace, mode)
     if whole:

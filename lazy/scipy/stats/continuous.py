@@ -142,7 +142,7 @@ def _t_cdf(x, df):
 
 
 t = Continuous(
-    't', "Student's t distribution with df degrees of freedom: density proportional to (1 + x**2 / df)**(-(df + 1) / 2).",
+    't', "Student's t distribution of df degrees of freedom: density proportional to (1 + x**2 / df)**(-(df + 1) / 2).",
     'df', valid=lambda df: df > 0, symmetric=True,
     logpdf=lambda x, df: -special.betaln(df / 2, 0.5) - np.log(df) / 2 - (df + 1) / 2 * np.log1p(x * x / df),
     cdf=_t_cdf,
@@ -174,8 +174,8 @@ uniform = Continuous(
     draw=lambda key, shape, dtype: random.uniform(key, shape, dtype))
 
 vonmises = Continuous(
-    'vonmises', 'Von Mises distribution on a circle: density exp(kappa cos(x)) / (2 pi I0(kappa)), of period 2 pi.', 'kappa',
-    valid=lambda kappa: kappa > 0,
+    'vonmises', 'Von Mises distribution on a circle: density exp(kappa cos(x)) / (2 pi I0(kappa)), of period 2 pi.',
+    'kappa', valid=lambda kappa: kappa > 0,
     logpdf=lambda x, kappa: kappa * (np.cos(x) - 1) - np.log(2 * _PI * special.i0e(kappa)))
 
 

@@ -42,7 +42,7 @@ bernoulli = Discrete(
     draw=lambda key, shape, dtype, p: random.bernoulli(key, p, shape).astype(dtype))
 
 betabinom = Discrete(
-    'betabinom', 'Beta-binomial distribution: successes in n trials whose probability has the beta distribution of a, b.',
+    'betabinom', 'Beta-binomial distribution: successes in n trials of a probability that has a beta distribution.',
     'n a b', lambda n, a, b: (0.0, n), lambda n, a, b: (n >= 0) & (a > 0) & (b > 0),
     logpmf=lambda k, n, a, b: _log_choose(n, k) + special.betaln(k + a, n - k + b) - special.betaln(a, b),
     draw=lambda key, shape, dtype, n, a, b: random.binomial(

@@ -8,8 +8,9 @@ from ..special import _args
 
 _CONTINUOUS = ('logpdf', 'pdf', 'cdf', 'sf', 'logcdf', 'logsf', 'ppf', 'isf', 'entropy', 'rvs')
 _DISCRETE = ('logpmf', 'pmf', 'cdf', 'sf', 'logcdf', 'logsf', 'ppf', 'isf', 'entropy', 'rvs')
-_DOCS = {'logpdf': 'Logarithm of the density at x', 'pdf': 'Density at x', 'logpmf': 'Logarithm of the probability of k',
-         'pmf': 'Probability of k', 'cdf': 'Probability of values up to {x}', 'sf': 'Probability of values above {x}',
+_DOCS = {'logpdf': 'Logarithm of the density at x', 'pdf': 'Density at x',
+         'logpmf': 'Logarithm of the probability of k', 'pmf': 'Probability of k',
+         'cdf': 'Probability of values up to {x}', 'sf': 'Probability of values above {x}',
          'logcdf': 'Logarithm of the probability of values up to {x}',
          'logsf': 'Logarithm of the probability of values above {x}',
          'ppf': 'The value that cdf maps to q', 'isf': 'The value that sf maps to q', 'entropy': 'Entropy in nats',
@@ -49,13 +50,15 @@ class Distribution:
         flip = lambda g: lambda x, *p: g(-x, *p)
         log = lambda g: lambda x, *p: np.log(g(x, *p))
         exp = lambda g: lambda x, *p: np.exp(g(x, *p))
+        rest = lambda g: lambda x, *p: 1 - g(x, *p)
+        mirror = lambda g: lambda q, *p: g(1 - q, *p)
         if symmetric:
             other('sf', 'cdf', flip), other('logsf', 'logcdf', flip)
             other('isf', 'ppf', lambda g: lambda q, *p: -g(q, *p))
         other('cdf', 'logcdf', exp), other('sf', 'logsf', exp)
-        other('cdf', 'sf', lambda g: lambda x, *p: 1 - g(x, *p)), other('sf', 'cdf', lambda g: lambda x, *p: 1 - g(x, *p))
+        other('cdf', 'sf', rest), other('sf', 'cdf', rest)
         other('logcdf', 'cdf', log), other('logsf', 'sf', log)
-        other('ppf', 'isf', lambda g: lambda q, *p: g(1 - q, *p)), other('isf', 'ppf', lambda g: lambda q, *p: g(1 - q, *p))
+        other('ppf', 'isf', mirror), other('isf', 'ppf', mirror)
         density = self.methods[0]
         if density in f:
             f[self.methods[1]] = None                                  # the exponential of the logarithm

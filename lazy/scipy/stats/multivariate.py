@@ -64,7 +64,8 @@ class multinomial:
         if not dtypes.is_integer(x.dtype) or not dtypes.is_integer(n.dtype):
             raise ValueError(f'x and n must be of integer type; got x.dtype={x.dtype}, n.dtype={n.dtype}')
         counts = x.astype(p.dtype)
-        result = special.gammaln(n.astype(p.dtype) + 1) + (special.xlogy(counts, p) - special.gammaln(counts + 1)).sum(-1)
+        each = special.xlogy(counts, p) - special.gammaln(counts + 1)
+        result = special.gammaln(n.astype(p.dtype) + 1) + each.sum(-1)
         return np.where((x.sum(-1) == n) & (x >= 0).all(-1), result, -math.inf)
 
     @staticmethod

@@ -20,8 +20,8 @@ def _check_policy(name, policy):
     if policy not in ('propagate', 'omit', 'raise'):
         raise ValueError(f"Illegal nan_policy value {policy!r}; expected one of {{'propagate', 'omit', 'raise'}}")
     if policy != 'propagate':
-        raise NotImplementedError(f"{name}: nan_policy {policy!r}: the shape of what is left would depend on the values. "
-                                  f'Take NaNs out before')
+        raise NotImplementedError(f"{name}: nan_policy {policy!r}: the shape of what is left would depend on the "
+                                  'values. Take NaNs out before')
 
 
 def _runs(x):
