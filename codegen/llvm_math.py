@@ -877,8 +877,8 @@ def rules(dtype):
     if dtype == 'bool':
         return BOOL_RULES
     if dtype in INTEGERS:
-        words = {'threefry2x32': formulas.threefry2x32} if dtype == 'uint32' else {}
-        return {**INTEGER_RULES, **words}
+        words = {f.__name__: f for f in (formulas.threefry2x32, formulas.philox4x32)}
+        return {**INTEGER_RULES, **(words if dtype == 'uint32' else {})}
     return FLOAT_RULES
 
 
@@ -892,7 +892,7 @@ def supports(op, dtype):
 
 
 def emit(block, op, dtype, operands, **params):
-    """Write one operation on register values; returns the result's name (threefry2x32: a pair).
+    """Write one operation on register values; returns the result's name (threefry2x32 and philox4x32: all words).
 
     Comparisons and is_* give i1, everything else `dtype`; float16 and bfloat16 stay unrounded.
     """

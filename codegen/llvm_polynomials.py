@@ -593,6 +593,19 @@ def threefry2x32(k0, k1, c0, c1):
     return x, y
 
 
+def philox4x32(k0, k1, c0, c1, c2, c3):
+    """Philox-4x32 with 10 rounds (Salmon et al., Random123, 2011): four random words."""
+    def product(c, factor):
+        wide = c.cast('zext', 'uint64')
+        wide = wide * wide.like(factor)
+        return (wide >> 32).cast('trunc', 'uint32'), wide.cast('trunc', 'uint32')
+    for _ in range(10):
+        (high, low), (high2, low2) = product(c0, 0xD2511F53), product(c2, 0xCD9E8D57)
+        c0, c1, c2, c3 = high2 ^ c1 ^ k0, low2, high ^ c3 ^ k1, low
+        k0, k1 = k0 + 0x9E3779B9, k1 + 0xBB67AE85
+    return c0, c1, c2, c3
+
+
 # ------------------------------------------------------------------------------------------ tables
 
 # Functions that need fused multiply-add, by (name, dtype); OUTSIDE: the lanes that go to libm.

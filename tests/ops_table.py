@@ -30,7 +30,7 @@ NO_FORMULA = {'round': 'rounds halves to even', 'is_finite': 'of special values'
               'is_inf': 'of special values', 'signbit': 'tells -0 from 0', 'not': 'of bits', 'population_count': 'of bits',
               'clz': 'of bits', 'bitcast': 'of bits', 'nextafter': 'of bits', 'gcd': 'of integers', 'and': 'of bits',
               'or': 'of bits', 'xor': 'of bits', 'shift_left': 'of bits', 'shift_right_logical': 'of bits',
-              'shift_right_arithmetic': 'of bits', 'threefry2x32': 'of bits', 'owens_t': 'an integral',
+              'shift_right_arithmetic': 'of bits', 'threefry2x32': 'of bits', 'philox4x32': 'of bits', 'owens_t': 'an integral',
               **dict.fromkeys(['igamma_grad_a', 'random_gamma_grad', 'betainc_grad'],
                               'a derivative that has no name in SymPy')}
 
@@ -122,14 +122,14 @@ RANGES = {'sqrt': (0.2, 4), 'rsqrt': (0.2, 4), 'cbrt': (0.2, 4), 'reciprocal': (
 # Order of differentiability where it isn't 2.
 ORDERS = dict.fromkeys(['nextafter', 'is_finite', 'is_nan', 'is_inf', 'signbit', 'not', 'population_count', 'clz', 'gcd',
                         'bitcast', 'and', 'or', 'xor', 'shift_left', 'shift_right_logical', 'shift_right_arithmetic',
-                        'threefry2x32', 'stop_gradient', 'eq', 'ne', 'lt', 'le', 'gt', 'ge'], 0)
+                        'threefry2x32', 'philox4x32', 'stop_gradient', 'eq', 'ne', 'lt', 'le', 'gt', 'ge'], 0)
 ORDERS.update(dict.fromkeys(['igamma', 'igammac', 'regularized_incomplete_beta'], 1))
 # Other parameters than one case without: name -> [(suffix, params)].
 PARAMS = {'polygamma': [('1', (1,)), ('2', (2,))], 'betainc_grad': [('a', (0,)), ('b', (1,))],
           **dict.fromkeys(('bessel_j', 'bessel_y', 'bessel_ke'), [(str(n), (n,)) for n in (0, 1, 3)]), 'integer_pow': [(str(n), (n,)) for n in (0, 1, 2, 3, 7, -1, -2)],
           'convert': [(d.name, (d, False)) for d in (dtypes.float64, dtypes.float32, dtypes.int32, dtypes.complex128,
                                                      dtypes.bool_)],
-          'threefry2x32': [('0', (0,)), ('1', (1,))]}
+          'threefry2x32': [('0', (0,)), ('1', (1,))], 'philox4x32': [(str(i), (i,)) for i in range(4)]}
 CLASSES = {'integer_pow': 'fc'}
 _WIDE = {dtypes.bfloat16: 5e-2, dtypes.float16: 1e-2, dtypes.float32: 2e-4, dtypes.float64: 1e-10,
          dtypes.complex64: 2e-4, dtypes.complex128: 1e-10}
@@ -147,7 +147,7 @@ def _elementwise_maker(op):
     ranges = ranges if isinstance(ranges, list) else [ranges] * arity
 
     def make_arguments(rng, dtype, shapes=None):
-        shapes = SHAPES[arity] if shapes is None else shapes[:arity]
+        shapes = (2 * list(SHAPES[min(arity, 4)] if shapes is None else shapes))[:arity]
         found = [values(rng, shape, dtype, *bounds) for shape, bounds in zip(shapes, ranges)]
         if op is ops.select:
             found[0] = values(rng, shapes[0], dtypes.bool_)
@@ -169,7 +169,7 @@ def _elementwise_cases():
             if op is ops.bitcast:
                 continue
             types = of_classes(classes)
-            if op is ops.threefry2x32:
+            if op in (ops.threefry2x32, ops.philox4x32):
                 types = [dtypes.uint32]
             if op.name in DISCONTINUOUS:
                 types = [d for d in types if d not in PARTLY]

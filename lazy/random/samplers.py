@@ -8,7 +8,7 @@ from .. import lax
 from ..array import Array, as_node, wrap
 from ..dtypes import finfo
 from ..ir import build, dtypes, ops
-from .keys import consume, counters, key_words, split_words, threefry, word_nodes
+from .keys import consume, counters, single, split_words
 
 _UINT = {8: dtypes.uint8, 16: dtypes.uint16, 32: dtypes.uint32, 64: dtypes.uint64}
 
@@ -17,9 +17,9 @@ _UINT = {8: dtypes.uint8, 16: dtypes.uint16, 32: dtypes.uint32, 64: dtypes.uint6
 
 def pair_of(name, key):
     """The words of a single key, which is used up, as scalar nodes."""
-    words = key_words(name, key)
+    pair = single(name, key)
     consume(name, key)
-    return word_nodes(words)
+    return pair
 
 
 def shape_of(name, shape, *parameters):
@@ -63,7 +63,7 @@ def _bitwise(op, x, value):
 
 def bits_node(pair, shape, width):
     """Random bits of 8, 16, 32 or 64 as unsigned integers."""
-    high, low = threefry(pair, counters(shape))
+    high, low = pair.block(counters(shape))
     if width == 64:
         high, low = build.convert(high, dtypes.uint64), build.convert(low, dtypes.uint64)
         return build.apply(ops.or_, _bitwise(ops.shift_left, high, 32), low)
@@ -159,7 +159,7 @@ def _normal_of(u):
 def normal_and_uniform(pair, shape, dtype):
     """A normal and a uniform number for each element; both words of one call where 32 bits are enough for each."""
     if dtype.itemsize == 4:
-        first, second = threefry(pair, counters(shape))
+        first, second = pair.block(counters(shape))
     else:
         first, second = [bits_node(p, shape, 8 * dtype.itemsize) for p in split_words(pair, 2)]
     return _normal_of(uniform_of(first, dtype, _above_minus_one(dtype), 1.0)), uniform_of(second, dtype)

@@ -25,7 +25,7 @@ PADDING = 64            # the largest width tested
 
 
 def arity(op):
-    return {'select': 3, 'fma': 3, 'threefry2x32': 4}.get(op, 2 if op in BINARY else 1)
+    return {'select': 3, 'fma': 3, 'threefry2x32': 4, 'philox4x32': 6}.get(op, 2 if op in BINARY else 1)
 
 
 # ------------------------------------------------------------------------------------------ compile
@@ -155,7 +155,8 @@ class Kernels:
 
 def operation(op, dtype, **params):
     inputs = (['bool'] if op == 'select' else []) + [dtype] * (arity(op) - (op == 'select'))
-    outputs = ['uint32'] * 2 if op == 'threefry2x32' else ['bool' if op in PREDICATES else dtype]
+    words = {'threefry2x32': 2, 'philox4x32': 4}.get(op)
+    outputs = ['uint32'] * words if words else ['bool' if op in PREDICATES else dtype]
     return inputs, outputs, lambda block, xs: llvm_math.emit(block, op, dtype, xs, **params)
 
 
@@ -478,6 +479,18 @@ def test_threefry_gives_the_published_words():
         operands = np.array([key + counter for key, counter, _ in known], np.uint32).T
         got = kernels('uint32', configuration)('threefry2x32', *operands)
         assert [tuple(map(int, pair)) for pair in zip(*got)] == [words for *_, words in known]
+
+
+def test_philox_gives_the_published_words():
+    """Known answers of Random123 for philox4x32 with 10 rounds."""
+    known = [((0,) * 2, (0,) * 4, (0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8)),
+             ((0xffffffff,) * 2, (0xffffffff,) * 4, (0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd)),
+             ((0xa4093822, 0x299f31d0), (0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344),
+              (0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1))]
+    for configuration in CONFIGURATIONS:
+        operands = np.array([key + counter for key, counter, _ in known], np.uint32).T
+        got = kernels('uint32', configuration)('philox4x32', *operands)
+        assert [tuple(map(int, words)) for words in zip(*got)] == [words for *_, words in known]
 
 
 # ------------------------------------------------------------------------------------- conversions

@@ -112,6 +112,7 @@ RUN_BY_NUMPY = ('digamma polygamma bessel_i0e bessel_i1e bessel_j bessel_y besse
                 'sin_integral cos_integral fresnel_sin fresnel_cos spence igamma igammac igamma_grad_a random_gamma_grad '
                 'regularized_incomplete_beta betainc_grad zeta owens_t hyp1f1').split()
 _SEVERAL = {ops.integer_pow: [dict(n=n) for n in (0, 1, 2, 3, 7, -1, -2)], ops.threefry2x32: [dict(word=0), dict(word=1)],
+            ops.philox4x32: [dict(word=i) for i in range(4)],
             ops.polygamma: [dict(n=1)], ops.betainc_grad: [dict(by=0)],
             **{op: [dict(n=1)] for op in (ops.bessel_j, ops.bessel_y, ops.bessel_ke)}}
 
@@ -125,7 +126,7 @@ def cases(dtype):
             yield from ((op, dict(dtype=d, weak=False)) for d in REAL)
         elif op is ops.bitcast:
             yield from ((op, dict(dtype=d)) for d in (*INTEGERS, *FLOATS) if d.itemsize == dtype.itemsize)
-        elif op is ops.threefry2x32:
+        elif op in (ops.threefry2x32, ops.philox4x32):
             yield from ((op, p) for p in _SEVERAL[op] if dtype == dtypes.uint32)
         elif op in _SEVERAL:
             yield from ((op, p) for p in _SEVERAL[op] if p.get('n', 0) >= 0 or dtypes.kind(dtype) == 'f')
@@ -136,7 +137,7 @@ def cases(dtype):
 def build(dtype):
     """A program of all operations on `dtype`: (builder, outputs, names)."""
     b = Builder()
-    xs = [b.array(operand(dtype, seed)) for seed in range(4)]
+    xs = [b.array(operand(dtype, seed)) for seed in range(6)]
     conditions = b.array(operand(dtypes.bool_, 9))
     outputs, names = [], []
     for op, params in cases(dtype):
