@@ -6,6 +6,7 @@ from scipy import special, stats
 import lazy
 import lazy.numpy as np
 from lazy import random
+from lazy.random.counts import _binomial, _poisson
 from lazy.random.gamma import log_gamma_derivative
 
 N = 20_000
@@ -203,3 +204,24 @@ ERRORS = [
 def test_errors(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+QUANTILES = [(m, None) for m in (1e-3, 0.5, 9.9, 10.0, 13.0, 100.0, 2400.0, 2600.0, 1e5)] + \
+    [(1, .3), (15, .5), (20, .5), (21, .48), (40, .25), (1000, .01), (1000, .4), (9000, .4), (10 ** 5, .3), (10 ** 6, 1e-5)]
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+@pytest.mark.parametrize('n, p', QUANTILES)
+def test_counts_are_quantiles(n, p, dtype):
+    """F(count - 1) < Phi(x) <= F(count), compared where the probabilities are small, as far as normal numbers go."""
+    x = onp.linspace(-5.4, 5.4, 1001).astype(dtype)
+    n, p = onp.array(n, dtype), None if p is None else onp.array(p, dtype)
+    expected = stats.poisson(float(n)) if p is None else stats.binom(int(n), float(p))
+    parameters = [np.broadcast_to(v, x.shape) for v in (n, p) if v is not None]
+    count = onp.asarray((_poisson if p is None else _binomial)(np.asarray(x), *parameters), 'float64')
+    x = x.astype('float64')
+    tail, upper = special.ndtr(-abs(x)), x > 0
+    most = onp.where(upper, expected.sf(count - 1), expected.cdf(count))
+    least = onp.where(upper, expected.sf(count), expected.cdf(count - 1))
+    slack = 5e-3 if dtype == 'float32' else 1e-4
+    assert (tail <= most * (1 + slack)).all() and (least <= tail * (1 + slack)).all()

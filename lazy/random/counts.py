@@ -10,7 +10,6 @@ import numpy as onp
 
 from .. import numpy as np
 from ..array import as_node, wrap
-from ..dtypes import finfo
 from ..ir import build, dtypes, ops
 from .gamma import legendre
 from .keys import split_words
@@ -31,16 +30,17 @@ def _tails(x):
 
 
 def _by_terms(x, first, ratio):
-    """The number of k = 0, 1, ... with F(k) < Phi(x), for terms of the distribution p(0) and p(k) / p(k - 1).
+    """The number of k = 1, 2, ... with P(X >= k) > Phi(-x), for the terms p(0) and p(k) / p(k - 1) of a distribution.
 
-    Terms below the resolution of 1 count for nothing, so that rounding in F is never taken for a tail.
+    Summed from the smallest, so that the upper tail is accurate; what is beyond the last has probability 1e-10 (1e-22).
     """
-    count, rest, term = np.zeros_like(x), _tails(x)[1], first
-    least = float(finfo(x.dtype).eps) / 8
-    for k in range(1, 49 if x.dtype.itemsize == 8 else 33):          # what is beyond has probability 1e-17 (3e-9)
-        rest = rest - term
-        count = count + np.where((rest > 0) & (term > least), 1.0, 0.0)
-        term = term * ratio(k)
+    terms = [first]
+    for k in range(1, 61 if x.dtype.itemsize == 8 else 37):
+        terms.append(terms[-1] * ratio(k))
+    above, high, count = 0.0, _tails(x)[0], np.zeros_like(x)
+    for term in terms[:0:-1]:
+        above = above + term
+        count = count + np.where(above > high, 1.0, 0.0)
     return count
 
 

@@ -16,7 +16,6 @@ from ..errors import KeyReuseError, user_line
 from ..ir import build, dtypes, ops
 
 
-
 class Threefry(tuple):
     """The words of a single key as scalar nodes, and the words that Threefry-2x32 makes of counters."""
     name = 'fry'
