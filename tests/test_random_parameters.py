@@ -218,7 +218,8 @@ def test_counts_are_quantiles(n, p, dtype):
     n, p = onp.array(n, dtype), None if p is None else onp.array(p, dtype)
     expected = stats.poisson(float(n)) if p is None else stats.binom(int(n), float(p))
     parameters = [np.broadcast_to(v, x.shape) for v in (n, p) if v is not None]
-    count = onp.asarray((_poisson if p is None else _binomial)(np.asarray(x), *parameters), 'float64')
+    count, = (_poisson if p is None else _binomial)(None, np.asarray(x), *parameters)
+    count = onp.asarray(count, 'float64')
     x = x.astype('float64')
     tail, upper = special.ndtr(-abs(x)), x > 0
     most = onp.where(upper, expected.sf(count - 1), expected.cdf(count))

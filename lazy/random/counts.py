@@ -14,6 +14,7 @@ from ..ir import build, dtypes, ops
 from .gamma import legendre
 from .keys import split_words
 from .samplers import float_dtype, normal_node, pair_of, shape_of
+from .templates import template
 
 _SMALL = 10.0                                        # mean below which terms are added up
 _LARGE = 2500.0                                      # variance above which the expansion's error is negligible
@@ -92,7 +93,8 @@ def _corrected(x, count, integrals, scale):
     return np.maximum(count + np.where(down, -1.0, step), 0.0)
 
 
-def _poisson(x, mean):
+@template
+def _poisson(_, x, mean):
     """Quantiles of the Poisson distribution: F(k; m) = Q(k + 1, m), an integral over t = m exp(w), w > 0."""
     small, usual = mean < _SMALL, (mean >= _SMALL) & (mean < _LARGE)
     m = np.where(small, mean, 1.0)
@@ -104,10 +106,11 @@ def _poisson(x, mean):
     K, slope = lambda w: _like(m, w) * np.expm1(w), lambda w: m * np.exp(w)
     integrals = _log_concave_integrals(a, K, slope, np.log(a / m), a)
     count = np.where(usual, _corrected(x, k, integrals, 1 / m), count)
-    return np.where(small, few, count)
+    return [np.where(small, few, count)]
 
 
-def _binomial(x, n, q):
+@template
+def _binomial(_, x, n, q):
     """Quantiles of the binomial distribution for q <= 1/2: F(k) = I(1 - q; n - k, k + 1), an integral over
     t / (1 - t) = q / (1 - q) exp(w), w > 0."""
     mean = n * q
@@ -123,7 +126,7 @@ def _binomial(x, n, q):
     K = lambda w: _like(m + 1, w) * np.log1p(_like(p, w) * np.expm1(w))
     integrals = _log_concave_integrals(a, K, slope, np.log(a * (1 - p) / (b * p)), a * b / (m + 1))
     count = np.where(usual, _corrected(x, k, integrals, 1 / (p * b)), count)
-    return np.minimum(np.where(small, few, count), n)
+    return [np.minimum(np.where(small, few, count), n)]
 
 
 # --- the public functions ----------------------------------------------------------------------------------------
@@ -158,7 +161,7 @@ def poisson(key, lam, shape=None, dtype=None, *, out_sharding=None):
         raise ValueError(f'dtype argument to `poisson` must be an int dtype, got {dtype}')
     shape, (lam,) = _broadcast('poisson', shape, *_computed(lam))
     x = wrap(normal_node(pair_of('poisson', key), shape, lam.dtype))
-    count = _poisson(x, np.where(lam >= 0, np.minimum(lam, 1e30), 0.0))
+    count, = _poisson(None, x, np.where(lam >= 0, np.minimum(lam, 1e30), 0.0))
     most = onp.nextafter(onp.array(2.0 ** (8 * dtype.itemsize - (dtypes.kind(dtype) == 'i')), lam.dtype), 0)
     return np.where(lam >= 0, np.minimum(count, float(most)), -1.0).astype(dtype)
 
@@ -180,7 +183,7 @@ def _binomial_of(pair, n, p):
     valid = (n >= 0) & (p >= 0) & (p <= 1)
     x = wrap(normal_node(pair, n.shape, n.dtype))
     flip, n = p > 0.5, np.where(valid, np.floor(n), 0.0)
-    count = _binomial(x, n, np.where(valid, np.where(flip, 1 - p, p), 0.0))
+    count, = _binomial(None, x, n, np.where(valid, np.where(flip, 1 - p, p), 0.0))
     return np.where(valid, np.where(flip, n - count, count), math.nan)
 
 

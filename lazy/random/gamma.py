@@ -13,6 +13,7 @@ from ..nn.normalize import softmax
 from .distributions import exponential_node, rademacher_node
 from .keys import split_words
 from .samplers import float_dtype, normal_and_uniform, normal_node, pair_of, parameter, shape_of, uniform_node
+from .templates import template
 
 # --- drawing ------------------------------------------------------------------------------------------------------
 
@@ -25,7 +26,8 @@ def _positive_uniform(pair, shape, dtype):
     return 1 - wrap(uniform_node(pair, shape, dtype))
 
 
-def _draw(pair, a):
+@template
+def _draw(implementation, first, second, a):
     """(gamma numbers, their logarithms) for an Array of parameters, in float32 or float64; without derivatives.
 
     G. Marsaglia, W. W. Tsang, A simple method for generating gamma variables, ACM TOMS 26 (2000). A number for a < 2
@@ -34,7 +36,7 @@ def _draw(pair, a):
     few = a < 2
     d = np.where(few, a + 2, a) - 1 / 3
     c = 1 / np.sqrt(9 * d)
-    *rounds, first, second = split_words(pair, _ROUNDS + 2)
+    *rounds, first, second = split_words(implementation((first._node, second._node)), _ROUNDS + 2)
     t = np.zeros_like(d)
     for each in rounds[::-1]:
         x, u = (wrap(n) for n in normal_and_uniform(each, a.shape, a.dtype))
@@ -125,7 +127,7 @@ def _push(primals, tangents):
 def _gamma(pair, a, dtype):
     """(gamma numbers, logarithms) of a dtype for an Array of parameters; narrow floats are drawn in float32."""
     a = a.astype(dtypes.float32) if dtype.itemsize < 4 else a.astype(dtype)
-    drawn = _draw(pair, wrap(build.apply(ops.stop_gradient, a._node)))
+    drawn = _draw(type(pair), *map(wrap, pair), wrap(build.apply(ops.stop_gradient, a._node)))
     return [r.astype(dtype) for r in _with_derivative(a, *drawn)]
 
 
