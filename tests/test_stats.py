@@ -61,7 +61,11 @@ def test_values(name, method):
                 compared = ~((x == 0) | onp.isnan(x))
             found = call(ours, name, method, x, parameters, *place)
             onp.testing.assert_allclose(found[compared], expected[compared], rtol=2e-9, atol=1e-13)
-            if method not in QUANTILES:
+            if method in QUANTILES:
+                narrow, wide = (call(ours, name, method, onp.array([0, 1e-3, .3, .5, .501, .9, 1], 'float32').astype(dtype),
+                                     [onp.array(p, dtype) for p in parameters], *place) for dtype in ('float32', 'float64'))
+                onp.testing.assert_allclose(narrow, wide, rtol=2e-4, atol=2e-5)
+            else:
                 narrow = call(ours, name, method, x.astype('float32'), [onp.float32(p) for p in parameters], *place)
                 wide = call(ours, name, method, x.astype('float32').astype(float),
                             [float(onp.float32(p)) for p in parameters], *place)
@@ -142,6 +146,18 @@ def test_shapes_and_transformations(name):
     names = list(inspect.signature(f).parameters)
     by_name = f(**dict(zip(names, (x, *parameters, 1.0))))
     onp.testing.assert_allclose(onp.asarray(by_name), onp.asarray(f(x, *parameters, 1.0)))
+
+
+@pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
+@pytest.mark.parametrize('name', CASES)
+def test_narrow_types(name, dtype):
+    x, parameters = np.array([0.25, 0.5, 1.0], dtype), [np.array(p, dtype) for p in CASES[name][1][0]]
+    for method in getattr(ours, name).methods[:8]:
+        if hasattr(getattr(ours, name), method):
+            found = getattr(getattr(ours, name), method)(x, *parameters)
+            assert found.dtype == dtype
+            expected = call(ours, name, method, x.astype('float32'), [p.astype('float32') for p in parameters])
+            onp.testing.assert_allclose(onp.asarray(found.astype('float32')), expected, rtol=0.1, atol=0.05)
 
 
 BAD = {'beta': [(-1, 1), (1, 0)], 'gamma': [(-1,)], 't': [(-1,)], 'truncnorm': [(1, 0)], 'wrapcauchy': [(1.5,)],

@@ -349,6 +349,8 @@ def ndtri(p):
     1.96
     """
     p, = _args('ndtri', p)
+    if p.dtype.itemsize < 4:                                        # whose range the coefficients exceed
+        return ndtri(p.astype(dtypes.float32)).astype(p.dtype)
     q = p - 0.5
     central = abs(q) <= 0.425
     middle = _select(central, q, 0.0)

@@ -30,7 +30,7 @@ def _positive(x):
 
 
 def _cauchy_ppf(q):
-    tail = 1 / np.tan(_PI * np.minimum(q, 1 - q))                     # accurate, and infinite at 0 and 1
+    tail = 1 / np.tan(_PI * np.where(q < 0.5, q, 1 - q))                     # accurate, and infinite at 0 and 1
     return np.where(abs(q - 0.5) < 0.25, np.tan(_PI * (q - 0.5)), np.where(q < 0.5, -tail, tail))
 
 
@@ -185,10 +185,16 @@ def _wrapcauchy_cdf(x, c):
     return np.where(x < _PI, near(x), 1 - near(2 * _PI - x))
 
 
+def _wrapcauchy_ppf(q, c):
+    half = np.where(q < 0.5, q, 1 - q)
+    near = 2 * np.arctan2((1 - c) / (1 + c) * np.sin(_PI * half), np.cos(_PI * half))
+    return np.where(q < 0.5, near, 2 * _PI - near)
+
+
 wrapcauchy = Continuous(
     'wrapcauchy', 'Wrapped Cauchy distribution on [0, 2 pi]: density (1 - c**2) / (2 pi (1 + c**2 - 2 c cos(x))).', 'c',
     lambda c: (0.0, 2 * _PI), valid=lambda c: (c > 0) & (c < 1),
     logpdf=lambda x, c: np.log1p(-c * c) - math.log(2 * _PI) - np.log(1 + c * c - 2 * c * np.cos(x)),
     cdf=_wrapcauchy_cdf,
-    ppf=lambda q, c: 2 * np.arctan2((1 - c) / (1 + c) * np.sin(_PI * q), np.cos(_PI * q)),
-    draw=lambda key, shape, dtype, c: wrapcauchy._formulas['ppf'](random.uniform(key, shape, dtype), c))
+    ppf=_wrapcauchy_ppf,
+    draw=lambda key, shape, dtype, c: _wrapcauchy_ppf(random.uniform(key, shape, dtype), c))

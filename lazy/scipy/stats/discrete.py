@@ -37,7 +37,7 @@ bernoulli = Discrete(
     'bernoulli', '1 with probability p, else 0.', 'p', lambda p: (0.0, 1.0), _probability,
     logpmf=lambda k, p: special.xlogy(k, p) + special.xlog1py(1 - k, -p),
     cdf=lambda k, p: 1 - p + 0 * k, sf=lambda k, p: p + 0 * k,
-    ppf=lambda q, p: np.where(q <= 1 - p, 0.0, 1.0),
+    ppf=lambda q, p: np.where(q <= 1 - p, 0 * q, 1.0),
     entropy=lambda p: special.entr(p) + special.entr(1 - p),
     draw=lambda key, shape, dtype, p: random.bernoulli(key, p, shape).astype(dtype))
 
