@@ -166,8 +166,8 @@ def _converted(node, x):
 def _template(node):
     """The table's formula as an expression, and its letters."""
     import sympy
-    letters = [sympy.Dummy(c) for c in 'xyz'[:len(node.inputs)]]
-    names = {**dict(zip('xyz', letters)), **_keywords(node), 'erfinv': sympy.erfinv, 'I': sympy.I}
+    letters = [sympy.Dummy(c) for c in 'xyzw'[:len(node.inputs)]]
+    names = {**dict(zip('xyzw', letters)), **_keywords(node), 'erfinv': sympy.erfinv, 'I': sympy.I}
     return sympy.sympify(node.op.formula, locals=names), letters
 
 

@@ -1,6 +1,6 @@
 """The table of operations. One row says what an operation is; an elementwise operation is one line.
 
-Letters in `formula` and `partials`: x, y, z are the operands, r is the result, parameters go by their names.
+Letters in `formula` and `partials`: x, y, z, w are the operands, r is the result, parameters go by their names.
 `partials` are expressions of this table's own operations. They are written down rather than derived when first
 needed since importing SymPy costs more than compiling a kernel; the tests derive them again from `formula`.
 A partial that is None is not defined. `singular` marks partials that may be infinite or NaN where the function is
@@ -140,7 +140,10 @@ betainc_grad = E('betainc_grad', special.betainc_grad, None, (None, None, '(diga
 zeta = B('zeta', special.scipy('zeta'), 'zeta(x, y)', (None, '-x * zeta(x + 1, y)'), 'f', None, singular=True, cost=99)
 expn = B('expn', special.expn, 'expint(x, y)', (None, '-expn(x - 1, y)'), 'f', None, singular=True, cost=99)
 owens_t = B('owens_t', special.scipy('owens_t'), None, ('-0.19947114020071635 * exp(-0.5 * x * x) * erf(0.7071067811865476 * x * y)', '0.15915494309189535 * exp(-0.5 * x * x * (1 + y * y)) / (1 + y * y)'), 'f', None, cost=99)
-hyp1f1 = E('hyp1f1', special.scipy('hyp1f1'), 'hyper([x], [y], z)', (None, None, 'x / y * hyp1f1(x + 1, y + 1, z)'), 'f', None, 3, cost=99)
+hyp1f1 = E('hyp1f1', special.scipy('hyp1f1'), 'hyper([x], [y], z)', ('hyp1f1_grad(x, y, z, by=0)', 'hyp1f1_grad(x, y, z, by=1)', 'x / y * hyp1f1(x + 1, y + 1, z)'), 'f', None, 3, cost=99)
+hyp1f1_grad = E('hyp1f1_grad', special.hyp1f1_grad, None, (None, None, 'x / y * hyp1f1_grad(x + 1, y + 1, z, by=by) + hyp1f1(x + 1, y + 1, z) * select(by == 0, 1 / y, -x / (y * y))'), 'f', None, 3, param_names=('by',), cost=999)
+hyp2f1 = E('hyp2f1', special.scipy('hyp2f1'), 'hyper([x, y], [z], w)', ('hyp2f1_grad(x, y, z, w, by=0)', 'hyp2f1_grad(x, y, z, w, by=1)', 'hyp2f1_grad(x, y, z, w, by=2)', 'x * y / z * hyp2f1(x + 1, y + 1, z + 1, w)'), 'f', None, 4, cost=99)
+hyp2f1_grad = E('hyp2f1_grad', special.hyp2f1_grad, None, (None, None, None, 'x * y / z * hyp2f1_grad(x + 1, y + 1, z + 1, w, by=by) + hyp2f1(x + 1, y + 1, z + 1, w) * select(by == 0, y / z, select(by == 1, x / z, -x * y / (z * z)))'), 'f', None, 4, param_names=('by',), cost=999)
 gcd = B('gcd', np.gcd, None, None, 'iu', None, cost=60)
 and_ = B('and', np.bitwise_and, None, None, 'biu', '{0} & {1}')
 or_ = B('or', np.bitwise_or, None, None, 'biu', '{0} | {1}')

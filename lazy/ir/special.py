@@ -202,3 +202,48 @@ def betainc_grad(a, b, x, by):
         if of.any():
             slope[of] += _beta_slope(*arguments, bool(by) != swapped)
     return np.where(inside, (value * slope).reshape(x.shape), np.where(edge, 0.0, np.nan))
+
+
+# --- hypergeometric functions -----------------------------------------------------------------------------------------
+
+_TERMS = 5000
+
+
+def _series(above, below, x, by):
+    """(sum, its derivative by parameter `by` of above + below) of (a1)_k (a2)_k ... / ((b1)_k ... k!) x**k; NaN where
+    _TERMS terms don't suffice."""
+    term, slope = np.ones_like(x), np.zeros_like(x)
+    total, total_slope = term, slope
+    for k in range(_TERMS):
+        ratio = x / (k + 1)
+        for b in below:
+            ratio = ratio / (b + k)
+        factors = [a + k for a in above]
+        change = ratio * np.prod([f for i, f in enumerate(factors) if i != by], 0)      # derivative of the whole ratio
+        ratio = ratio * np.prod(factors, 0)
+        if by >= len(above):
+            change = -ratio / (below[by - len(above)] + k)
+        term, slope = term * ratio, slope * ratio + term * change
+        total, total_slope = total + term, total_slope + slope
+        small = ~(abs(slope) > 1e-17 * abs(total_slope)) & ~(abs(term) > 1e-17 * abs(total))
+        if k > 2 and small.all():
+            break
+    return total, np.where(small, total_slope, np.nan)
+
+
+@in_double
+def hyp1f1_grad(a, b, x, by):
+    """Derivative of 1F1(a; b; x) by a (by=0) or b (by=1); of exp(x) 1F1(b - a; b; -x) where x < 0."""
+    plain = _series([a], [b], np.maximum(x, 0), by)[1]
+    turned = [_series([b - a], [b], np.maximum(-x, 0), i)[1] for i in (0, 1)]
+    return np.where(x < 0, np.exp(x) * (turned[0] + turned[1] if by else -turned[0]), plain)
+
+
+@in_double
+def hyp2f1_grad(a, b, c, x, by):
+    """Derivative of 2F1(a, b; c; x) by a, b or c (by=0, 1, 2); of (1 - x)**-a 2F1(a, c - b; c; x/(x - 1)) where x < 0."""
+    low = np.minimum(x, 0)
+    plain = _series([a, b], [c], np.where(x < 1, np.maximum(x, 0), np.nan), by)[1]
+    found = [_series([a, c - b], [c], low / (low - 1), i) for i in range(3)]
+    turned = {0: found[0][1] - np.log1p(-low) * found[0][0], 1: -found[1][1], 2: found[1][1] + found[2][1]}[by]
+    return np.where(x < 0, np.exp(-a * np.log1p(-low)) * turned, plain)

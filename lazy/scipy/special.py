@@ -9,40 +9,17 @@ import numpy as onp
 from ..array import as_node, wrap
 from ..ir import build, dtypes, ops
 from ..nn.normalize import log_softmax as _log_softmax, logsumexp, softmax as _softmax
+from .bessel import bessel_jn, i0, i0e, i1, i1e, j0, j1, jn, k0, k0e, k1, k1e, kn, y0, y1, yn
+from .harmonics import sph_harm_y
+from .integrals import dawsn, erfcx, exp1, expi, expn, fresnel, hyp1f1, hyp2f1, owens_t, sici, spence, wofz
+from .operands import apply as _apply, args as _args, elementwise as _elementwise, like as _like, select as _select
 
-__all__ = ['bernoulli', 'beta', 'betainc', 'betaln', 'boxcox', 'boxcox1p', 'comb', 'digamma', 'entr', 'erf', 'erfc', 'erfinv',
-           'expit', 'factorial', 'gamma', 'gammainc', 'gammaincc', 'gammaln', 'gammasgn', 'i0', 'i0e', 'i1', 'i1e', 'kl_div',
-           'log_ndtr', 'log_softmax', 'loggamma', 'logit', 'logsumexp', 'multigammaln', 'ndtr', 'ndtri', 'poch', 'polygamma',
-           'rel_entr', 'softmax', 'xlog1py', 'xlogy', 'zeta']
-
-
-def _args(name, *values):
-    """Arrays of one real floating dtype."""
-    nodes = [as_node(x) for x in values]
-    dtype, _ = dtypes.promote(*[(n.aval.dtype, n.aval.weak) for n in nodes])
-    dtype = dtypes.inexact_of(dtype)
-    if dtypes.kind(dtype) == 'c':
-        raise TypeError(f'{name} is not for complex numbers, got {", ".join(map(repr, [n.aval for n in nodes]))}')
-    return [wrap(build.convert(n, dtype, n.aval.weak)) for n in nodes]
-
-
-def _apply(op, *arrays):
-    return wrap(build.apply(op, *[x._node for x in arrays]))
-
-
-def _select(condition, x, y):
-    """where() of an Array, and Arrays or Python numbers of which at least one is an Array."""
-    of = x if hasattr(x, '_node') else y
-    x, y = (v._node if hasattr(v, '_node') else build.scalar_like(of._node, v) for v in (x, y))
-    return wrap(build.select(condition._node, x, y))
-
-
-def _elementwise(name, op, doc):
-    def function(x):
-        return _apply(op, *_args(name, x))
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
-    return function
+__all__ = ['bernoulli', 'bessel_jn', 'beta', 'betainc', 'betaln', 'boxcox', 'boxcox1p', 'comb', 'dawsn', 'digamma', 'entr',
+           'erf', 'erfc', 'erfcx', 'erfinv', 'exp1', 'expi', 'expit', 'expn', 'factorial', 'fresnel', 'gamma', 'gammainc',
+           'gammaincc', 'gammaln', 'gammasgn', 'hyp1f1', 'hyp2f1', 'i0', 'i0e', 'i1', 'i1e', 'j0', 'j1', 'jn', 'k0', 'k0e',
+           'k1', 'k1e', 'kl_div', 'kn', 'log_ndtr', 'log_softmax', 'loggamma', 'logit', 'logsumexp', 'multigammaln', 'ndtr',
+           'ndtri', 'owens_t', 'poch', 'polygamma', 'rel_entr', 'sici', 'softmax', 'spence', 'sph_harm_y', 'wofz', 'xlog1py',
+           'xlogy', 'y0', 'y1', 'yn', 'zeta']
 
 
 erf = _elementwise('erf', ops.erf, """2/sqrt(pi) times the integral of exp(-t**2) from 0 to x.
@@ -61,21 +38,7 @@ gammaln = _elementwise('gammaln', ops.lgamma, """log |Gamma(x)|.
     3.1781
     """)
 digamma = _elementwise('digamma', ops.digamma, 'Derivative of gammaln.')
-i0e = _elementwise('i0e', ops.bessel_i0e, 'exp(-|x|) i0(x).')
-i1e = _elementwise('i1e', ops.bessel_i1e, 'exp(-|x|) i1(x).')
 loggamma = gammaln
-
-
-def i0(x):
-    """Modified Bessel function of the first kind of order 0."""
-    x, = _args('i0', x)
-    return _apply(ops.exp, abs(x)) * _apply(ops.bessel_i0e, x)
-
-
-def i1(x):
-    """Modified Bessel function of the first kind of order 1."""
-    x, = _args('i1', x)
-    return _apply(ops.exp, abs(x)) * _apply(ops.bessel_i1e, x)
 
 
 def logit(x):
@@ -109,10 +72,6 @@ def gammasgn(x):
     minus = (x < 0) & odd | (x == 0) & _apply(ops.signbit, x)
     pole = (x < 0) & (x == whole) | _apply(ops.is_nan, x)
     return _select(pole, _like(x, math.nan), _select(minus, _like(x, -1.0), 1.0))
-
-
-def _like(x, value):
-    return wrap(build.scalar_like(x._node, value))
 
 
 def gamma(x):
