@@ -109,8 +109,8 @@ SHAPES = {1: [(3, 4)], 2: [(3, 4), (4,)], 3: [(3, 1), (3, 4), (4,)], 4: [(), (1,
 # Ranges of the operands where they aren't (-2, 2), one for each operand or one for all.
 RANGES = {'sqrt': (0.2, 4), 'rsqrt': (0.2, 4), 'cbrt': (0.2, 4), 'reciprocal': (0.3, 3), 'log': (0.2, 4), 'log2': (0.2, 4),
           'log10': (0.2, 4), 'log1p': (-0.7, 3), 'tan': (-1.2, 1.2), 'asin': (-0.9, 0.9), 'acos': (-0.9, 0.9),
-          'acosh': (1.2, 4), 'atanh': (-0.9, 0.9), 'erf_inv': (-0.9, 0.9), 'erf_inv_giles': (-0.9, 0.9),
-          'lgamma': (0.3, 5), 'digamma': (0.3, 5), 'polygamma': (0.5, 5), 'div': [(-2, 2), (0.4, 3)],
+          'acosh': (1.2, 4), 'atanh': (-0.9, 0.9), 'erf_inv': (-0.9, 0.9), 'ndtri': (0.05, 0.95), 'erf_inv_giles': (-0.9, 0.9),
+          'lgamma': (0.3, 5), 'gamma': (0.3, 5), 'digamma': (0.3, 5), 'polygamma': (0.5, 5), 'div': [(-2, 2), (0.4, 3)],
           'pow': [(0.3, 3), (-2, 2)], 'rem': [(-9, 9), (1.3, 3.7)], 'remainder': [(-9, 9), (1.3, 3.7)],
           'floor_divide': [(-9, 9), (1.3, 3.7)], 'round': (-4, 4), 'floor': (-4, 4), 'ceil': (-4, 4), 'trunc': (-4, 4),
           'shift_left': [(0, 9), (0, 3)], 'shift_right_logical': [(0, 90), (0, 3)],
@@ -136,8 +136,8 @@ PARAMS = {'polygamma': [('1', (1,)), ('2', (2,))], 'betainc_grad': [('a', (0,)),
 CLASSES = {'integer_pow': 'fc'}
 _WIDE = {dtypes.bfloat16: 5e-2, dtypes.float16: 1e-2, dtypes.float32: 2e-4, dtypes.float64: 1e-10,
          dtypes.complex64: 2e-4, dtypes.complex128: 1e-10}
-WIDE = ('polygamma', 'digamma', 'lgamma', 'pow', 'tan', 'erf_inv', 'erf_inv_giles', 'acosh', 'atanh', 'log1p', 'remainder',
-        'rem', 'floor_divide', 'erfc', 'bessel_i1e', 'fma', 'wofz', 'exp1', 'expi', 'cos_integral', 'bessel_y', 'bessel_ke',
+WIDE = ('polygamma', 'digamma', 'lgamma', 'gamma', 'pow', 'tan', 'erf_inv', 'ndtri', 'erf_inv_giles', 'acosh', 'atanh', 'log1p', 'remainder',
+        'rem', 'floor_divide', 'erfc', 'bessel_i1', 'bessel_i1e', 'fma', 'wofz', 'exp1', 'expi', 'cos_integral', 'bessel_y', 'bessel_ke',
         'igamma', 'igammac', 'igamma_grad_a', 'random_gamma_grad', 'regularized_incomplete_beta', 'betainc_grad', 'zeta',
         'expn', 'hyp1f1', 'hyp1f1_grad', 'hyp2f1', 'hyp2f1_grad')
 PARTLY = {dtypes.bfloat16, dtypes.float16}                       # discontinuous functions: narrow types jump elsewhere

@@ -48,6 +48,16 @@ bessel_ke = _of_order('k0e', 'k1e', 'kve')
 
 
 @in_double
+def bessel_i0(x):
+    return np.where(np.isinf(x), np.inf, module().i0(x))            # SciPy says NaN
+
+
+@in_double
+def bessel_i1(x):
+    return np.where(np.isinf(x), x, module().i1(x))
+
+
+@in_double
 def expn(n, x):
     """E_n(x) for whole n > -100, negative ones by E_(n-1) = (exp(-x) + (1 - n) E_n) / x (DLMF 8.19.12)."""
     valid = (n > -100) & (n < 2**31) & (n == np.rint(n))

@@ -10,18 +10,8 @@ from .operands import apply, args, elementwise
 
 i0e = elementwise('i0e', ops.bessel_i0e, 'exp(-|x|) i0(x).')
 i1e = elementwise('i1e', ops.bessel_i1e, 'exp(-|x|) i1(x).')
-
-
-def i0(x):
-    """Modified Bessel function of the first kind of order 0."""
-    x, = args('i0', x)
-    return apply(ops.exp, abs(x)) * apply(ops.bessel_i0e, x)
-
-
-def i1(x):
-    """Modified Bessel function of the first kind of order 1."""
-    x, = args('i1', x)
-    return apply(ops.exp, abs(x)) * apply(ops.bessel_i1e, x)
+i0 = elementwise('i0', ops.bessel_i0, 'Modified Bessel function of the first kind of order 0.')
+i1 = elementwise('i1', ops.bessel_i1, 'Modified Bessel function of the first kind of order 1.')
 
 
 def _of_order(name, op, n, x):
