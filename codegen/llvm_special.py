@@ -6,7 +6,8 @@ where that is simpler.
 """
 import math
 
-from lazy.codegen.llvm_polynomials import EXP, EXP_RANGE, LN2, LN2_PARTS, horner, ratio, reduced_exponential, subtract_multiple
+from lazy.codegen import llvm_polynomials
+from lazy.codegen.llvm_polynomials import EXP, EXP_RANGE, LN2, LN2_PARTS, ratio, reduced_exponential, subtract_multiple
 
 
 def in_float64(formula):
@@ -15,6 +16,14 @@ def in_float64(formula):
         return formula(x.widen()).narrow() if x.dtype == 'float32' else formula(x)
     call.__name__, call.__doc__ = formula.__name__, formula.__doc__
     return call
+
+
+def horner(x, coefficients):
+    """c0 + c1 x + c2 x**2 + ...; long ones as two polynomials in x**2, whose steps the processor interleaves."""
+    if len(coefficients) < 8:
+        return llvm_polynomials.horner(x, coefficients)
+    even, odd = (llvm_polynomials.horner(x * x, coefficients[i::2]) for i in (0, 1))
+    return odd.fma(x, even)
 
 
 # ------------------------------------------------------------------------------------ pairs of floats
@@ -151,19 +160,19 @@ HALF_LOG_TWO_PI = 0.9189385332046727
 def lgamma_near(x):
     """(q, p, whether x < 1), lgamma(x) = q +- log |p| for -20 < x < 20: steps of lgamma(x + 1) = lgamma(x) + log(x) lead
     to 2 + d, |d| <= 1/2. They are exact but for the last two up, which are not taken."""
-    product, left = x.like(1.0), x < 1.0
+    up, left = x < -0.5, x < 1.0
     at_one = (x >= 1.0) & (x < 1.5)
-    near_one = x - 1.0
-    for _ in range(20):
-        up, down = x < -0.5, x >= 2.5
-        step = up.select(x + 1.0, down.select(x - 1.0, x))
-        product = product * up.select(x, down.select(step, 1.0))
-        x = step
-    half = x < 0.5
-    product = product * left.select(half.select(x.fma(x, x), x), 1.0)
-    d = left.select(half.select(x, x - 1.0), x - 2.0)
-    value = at_one.select(near_one * horner(near_one - 0.25, LGAMMA_AT_ONE), d * horner(d, LGAMMA))
-    return value, product, left
+    steps = up.select(-(x + 0.5).floor(), (x - 1.5).floor().larger(0.0))
+    near = up.select(x + steps, x - steps)
+    first = up.select(x, near)
+    product = [x.like(1.0), x.like(1.0)]
+    for i in range(20):                             # two chains, which the processor interleaves
+        product[i % 2] = product[i % 2] * (steps > float(i)).select(first + float(i), 1.0)
+    product, half = product[0] * product[1], near < 0.5
+    product = product * left.select(half.select(near.fma(near, near), near), 1.0)
+    d = left.select(half.select(near, near - 1.0), near - 2.0)
+    u = x - 1.0
+    return at_one.select(u * horner(u - 0.25, LGAMMA_AT_ONE), d * horner(d, LGAMMA)), product, left
 
 
 def lgamma_far(x, logarithm):
