@@ -116,7 +116,8 @@ RANGES = {'sqrt': (0.2, 4), 'rsqrt': (0.2, 4), 'cbrt': (0.2, 4), 'reciprocal': (
           'shift_left': [(0, 9), (0, 3)], 'shift_right_logical': [(0, 90), (0, 3)],
           'shift_right_arithmetic': [(-90, 90), (0, 3)], 'exp1': (0.3, 4), 'expi': (0.5, 4), 'spence': (0.2, 4),
           'sin_integral': (0.2, 4), 'cos_integral': (0.2, 4), 'bessel_y': (0.5, 5), 'bessel_ke': (0.5, 5),
-          'igamma': (0.4, 5), 'igammac': (0.4, 5), 'igamma_grad_a': (0.4, 5), 'random_gamma_grad': (0.4, 5),
+          'igamma': (0.4, 5), 'igammac': (0.4, 5), 'igamma_grad_a': (0.4, 5), 'gamma_density': (0.4, 5),
+          'beta_density': [(0.5, 4), (0.5, 4), (0.1, 0.9)], 'random_gamma_grad': (0.4, 5),
           'regularized_incomplete_beta': [(0.5, 4), (0.5, 4), (0.1, 0.9)], 'betainc_grad': [(0.5, 4), (0.5, 4), (0.1, 0.9)],
           'zeta': [(1.5, 5), (0.5, 4)], 'expn': [(1.1, 3.9), (0.4, 4)], 'hyp1f1': [(0.5, 3), (0.5, 3), (-2, 2)],
           'hyp1f1_grad': [(0.5, 3), (0.5, 3), (-2, 2)], 'hyp2f1': [(0.5, 3), (0.5, 3), (0.5, 3), (-2, 0.7)],
@@ -139,6 +140,7 @@ _WIDE = {dtypes.bfloat16: 5e-2, dtypes.float16: 1e-2, dtypes.float32: 2e-4, dtyp
 WIDE = ('polygamma', 'digamma', 'lgamma', 'gamma', 'pow', 'tan', 'erf_inv', 'ndtri', 'erf_inv_giles', 'acosh', 'atanh', 'log1p', 'remainder',
         'rem', 'floor_divide', 'erfc', 'bessel_i1', 'bessel_i1e', 'fma', 'wofz', 'exp1', 'expi', 'cos_integral', 'bessel_y', 'bessel_ke',
         'igamma', 'igammac', 'igamma_grad_a', 'random_gamma_grad', 'regularized_incomplete_beta', 'betainc_grad', 'zeta',
+        'gamma_density', 'beta_density',
         'expn', 'hyp1f1', 'hyp1f1_grad', 'hyp2f1', 'hyp2f1_grad')
 PARTLY = {dtypes.bfloat16, dtypes.float16}                       # discontinuous functions: narrow types jump elsewhere
 DISCONTINUOUS = ('rem', 'remainder', 'floor_divide', 'floor', 'ceil', 'trunc', 'round')

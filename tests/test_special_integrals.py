@@ -53,6 +53,13 @@ def test_incomplete_gamma_gradients(index):
     onp.testing.assert_allclose(gradient(ours.gammaincc, index, a, x), -expected, rtol=1e-11, atol=1e-300)
 
 
+def test_gradients_in_float32_of_large_shapes():
+    a, x = onp.array([1e3, 1e4, 1e6], 'float32'), onp.array([1.01e3, 0.99e4, 1.001e6], 'float32')
+    for i in (0, 1):
+        wide = gradient(ours.gammainc, i, a.astype('float64'), x.astype('float64'))
+        onp.testing.assert_allclose(gradient(ours.gammainc, i, a, x), wide, rtol=1e-6)
+
+
 def test_gamma_samples():
     """dx/da of a sample: -(dP/da)/(dP/dx), also where P is 0 or 1 in floating point."""
     a, x = onp.array([0.5, 3.0, 3.0, 60.0, 1e6, 1e9]), onp.array([1e-300, 1e-3, 500.0, 1.0, 1e6 + 2e3, 1e9 - 7e4])

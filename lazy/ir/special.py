@@ -156,6 +156,15 @@ def _log1p_remainder(v):
 
 
 @in_double
+def gamma_density(a, x):
+    """Density of the gamma distribution of shape a: x**(a - 1) exp(-x) / Gamma(a)."""
+    inside = (a > 0) & (x > 0)
+    value = gamma_density_times_x(np.where(inside, a, 1.0), np.where(inside, x, 1.0)) / np.where(inside, x, 1.0)
+    at_zero = np.where(a > 1, 0.0, np.where(a == 1, 1.0, np.inf))
+    return np.where(x == np.inf, 0.0, np.where(inside, value, np.where((a > 0) & (x == 0), at_zero, np.nan)))
+
+
+@in_double
 def igamma_grad_a(a, x):
     """Derivative of the regularised lower incomplete gamma function by a."""
     edge = ((x == 0) | (x == np.inf)) & (a > 0)
@@ -212,6 +221,14 @@ def betainc_grad(a, b, x, by):
         if of.any():
             slope[of] += _beta_slope(*arguments, bool(by) != swapped)
     return np.where(inside, (value * slope).reshape(x.shape), np.where(edge, 0.0, np.nan))
+
+
+@in_double
+def beta_density(a, b, x):
+    """Density of the beta distribution: x**(a - 1) (1 - x)**(b - 1) / Beta(a, b)."""
+    valid = (a > 0) & (b > 0) & (x >= 0) & (x <= 1)
+    logarithm = module().xlogy(a - 1, x) + module().xlog1py(b - 1, -x) - module().betaln(a, b)
+    return np.where(valid, np.exp(logarithm), np.nan)
 
 
 # --- hypergeometric functions -----------------------------------------------------------------------------------------
