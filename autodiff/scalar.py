@@ -1,6 +1,6 @@
 """Derivatives of elementwise operations, from the expressions in the table of operations.
 
-An expression such as '1 - r * r' is parsed once to a small tree and then built as nodes over the operands x, y, z
+An expression such as '1 - r * r' is parsed once to a small tree and then built as nodes over the operands x, y, z, w
 and the result r. Calls name operations: 'integer_pow(x, n=n - 1)'.
 """
 import ast
@@ -54,7 +54,7 @@ def _integer_pow_partial(node, tangent, guarded):
 
 def build_expression(tree, node):
     """The nodes of a parsed expression, for the operands, result and parameters of `node`."""
-    names = dict(zip('xyz', node.inputs), r=node)
+    names = dict(zip('xyzw', node.inputs), r=node)
     params = dict(zip(node.op.param_names, node.params or ()))
     like = node.inputs[0]
 

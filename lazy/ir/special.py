@@ -48,6 +48,16 @@ bessel_ke = _of_order('k0e', 'k1e', 'kve')
 
 
 @in_double
+def bessel_i0(x):
+    return np.where(np.isinf(x), np.inf, module().i0(x))            # SciPy says NaN
+
+
+@in_double
+def bessel_i1(x):
+    return np.where(np.isinf(x), x, module().i1(x))
+
+
+@in_double
 def expn(n, x):
     """E_n(x) for whole n > -100, negative ones by E_(n-1) = (exp(-x) + (1 - n) E_n) / x (DLMF 8.19.12)."""
     valid = (n > -100) & (n < 2**31) & (n == np.rint(n))
@@ -146,6 +156,15 @@ def _log1p_remainder(v):
 
 
 @in_double
+def gamma_density(a, x):
+    """Density of the gamma distribution of shape a: x**(a - 1) exp(-x) / Gamma(a)."""
+    inside = (a > 0) & (x > 0)
+    value = gamma_density_times_x(np.where(inside, a, 1.0), np.where(inside, x, 1.0)) / np.where(inside, x, 1.0)
+    at_zero = np.where(a > 1, 0.0, np.where(a == 1, 1.0, np.inf))
+    return np.where(x == np.inf, 0.0, np.where(inside, value, np.where((a > 0) & (x == 0), at_zero, np.nan)))
+
+
+@in_double
 def igamma_grad_a(a, x):
     """Derivative of the regularised lower incomplete gamma function by a."""
     edge = ((x == 0) | (x == np.inf)) & (a > 0)
@@ -202,3 +221,56 @@ def betainc_grad(a, b, x, by):
         if of.any():
             slope[of] += _beta_slope(*arguments, bool(by) != swapped)
     return np.where(inside, (value * slope).reshape(x.shape), np.where(edge, 0.0, np.nan))
+
+
+@in_double
+def beta_density(a, b, x):
+    """Density of the beta distribution: x**(a - 1) (1 - x)**(b - 1) / Beta(a, b)."""
+    valid = (a > 0) & (b > 0) & (x >= 0) & (x <= 1)
+    logarithm = module().xlogy(a - 1, x) + module().xlog1py(b - 1, -x) - module().betaln(a, b)
+    return np.where(valid, np.exp(logarithm), np.nan)
+
+
+# --- hypergeometric functions -----------------------------------------------------------------------------------------
+
+_TERMS = 5000
+
+
+def _series(above, below, x, by):
+    """(sum, its derivative by parameter `by` of above + below) of (a1)_k (a2)_k ... / ((b1)_k ... k!) x**k; NaN where
+    _TERMS terms don't suffice."""
+    term, slope = np.ones_like(x), np.zeros_like(x)
+    total, total_slope = term, slope
+    for k in range(_TERMS):
+        ratio = x / (k + 1)
+        for b in below:
+            ratio = ratio / (b + k)
+        factors = [a + k for a in above]
+        change = ratio * np.prod([f for i, f in enumerate(factors) if i != by], 0)      # derivative of the whole ratio
+        ratio = ratio * np.prod(factors, 0)
+        if by >= len(above):
+            change = -ratio / (below[by - len(above)] + k)
+        term, slope = term * ratio, slope * ratio + term * change
+        total, total_slope = total + term, total_slope + slope
+        small = ~(abs(slope) > 1e-17 * abs(total_slope)) & ~(abs(term) > 1e-17 * abs(total))
+        if k > 2 and small.all():
+            break
+    return total, np.where(small, total_slope, np.nan)
+
+
+@in_double
+def hyp1f1_grad(a, b, x, by):
+    """Derivative of 1F1(a; b; x) by a (by=0) or b (by=1); of exp(x) 1F1(b - a; b; -x) where x < 0."""
+    plain = _series([a], [b], np.maximum(x, 0), by)[1]
+    turned = [_series([b - a], [b], np.maximum(-x, 0), i)[1] for i in (0, 1)]
+    return np.where(x < 0, np.exp(x) * (turned[0] + turned[1] if by else -turned[0]), plain)
+
+
+@in_double
+def hyp2f1_grad(a, b, c, x, by):
+    """Derivative of 2F1(a, b; c; x) by a, b or c (by=0, 1, 2); of (1 - x)**-a 2F1(a, c - b; c; x/(x - 1)) where x < 0."""
+    low = np.minimum(x, 0)
+    plain = _series([a, b], [c], np.where(x < 1, np.maximum(x, 0), np.nan), by)[1]
+    found = [_series([a, c - b], [c], low / (low - 1), i) for i in range(3)]
+    turned = {0: found[0][1] - np.log1p(-low) * found[0][0], 1: -found[1][1], 2: found[1][1] + found[2][1]}[by]
+    return np.where(x < 0, np.exp(-a * np.log1p(-low)) * turned, plain)

@@ -258,8 +258,8 @@ def test_formula_against_numpy_and_partials(case):
     import sympy
     rng, op = rng_of(case), case.op
     arguments = case.arguments(rng, widest(case), [(4,)] * 4)
-    letters = sympy.symbols('x y z')[:len(arguments)]
-    names = {**dict(zip('xyz', letters)), **dict(zip(op.param_names, case.params or ())), 'I': sympy.I,
+    letters = sympy.symbols('x y z w')[:len(arguments)]
+    names = {**dict(zip('xyzw', letters)), **dict(zip(op.param_names, case.params or ())), 'I': sympy.I,
              'erfinv': sympy.erfinv}
     expression = sympy.sympify(op.formula, locals=names)
     modules = [{'erfinv': mpmath.erfinv, 'digamma': mpmath.digamma}, 'mpmath']
