@@ -6,7 +6,7 @@ import operator
 import numpy as onp
 
 from .. import numpy as np
-from ..array import as_node, wrap
+from ..array import wrap
 from ..custom_derivatives import custom_jvp
 from ..ir import build, dtypes, ops
 from ..nn.normalize import softmax
@@ -188,7 +188,7 @@ def dirichlet(key, alpha, shape=None, dtype=None, *, out_sharding=None):
     alpha = wrap(parameter(alpha, dtype))
     if not alpha.ndim:
         raise ValueError('dirichlet requires alpha.ndim >= 1, got alpha.ndim == 0')
-    batch = shape_of('dirichlet', shape, *[a._node for a in ([alpha[..., 0]] if alpha.shape[-1] else [])])
+    batch = shape_of('dirichlet', shape, build.full(alpha.shape[:-1], 0, dtype))
     alpha = np.broadcast_to(alpha, (*batch, alpha.shape[-1]))
     return softmax(_gamma(pair_of('dirichlet', key), alpha, dtype)[1], -1)
 
