@@ -1,13 +1,13 @@
 """Random numbers of distributions with parameters: statistics, derivatives, special values, transformations."""
 import numpy as onp
 import pytest
-from scipy import special, stats
+from scipy import integrate, special, stats
 
 import lazy
 import lazy.numpy as np
 from lazy import random
 from lazy.random.counts import _binomial, _poisson
-from lazy.random.gamma import log_gamma_derivative
+from lazy.random.gamma import _ROUNDS, log_gamma_derivative
 
 N = 20_000
 CONTINUOUS = {
@@ -64,6 +64,16 @@ def test_counts(name):
     draw, expected = COUNTS[name]
     x = onp.asarray(draw(random.key(3)), 'float64')
     assert (x == onp.rint(x)).all() and chi_square(x, expected) > 1e-3
+
+
+def test_gamma_rounds_are_enough():
+    """The probability that a proposal is accepted, by quadrature: the density of what is accepted is that of x."""
+    for a in (2.0, 2.5, 5.0, 100.0):
+        d = a - 1 / 3
+        c = 1 / onp.sqrt(9 * d)
+        density = lambda x: onp.exp(d * (1 - (1 + c * x) ** 3 + 3 * onp.log1p(c * x))) / onp.sqrt(2 * onp.pi)
+        accepted, _ = integrate.quad(density, max(-1 / c, -30) + 1e-12, 30, points=[-2, 0, 2], limit=200)
+        assert (1 - accepted) ** _ROUNDS < 1e-12
 
 
 def test_multinomial_covariance():
@@ -207,7 +217,8 @@ def test_errors(call, error, text):
 
 
 QUANTILES = [(m, None) for m in (1e-3, 0.5, 9.9, 10.0, 13.0, 100.0, 2400.0, 2600.0, 1e5)] + \
-    [(1, .3), (15, .5), (20, .5), (21, .48), (40, .25), (1000, .01), (1000, .4), (9000, .4), (10 ** 5, .3), (10 ** 6, 1e-5)]
+    [(1, .3), (15, .5), (20, .5), (21, .48), (40, .25), (1000, .01), (1000, .4), (9000, .4), (10 ** 5, .3),
+     (10 ** 6, 1e-5)]
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'float64'])

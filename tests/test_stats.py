@@ -62,8 +62,9 @@ def test_values(name, method):
             found = call(ours, name, method, x, parameters, *place)
             onp.testing.assert_allclose(found[compared], expected[compared], rtol=2e-9, atol=1e-13)
             if method in QUANTILES:
-                narrow, wide = (call(ours, name, method, onp.array([0, 1e-3, .3, .5, .501, .9, 1], 'float32').astype(dtype),
-                                     [onp.array(p, dtype) for p in parameters], *place) for dtype in ('float32', 'float64'))
+                q = onp.array([0, 1e-3, .3, .5, .501, .9, 1], 'float32')
+                narrow, wide = (call(ours, name, method, q.astype(dtype), onp.array(parameters, dtype), *place)
+                                for dtype in ('float32', 'float64'))
                 onp.testing.assert_allclose(narrow, wide, rtol=2e-4, atol=2e-5)
             else:
                 narrow = call(ours, name, method, x.astype('float32'), [onp.float32(p) for p in parameters], *place)
