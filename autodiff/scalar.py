@@ -1,6 +1,6 @@
 """Derivatives of elementwise operations, from the expressions in the table of operations.
 
-An expression such as '1 - r * r' is parsed once to a small tree and then built as nodes over the operands x, y, z
+An expression such as '1 - r * r' is parsed once to a small tree and then built as nodes over the operands x, y, z, w
 and the result r. Calls name operations: 'integer_pow(x, n=n - 1)'.
 """
 import ast
@@ -27,6 +27,8 @@ def partial(node, index, tangent, guarded=False):
     if node.op is ops.integer_pow:
         return _integer_pow_partial(node, tangent, guarded)
     text = node.op.partials[index]
+    if text is None:
+        raise NotImplementedError(f'the derivative of {node.op.name} by argument {index} is not defined')
     if text == '0':
         return None
     if text == '1':
@@ -52,7 +54,7 @@ def _integer_pow_partial(node, tangent, guarded):
 
 def build_expression(tree, node):
     """The nodes of a parsed expression, for the operands, result and parameters of `node`."""
-    names = dict(zip('xyz', node.inputs), r=node)
+    names = dict(zip('xyzw', node.inputs), r=node)
     params = dict(zip(node.op.param_names, node.params or ()))
     return _built(tree, names, params)
 

@@ -5,7 +5,7 @@ A `Module` collects declarations and helper functions, a `Block` straight-line i
 NumPy (`accuracy_cases` lists what is checked where). A function comes from one of three places, see
 `source`:
 
-- own polynomials (`llvm_polynomials`), inlined into the loop: needs fused multiply-add;
+- own polynomials (`llvm_polynomials`, `llvm_special`), inlined into the loop: needs fused multiply-add;
 - glibc's libmvec, by vector name, cut into native registers: only names listed in `TRUSTED`, which
   were measured;
 - scalar libm, one call per lane, in a helper function that loops over the lanes.
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lazy.codegen import llvm_polynomials as formulas
+from lazy.codegen import llvm_polynomials as formulas, llvm_special
 
 FLOATS = ('float32', 'float64')
 HALVES = ('float16', 'bfloat16')
@@ -845,7 +845,8 @@ FLOAT_RULES = {
     'copysign': Vector.copysign,
     'integer_pow': formulas.integer_pow, 'fma': Vector.fma, 'nextafter': nextafter,
     **{name: through(name) for name in LIBM_FUNCTIONS}, **formulas.COMPOSED,
-    **{name: outlined(name, formula) for name, formula in formulas.LONG.items()}, **COMPARISONS,
+    **{name: outlined(name, formula) for name, formula in {**formulas.LONG, **llvm_special.LONG}.items()},
+    **COMPARISONS,
 }
 
 
@@ -877,8 +878,8 @@ def rules(dtype):
     if dtype == 'bool':
         return BOOL_RULES
     if dtype in INTEGERS:
-        words = {'threefry2x32': formulas.threefry2x32} if dtype == 'uint32' else {}
-        return {**INTEGER_RULES, **words}
+        words = {f.__name__: f for f in (formulas.threefry2x32, formulas.philox4x32)}
+        return {**INTEGER_RULES, **(words if dtype == 'uint32' else {})}
     return FLOAT_RULES
 
 
@@ -892,7 +893,7 @@ def supports(op, dtype):
 
 
 def emit(block, op, dtype, operands, **params):
-    """Write one operation on register values; returns the result's name (threefry2x32: a pair).
+    """Write one operation on register values; returns the result's name (threefry2x32 and philox4x32: all words).
 
     Comparisons and is_* give i1, everything else `dtype`; float16 and bfloat16 stay unrounded.
     """
@@ -912,6 +913,8 @@ def emit(block, op, dtype, operands, **params):
 ACCURACY_RANGES = {
     'sqrt rsqrt cbrt reciprocal': [None, (0, 3), (0, 1e4)],
     'log log2 log10 lgamma digamma': [None, (0, 3), (0.9, 1.1), (0, 1e4)],
+    'gamma': [None, (0, 3), (-5, 15), (-180, 172)], 'ndtri': [None, (0, 1), (0, 1e-3)],
+    'bessel_i0e bessel_i1e bessel_i0 bessel_i1': [None, (-1, 1), (-20, 20)],
     'exp exp2 expm1 sinh cosh logistic': [None, (-1, 1), (-20, 20), (-104, 90), (-750, 750)],
     'sin cos tan': [None, (-4, 4), (-200, 200), (-1e5, 1e5), (-1e9, 1e9)],
     'tanh asinh atan erf erfc': [None, (-1, 1), (-10, 10), (-30, 30)],

@@ -285,15 +285,16 @@ CENTRE = ((3.3871328727963666080e0, 1.3314166789178437745e+2, 1.9715909503065514
           (1.0, 4.2313330701600911252e+1, 6.8718700749205790830e+2, 5.3941960214247511077e+3,
            2.1213794301586595867e+4, 3.9307895800092710610e+4, 2.8729085735721942674e+4,
            5.2264952788528545610e+3))
-TAIL = ((1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0,
-         3.64784832476320460504e0, 1.27045825245236838258e0, 2.41780725177450611770e-1,
-         2.27238449892691845833e-2, 7.74545014278341407640e-4),
+# In the tails r less the quantile over sqrt(2), for the numerators: the ratio is small beside r.
+TAIL = ((0.5934779663963121, 1.010963312418408, 0.6557567456000459, 0.20059427897991458,
+         0.02838405174558772, 0.0014570525960900544, 6.631770671522707e-06, -9.054223079736005e-08,
+         1.0507500716444169e-09),
         (1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1,
          1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4,
          1.05075007164441684324e-9))
-FAR_TAIL = ((6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0,
-             2.96560571828504891230e-1, 2.65321895265761230930e-2, 1.24266094738807843860e-3,
-             2.71155556874348757815e-5, 2.01033439929228813265e-7),
+FAR_TAIL = ((0.2921504780869663, 0.13568167115055627, 0.02241866155232811, 0.0016066960044928613,
+             4.8615812610010525e-05, 4.910644073061673e-07, 3.4575203211281514e-10,
+             -9.225662560386812e-13, 2.0442631033899397e-15),
             (1.0, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.48753612908506148525e-2,
              7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7,
              2.04426310338993978564e-15))
@@ -304,24 +305,36 @@ CENTRE_VALUE = 2.75
 CENTRE_EXCESS = tuple(p - CENTRE_VALUE * q for p, q in zip(*CENTRE)), CENTRE[1]
 
 
-TAIL, FAR_TAIL = ((tuple(c * math.sqrt(0.5) for c in p), q) for p, q in (TAIL, FAR_TAIL))
-
-
 def ratio(x, table):
     return horner(x, table[0]) / horner(x, table[1])
 
 
+def quantile_tail(p):
+    """Minus the normal quantile of p < 0.075, over sqrt(2)."""
+    r = (-p.call('log')).sqrt()
+    return r - (r > 5.0).select(ratio(r - 5.0, FAR_TAIL), ratio(r - 1.6, TAIL))
+
+
 def erf_inv(x):
-    """Normal quantile of (1 + x)/2 over sqrt(2) (the tails have that in P); float32 in float64."""
+    """Normal quantile of (1 + x)/2 over sqrt(2); float32 in float64."""
     if x.dtype == 'float32':
         return erf_inv(x.widen()).narrow()
     size = x.abs()
     q = size * 0.5
     centre = size * math.sqrt(0.125) * (ratio(q.fma(-q, 0.180625), CENTRE_EXCESS) + CENTRE_VALUE)
-    r = (-((1.0 - size) * 0.5).call('log')).sqrt()
-    tail = (r > 5.0).select(ratio(r - 5.0, FAR_TAIL), ratio(r - 1.6, TAIL))
-    result = (q <= 0.425).select(centre, tail)
+    result = (q <= 0.425).select(centre, quantile_tail((1.0 - size) * 0.5))
     return size.equals(1.0).select(math.inf, result).copysign(x)
+
+
+def ndtri(x):
+    """Normal quantile; float32 in float64."""
+    if x.dtype == 'float32':
+        return ndtri(x.widen()).narrow()
+    q = x - 0.5
+    centre = q * (ratio(q.fma(-q, 0.180625), CENTRE_EXCESS) + CENTRE_VALUE)
+    low = (q < 0.0).select(x, 1.0 - x)
+    tail = low.equals(0.0).select(math.inf, quantile_tail(low) * math.sqrt(2.0)).copysign(q)
+    return (q.abs() <= 0.425).select(centre, tail)
 
 
 # erfinv in w = -log(1 - x**2), lowest power first: about w - 2.5 below 5, about sqrt(w) - 3 above (M. Giles,
@@ -365,70 +378,6 @@ def erf_inv_giles(x):
     result = near.select(horner(v, GILES[0]), horner(v, GILES[1])) * x
     size = x.abs()
     return (size < 1.0).select(result, size.equals(1.0).select(x * math.inf, math.nan))
-
-
-# ----------------------------------------------------------------------------------- gamma function
-
-# digamma(x) = (x - root) (Y + P(x-1)/Q(x-1)) on [1, 2], from Boost.Math (J. Maddock, 53 bits); root
-# in three parts.
-DIGAMMA_ROOT = (1569415565 / 1073741824, 381566830 / 1073741824 / 1073741824,
-                0.9016312093258695918615325266959e-19)
-DIGAMMA_Y = 0.99558162689208984375
-DIGAMMA = ((0.25479851061131551, -0.32555031186804491, -0.65031853770896507, -0.28919126444774784,
-            -0.045251321448739056, -0.0020713321167745952),
-           (1.0, 2.0767117023730469, 1.4606242909763515, 0.43593529692665969, 0.054151797245674225,
-            0.0021284987017821144, -0.55789841213675513e-6))
-# B_2k / 2k
-DIGAMMA_SERIES = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
-
-
-def digamma_one_to_two(x):
-    g = x
-    for part in DIGAMMA_ROOT:
-        g = g - part
-    return g * DIGAMMA_Y + g * ratio(x - 1.0, DIGAMMA)
-
-
-def digamma_large(x):
-    """log(x) - 1/(2x) - sum B_2k / (2k x**2k) for x >= 10."""
-    z = 1.0 / (x * x)
-    return x.call('log') - 0.5 / x - z * horner(z, DIGAMMA_SERIES)
-
-
-def digamma_positive(x):
-    """Steps of digamma(x + 1) = digamma(x) + 1/x lead into [1, 2]."""
-    small = x < 1.0
-    sum = small.select(-1.0 / x, x.like(0.0))
-    shifted = small.select(x + 1.0, x)
-    for _ in range(8):
-        above = shifted > 2.0
-        shifted = above.select(shifted - 1.0, shifted)
-        sum = above.select(sum + 1.0 / shifted, sum)
-    return (x >= 10.0).select(digamma_large(x), sum + digamma_one_to_two(shifted))
-
-
-def digamma(x):
-    """Negative x by digamma(x) = digamma(1 - x) - pi cot(pi x); float32 in float64.
-
-    Within 4 ulp for x > 0; for x < 0 within 4 ulp of the larger of the two terms (they cancel near
-    zeros).
-    """
-    if x.dtype == 'float32':
-        return digamma(x.widen()).narrow()
-    negative = x <= 0.0
-    angle = (x - x.round()) * math.pi
-    cotangent = angle.call('cos') / angle.call('sin')
-    positive = digamma_positive(negative.select(1.0 - x, x))
-    reflected = positive - cotangent * math.pi
-    reflected = x.equals(x.round()).select(math.nan, reflected)                 # poles
-    result = negative.select(reflected, positive)
-    result = x.equals(math.inf).select(x, result)
-    return x.equals(0.0).select(x.like(-math.inf).copysign(-x), result)
-
-
-def lgamma(x):
-    """float32 in float64: glibc's lgammaf is over 4 ulp off near its zeros at negative x."""
-    return x.widen().call('lgamma').narrow() if x.dtype == 'float32' else x.call('lgamma')
 
 
 # -------------------------------------------------------------------------------------- remainder
@@ -593,6 +542,19 @@ def threefry2x32(k0, k1, c0, c1):
     return x, y
 
 
+def philox4x32(k0, k1, c0, c1, c2, c3):
+    """Philox-4x32 with 10 rounds (Salmon et al., Random123, 2011): four random words."""
+    def product(c, factor):
+        wide = c.cast('zext', 'uint64')
+        wide = wide * wide.like(factor)
+        return (wide >> 32).cast('trunc', 'uint32'), wide.cast('trunc', 'uint32')
+    for _ in range(10):
+        (high, low), (high2, low2) = product(c0, 0xD2511F53), product(c2, 0xCD9E8D57)
+        c0, c1, c2, c3 = high2 ^ c1 ^ k0, low2, high ^ c3 ^ k1, low
+        k0, k1 = k0 + 0x9E3779B9, k1 + 0xBB67AE85
+    return c0, c1, c2, c3
+
+
 # ------------------------------------------------------------------------------------------ tables
 
 # Functions that need fused multiply-add, by (name, dtype); OUTSIDE: the lanes that go to libm.
@@ -604,5 +566,5 @@ OUTSIDE = {(op, dtype): beyond for dtype in ('float32', 'float64') for op, beyon
 # Those that libmvec, where it is, does faster.
 SLOWER = {('log1p', 'float64')}
 # Functions made of others, and those so long that a block calls them instead of inlining.
-COMPOSED = {'logistic': logistic, 'logaddexp': logaddexp, 'lgamma': lgamma}
-LONG = {'erf_inv': erf_inv, 'erf_inv_giles': erf_inv_giles, 'digamma': digamma}
+COMPOSED = {'logistic': logistic, 'logaddexp': logaddexp}
+LONG = {'erf_inv': erf_inv, 'ndtri': ndtri, 'erf_inv_giles': erf_inv_giles}

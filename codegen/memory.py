@@ -95,11 +95,11 @@ class _Pooled(Buffer):
 class _Small(_Pooled):
     __slots__ = ()
 
-    def __del__(self):
+    def __del__(self, ending=sys.is_finalizing):
         free = self.owner
         if len(free) < free.most:
             free.append(self.address)
-        else:
+        elif not ending():                        # this module's globals may be gone already
             free.release(self.address)
 
 
@@ -154,7 +154,7 @@ class _Free(list):
         self.used = time.monotonic()
         self.append(address)
         _pool.large += self.size
-        if _pool.large > _pool.limit and not sys.is_finalizing():
+        if _pool.large > _pool.limit:
             trim(int(_pool.limit * 0.75))
 
 

@@ -524,8 +524,8 @@ class _Printer(Reductions):
         if x.op is ops.bitcast:
             return self._bitcast(block, args[0], operand, x.params[0].name)
         params = dict(zip(x.op.param_names, x.params or ()))
-        if x.op is ops.threefry2x32:
-            return llvm_math.emit(block.b, 'threefry2x32', operand, args)[params['word']]
+        if x.op in (ops.threefry2x32, ops.philox4x32):
+            return llvm_math.emit(block.b, x.op.name, operand, args)[params['word']]
         return llvm_math.emit(block.b, x.op.name, operand, args, **params)
 
     def _bitcast(self, block, value, source, target):

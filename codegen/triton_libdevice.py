@@ -11,6 +11,8 @@ import functools
 
 import numpy as np
 
+from ..ir import special
+
 
 @functools.lru_cache(maxsize=None)
 def _special():
@@ -165,7 +167,7 @@ FUNCTIONS = {
     'lgamma': _scipy('gammaln'), 'tgamma': _scipy('gamma'),
     'j0': _scipy('j0'), 'j1': _scipy('j1'), 'y0': _scipy('y0'), 'y1': _scipy('y1'),
     'jn': lambda n, x: _special().jn(n, x), 'yn': lambda n, x: _special().yn(n, x),
-    'cyl_bessel_i0': _scipy('i0'), 'cyl_bessel_i1': _scipy('i1'),
+    'cyl_bessel_i0': special.bessel_i0, 'cyl_bessel_i1': special.bessel_i1,
     'fast_sinf': np.sin, 'fast_cosf': np.cos, 'fast_tanf': np.tan, 'fast_tanhf': np.tanh,
     'fast_expf': np.exp, 'fast_exp10f': lambda x: np.power(np.float32(10), x),
     'fast_logf': np.log, 'fast_log2f': np.log2,

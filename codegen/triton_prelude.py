@@ -226,6 +226,19 @@ def lz_threefry2x32(k0, k1, x, y):
     y = y + k1
 THREEFRY
     return x, y
+
+def lz_philox4x32(k0, k1, c0, c1, c2, c3):
+    """All words of the 10-round Philox-4x32 block (Salmon et al., Parallel Random Numbers, SC 2011)."""
+    for _ in tl.static_range(10):
+        first = c0
+        second = c2
+        c0 = tl.umulhi(second, 0xCD9E8D57) ^ c1 ^ k0
+        c2 = tl.umulhi(first, 0xD2511F53) ^ c3 ^ k1
+        c1 = second * 0xCD9E8D57
+        c3 = first * 0xD2511F53
+        k0 = k0 + 0x9E3779B9
+        k1 = k1 + 0xBB67AE85
+    return c0, c1, c2, c3
 '''
 
 _ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)

@@ -26,7 +26,7 @@ LIBDEVICE = 'from triton.language.extra import libdevice\n'
 
 _COMBINE = {'mul': 'lz_mul', 'max': 'lz_max', 'min': 'lz_min', 'and': 'lz_and', 'or': 'lz_or'}
 _COMBINE_BOOL = {'max': 'lz_or', 'min': 'lz_and', 'and': 'lz_and', 'or': 'lz_or'}
-_BY_PRINTER = (ops.convert, ops.bitcast, ops.integer_pow, ops.nextafter, ops.threefry2x32)
+_BY_PRINTER = (ops.convert, ops.bitcast, ops.integer_pow, ops.nextafter, ops.threefry2x32, ops.philox4x32)
 
 
 @dataclasses.dataclass(frozen=True)

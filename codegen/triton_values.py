@@ -74,8 +74,8 @@ class Values:
             return self._power(args[0], source, params['n'])
         if op is ops.nextafter:
             return self._nextafter(args, source)
-        if op is ops.threefry2x32:
-            return self._threefry(args, params['word'], values)
+        if op in (ops.threefry2x32, ops.philox4x32):
+            return self._random_word(op, args, params['word'], values)
         text = _OF_BOOL.get(op.name) if source == dtypes.bool_ else None
         return self.let(op.name, (text or op.triton).format(*args, **params))
 
@@ -117,14 +117,13 @@ class Values:
         operands = [f'{arg}{narrow}' for arg in args]
         return self.let('nextafter', ops.nextafter.triton.format(*operands, bits=f'tl.int{8 * dtype.itemsize}') + wide)
 
-    def _threefry(self, args, word, values):
-        """Both words of a block are made at once."""
-        key = 'threefry', *args
+    def _random_word(self, op, args, word, values):
+        """All words of a block are made at once."""
+        key = op.name, *args
         if key not in values:
-            pair = self.fresh('random'), self.fresh('random')
-            both = ops.threefry2x32.triton.removesuffix('[{word}]').format(*args)
-            self.line(f'{pair[0]}, {pair[1]} = {both}')
-            values[key] = pair
+            words = [self.fresh('random') for _ in range(2 if op is ops.threefry2x32 else 4)]
+            self.line(f"{', '.join(words)} = {op.triton.removesuffix('[{word}]').format(*args)}")
+            values[key] = words
         return values[key][word]
 
     def _ramp(self, x):

@@ -1,8 +1,9 @@
 """Settings of the library: `lazy.config.update(name, value)`.
 
 enable_x64: default types are 64 bits wide. mutable_arrays: `x[i] = v` rebinds the array object. debug_nans: a NaN in
-a result that is waited for is an error. Defaults are read once from LAZY_ENABLE_X64, LAZY_MUTABLE_ARRAYS,
-LAZY_DEBUG_NANS and LAZY_TARGET (native, numpy, cuda, triton-interpreter) when the library is imported.
+a result that is waited for is an error. debug_key_reuse: a second use of a key from `random.key` is an error. Defaults
+are read once from LAZY_ENABLE_X64, LAZY_MUTABLE_ARRAYS, LAZY_DEBUG_NANS, LAZY_DEBUG_KEY_REUSE and LAZY_TARGET (native,
+numpy, cuda, triton-interpreter) when the library is imported.
 """
 import os
 
@@ -22,6 +23,7 @@ class Config:
     def __init__(self):
         self._values = {'enable_x64': False, 'mutable_arrays': _flag('LAZY_MUTABLE_ARRAYS'),
                         'debug_nans': _flag('LAZY_DEBUG_NANS'),
+                        'debug_key_reuse': _flag('LAZY_DEBUG_KEY_REUSE'),
                         'target': os.environ.get('LAZY_TARGET', 'native')}
         self.update('enable_x64', _flag('LAZY_ENABLE_X64'))
 

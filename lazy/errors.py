@@ -4,12 +4,33 @@ import sys
 from .ir.errors import FusionError, FusionWarning
 from .ir.graph import INTERNAL, where
 
-__all__ = ['ConcretizationTypeError', 'TracerArrayConversionError', 'TracerBoolConversionError',
-           'TracerIntegerConversionError', 'NonConcreteBooleanIndexError', 'UnexpectedTracerError', 'FusionError',
-           'FusionWarning', 'DonatedBufferError']
+__all__ = ['JAXTypeError', 'JAXIndexError', 'JaxRuntimeError', 'JaxprTypeError', 'InconclusiveDimensionOperation',
+           'ConcretizationTypeError', 'TracerArrayConversionError', 'TracerBoolConversionError',
+           'TracerIntegerConversionError', 'NonConcreteBooleanIndexError', 'UnexpectedTracerError', 'KeyReuseError',
+           'FusionError', 'FusionWarning', 'DonatedBufferError']
 
 
-class ConcretizationTypeError(TypeError):
+class JAXTypeError(TypeError):
+    """What the errors about values that don't exist, and about keys, have in common."""
+
+
+class JAXIndexError(IndexError):
+    """An index that can't be used inside of a trace."""
+
+
+class JaxRuntimeError(RuntimeError):
+    """An error of a program that runs, not of the arguments it was given."""
+
+
+class JaxprTypeError(TypeError):
+    """A traced function whose types contradict each other. Never raised here: types are checked as the graph is built."""
+
+
+class InconclusiveDimensionOperation(Exception):
+    """A comparison of sizes that are symbols. Never raised here: sizes are numbers while a function is traced."""
+
+
+class ConcretizationTypeError(JAXTypeError):
     """A value was asked for where none exists: inside `jit`, `vmap` or `eval_shape`."""
 
 
@@ -25,16 +46,20 @@ class TracerIntegerConversionError(ConcretizationTypeError):
     """An integer was asked for where no value exists."""
 
 
-class NonConcreteBooleanIndexError(ConcretizationTypeError, IndexError):
+class NonConcreteBooleanIndexError(ConcretizationTypeError, JAXIndexError):
     """A boolean mask whose values don't exist was used as an index."""
 
 
-class UnexpectedTracerError(RuntimeError):
+class UnexpectedTracerError(JAXTypeError, RuntimeError):
     """A value that exists only inside of a traced function was used after the function had returned."""
 
 
-class DonatedBufferError(RuntimeError):
+class DonatedBufferError(JaxRuntimeError):
     """An array was used after its buffer had been donated."""
+
+
+class KeyReuseError(JAXTypeError):
+    """A key was used a second time, where the setting `debug_key_reuse` forbids it."""
 
 
 def user_line():

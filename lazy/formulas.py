@@ -166,8 +166,8 @@ def _converted(node, x):
 def _template(node):
     """The table's formula as an expression, and its letters."""
     import sympy
-    letters = [sympy.Dummy(c) for c in 'xyz'[:len(node.inputs)]]
-    names = {**dict(zip('xyz', letters)), **_keywords(node), 'erfinv': sympy.erfinv, 'I': sympy.I}
+    letters = [sympy.Dummy(c) for c in 'xyzw'[:len(node.inputs)]]
+    names = {**dict(zip('xyzw', letters)), **_keywords(node), 'erfinv': sympy.erfinv, 'I': sympy.I}
     return sympy.sympify(node.op.formula, locals=names), letters
 
 
@@ -432,13 +432,6 @@ def _polygamma(part):
     return polygamma, (x,)
 
 
-def _gamma(x):
-    """exp(lgamma(x)), negative where floor(x) is odd and x < 0."""
-    size, floor = _exp(_op(ops.lgamma)(x)), _op(ops.floor)(x)
-    odd = _eq(_op(ops.remainder)(floor, 2.0), 1.0)
-    return _where(_and(_lt(x, 0), odd), _minus(size), size)
-
-
 def _comparison(op):
     return _op(op, 'comparison')
 
@@ -447,8 +440,8 @@ _FUNCTIONS = {
     **{name: _op(ops.OPS[name]) for name in (
         'exp', 'log', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'atan2', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh',
         'atanh', 'erf', 'erfc', 'floor', 'digamma')},
-    'erfinv': _op(ops.erf_inv), 'loggamma': _op(ops.lgamma), 'gamma': _gamma, 'ceiling': _op(ops.ceil),
-    'factorial': lambda n: _gamma(_plus(n, 1.0)),
+    'erfinv': _op(ops.erf_inv), 'loggamma': _op(ops.lgamma), 'gamma': _op(ops.gamma), 'ceiling': _op(ops.ceil),
+    'factorial': lambda n: _op(ops.gamma)(_plus(n, 1.0)),
     'sec': lambda x: _over(1, _cos(x)), 'csc': lambda x: _over(1, _sin(x)), 'cot': lambda x: _over(_cos(x), _sin(x)),
     'sech': lambda x: _over(1, _cosh(x)), 'csch': lambda x: _over(1, _sinh(x)),
     'coth': lambda x: _over(_cosh(x), _sinh(x)),

@@ -8,7 +8,9 @@ from scipy import stats
 
 import lazy
 import lazy.numpy as np
-from lazy import random
+from lazy import evaluate, random
+from lazy.array import wrap
+from lazy.ir import build, ops
 
 MATRIX = onp.arange(24, dtype='float32').reshape(4, 6)
 WEIGHTS = onp.array([.1, .2, .3, .4], 'float32')
@@ -169,7 +171,6 @@ def digest(array):
 
 @pytest.fixture(params=['native', 'numpy'])
 def target(request):
-    from lazy import evaluate
     before = lazy.config.target
     lazy.config.update('target', request.param)
     evaluate.programs.clear()
@@ -325,6 +326,7 @@ def test_a_size_or_seed_that_changes_draws_the_same_prefix():
 
 
 def test_laziness():
+    evaluate.flush()                                                   # what other tests left isn't added to
     x = random.normal(random.key(0), (100, 100))
     assert x.shape == (100, 100) and not x.is_ready()
     assert onp.isfinite(onp.asarray(x)).all()
@@ -337,6 +339,7 @@ ERRORS = [
     (lambda: random.key(np.array(1.5)), TypeError, 'integer'),
     (lambda: random.key(random.key(0)), TypeError, 'given a PRNG key'),
     (lambda: random.key(0, impl='rbg2'), ValueError, 'unrecognized PRNG implementation'),
+    (lambda: random.PRNGKey(0, impl='philox4x32'), ValueError, 'raw keys'),
     (lambda: random.normal(random.split(random.key(0)), (2,)), ValueError, 'accepts a single key'),
     (lambda: random.normal(3, (2,)), TypeError, 'lazy.random.key'),
     (lambda: random.normal(np.zeros(2), (2,)), TypeError, 'uint32'),
@@ -363,3 +366,66 @@ ERRORS = [
 def test_errors(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+# --- the other generator -------------------------------------------------------------------------------------------
+
+def test_philox_known_answers(target):
+    """Those of Random123 for philox4x32 with 10 rounds, word by word."""
+    known = [((0,) * 2, (0,) * 4, (0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8)),
+             ((0xffffffff,) * 2, (0xffffffff,) * 4, (0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd)),
+             ((0xa4093822, 0x299f31d0), (0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344),
+              (0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1))]
+    words = [np.asarray(onp.array(w, 'uint32')) for w in zip(*[key + counter for key, counter, _ in known])]
+    for i in range(4):
+        found = wrap(build.make(ops.philox4x32, [w._node for w in words], (i,)))
+        assert found.tolist() == [answer[i] for *_, answer in known]
+
+
+def test_philox_keys(target):
+    key = random.key(5, impl='philox4x32')
+    assert str(key.dtype) == 'key<philox>' and random.key_impl(key) == 'philox4x32' and random.key_data(key).tolist() == [0, 5]
+    place, zero = onp.arange(6, dtype='uint32'), onp.zeros(6, 'uint32')
+    words = [ops.philox4x32.numpy(zero, zero + onp.uint32(5), place, zero, zero, zero, i) for i in (0, 1)]
+    assert random.bits(key, (6,)).tolist() == (words[0] ^ words[1]).tolist()
+    assert random.key_data(random.split(key, 6)).tolist() == onp.stack(words, 1).tolist()
+    a, b = random.split(key)
+    assert a.dtype == key.dtype and random.fold_in(a, 3).dtype == key.dtype and a.dtype != random.key(0).dtype
+    assert random.bits(a, (100,)).tolist() != random.bits(b, (100,)).tolist()
+    assert random.bits(a, (4, 3)).tolist() == random.bits(a, (12,)).reshape(4, 3).tolist()
+    assert lazy.jit(random.normal)(a).tolist() == random.normal(a).tolist()
+    batched = lazy.vmap(lambda k: random.bits(k, (2,)))(random.split(key, 3))
+    assert batched.tolist() == [random.bits(k, (2,)).tolist() for k in random.split(key, 3)]
+
+
+@pytest.mark.parametrize('draw, expected', [
+    (lambda k: random.uniform(k, (N,)), stats.uniform()), (lambda k: random.normal(k, (N,)), stats.norm()),
+    (lambda k: random.normal(k, (N,), 'float64'), stats.norm()), (lambda k: random.gamma(k, 0.7, (N,)), stats.gamma(0.7)),
+    (lambda k: random.permutation(k, N) + random.uniform(random.fold_in(k, 1), (N,)), stats.uniform(0, N)),
+], ids=['uniform', 'normal', 'normal64', 'gamma', 'permutation'])
+def test_philox_distributions(draw, expected):
+    x = onp.asarray(draw(random.key(1, impl='philox4x32')), 'float64')
+    assert stats.kstest(x, expected.cdf).pvalue > 1e-3
+    assert abs(onp.corrcoef(x[1:], x[:-1])[0, 1]) < 0.03
+
+
+def test_key_reuse():
+    config = lazy.config
+    key = random.key(0)
+    random.bits(key), random.bits(key)                                 # nothing is noted while the setting is off
+    config.update('debug_key_reuse', True)
+    try:
+        a, b = random.split(key)
+        assert random.clone(a).shape == random.normal(random.fold_in(a, 1)).shape == random.normal(a).shape == ()
+        for again in (random.split, random.normal, lambda k: random.choice(k, 5, (3,)), lambda k: random.poisson(k, 2.0)):
+            with pytest.raises(lazy.errors.KeyReuseError, match=r'normal at .*test_random.py:\d+.*lazy.random.split'):
+                again(a)
+        assert random.normal(random.clone(a)).tolist() == random.normal(random.clone(a)).tolist()
+        random.choice(b, 5, (3,)), random.choice(random.clone(b), 5, (3,), replace=False)
+        with pytest.raises(lazy.errors.KeyReuseError):
+            lazy.jit(lambda k: random.normal(k) + random.uniform(k))(random.key(1))
+        raw = random.PRNGKey(0)
+        assert random.bits(raw).tolist() == random.bits(raw).tolist()
+        lazy.vmap(lambda k: random.gamma(k, 2.0))(random.split(random.key(3), 4))
+    finally:
+        config.update('debug_key_reuse', False)

@@ -1,15 +1,15 @@
 """The table of operations. One row says what an operation is; an elementwise operation is one line.
 
-Letters in `formula` and `partials`: x, y, z are the operands, r is the result, parameters go by their names.
+Letters in `formula` and `partials`: x, y, z, w are the operands, r is the result, parameters go by their names.
 `partials` are expressions of this table's own operations. They are written down rather than derived when first
 needed since importing SymPy costs more than compiling a kernel; the tests derive them again from `formula`.
-`singular` marks partials that may be infinite or NaN where the function is fine: they are multiplied by
-`safe_mul`, so that a zero tangent stays zero. `triton` is text with {0}, {1}, ... for the operands; names that begin
+A partial that is None is not defined. `singular` marks partials that may be infinite or NaN where the function is
+fine: they are multiplied by `safe_mul`, so that a zero tangent stays zero. `triton` is text with {0}, {1}, ... for the operands; names that begin
 with `lz_` are functions of codegen's prelude, and {bits} is the integer type of the operands' width.
 """
 import numpy as np
 
-from . import dtypes, reference as ref, windows
+from . import dtypes, reference as ref, special, windows
 from .graph import Op, aval
 
 OPS = {}
@@ -78,11 +78,28 @@ erf = E('erf', scipy('erf'), 'erf(x)', '1.1283791670955126 * exp(-x * x)', 'f', 
 erfc = E('erfc', scipy('erfc'), 'erfc(x)', '-1.1283791670955126 * exp(-x * x)', 'f', ld + 'erfc({0})', cost=24)
 erf_inv = E('erf_inv', scipy('erfinv'), 'erfinv(x)', '0.886226925452758 * exp(r * r)', 'f', ld + 'erfinv({0})', singular=True, cost=24)
 erf_inv_giles = E('erf_inv_giles', ref.erf_inv_giles, 'erfinv(x)', '0.886226925452758 * exp(r * r)', 'f', 'lz_erf_inv_giles({0})', singular=True, cost=30)
+ndtri = E('ndtri', scipy('ndtri'), 'sqrt(2)*erfinv(2*x - 1)', '2.5066282746310002 * exp(0.5 * r * r)', 'f', ld + 'normcdfinv({0})', singular=True, cost=24)
 lgamma = E('lgamma', scipy('gammaln'), 'log(Abs(gamma(x)))', 'digamma(x)', 'f', ld + 'lgamma({0})', singular=True, cost=60)
+gamma = E('gamma', special.scipy('gamma'), 'gamma(x)', 'r * digamma(x)', 'f', ld + 'tgamma({0})', singular=True, cost=60)
 digamma = E('digamma', scipy('digamma'), 'digamma(x)', 'polygamma(x, n=1)', 'f', None, singular=True, cost=60)
 polygamma = E('polygamma', ref.polygamma, 'polygamma(n, x)', 'polygamma(x, n=n + 1)', 'f', None, param_names=('n',), singular=True, cost=99)
+bessel_i0 = E('bessel_i0', special.bessel_i0, 'besseli(0, x)', 'bessel_i1(x)', 'f', ld + 'cyl_bessel_i0({0})', cost=30)
+bessel_i1 = E('bessel_i1', special.bessel_i1, 'besseli(1, x)', 'select(x == 0, 0.5, bessel_i0(x) - r / select(x == 0, 1, x))', 'f', ld + 'cyl_bessel_i1({0})', cost=30)
 bessel_i0e = E('bessel_i0e', scipy('i0e'), 'exp(-Abs(x))*besseli(0, x)', 'bessel_i1e(x) - sign(x) * r', 'f', None, cost=30)
 bessel_i1e = E('bessel_i1e', scipy('i1e'), 'exp(-Abs(x))*besseli(1, x)', 'select(x == 0, 0.5, bessel_i0e(x) - r * (sign(x) + 1 / select(x == 0, 1, x)))', 'f', None, cost=30)
+erfcx = E('erfcx', special.scipy('erfcx'), 'exp(x**2)*erfc(x)', '2 * x * r - 1.1283791670955126', 'f', None, cost=30)
+dawsn = E('dawsn', special.scipy('dawsn'), 'sqrt(pi)/2*exp(-x**2)*erfi(x)', '1 - 2 * x * r', 'f', None, cost=30)
+wofz = E('wofz', special.scipy('wofz'), 'exp(-x**2)*erfc(-I*x)', '1.1283791670955126j - 2 * x * r', 'c', None, cost=99)
+exp1 = E('exp1', special.scipy('exp1'), 'expint(1, x)', '-exp(-x) / x', 'f', None, singular=True, cost=60)
+expi = E('expi', special.scipy('expi'), 'Ei(x)', 'exp(x) / x', 'f', None, singular=True, cost=60)
+sin_integral = E('sin_integral', special.scipy('sici', 0), 'Si(x)', 'select(x == 0, 1, sin(x) / select(x == 0, 1, x))', 'f', None, cost=60)
+cos_integral = E('cos_integral', special.scipy('sici', 1), 'Ci(x)', 'cos(x) / x', 'f', None, singular=True, cost=60)
+fresnel_sin = E('fresnel_sin', special.scipy('fresnel', 0), 'fresnels(x)', 'sin(1.5707963267948966 * x * x)', 'f', None, cost=60)
+fresnel_cos = E('fresnel_cos', special.scipy('fresnel', 1), 'fresnelc(x)', 'cos(1.5707963267948966 * x * x)', 'f', None, cost=60)
+spence = E('spence', special.scipy('spence'), 'polylog(2, 1 - x)', 'select(x == 1, -1, log(x) / (1 - select(x == 1, 0, x)))', 'f', None, singular=True, cost=60)
+bessel_j = E('bessel_j', special.bessel_j, 'besselj(n, x)', '0.5 * (bessel_j(x, n=n - 1) - bessel_j(x, n=n + 1))', 'f', None, param_names=('n',), cost=99)
+bessel_y = E('bessel_y', special.bessel_y, 'bessely(n, x)', '0.5 * (bessel_y(x, n=n - 1) - bessel_y(x, n=n + 1))', 'f', None, param_names=('n',), singular=True, cost=99)
+bessel_ke = E('bessel_ke', special.bessel_ke, 'exp(x)*besselk(n, x)', 'r - 0.5 * (bessel_ke(x, n=n - 1) + bessel_ke(x, n=n + 1))', 'f', None, param_names=('n',), singular=True, cost=99)
 integer_pow = E('integer_pow', ref.integer_pow, 'x**n', 'n * integer_pow(x, n=n - 1)', 'iufc', None, param_names=('n',), singular=True, cost=3)
 is_finite = E('is_finite', np.isfinite, None, None, 'fc', 'lz_is_finite({0})', result='bool')
 is_nan = E('is_nan', np.isnan, None, None, 'fc', '{0} != {0}', result='bool')
@@ -118,6 +135,21 @@ hypot = B('hypot', np.hypot, 'sqrt(x**2 + y**2)', ('x / r', 'y / r'), 'f', ld + 
 nextafter = B('nextafter', np.nextafter, None, ('0', '0'), 'f', 'lz_nextafter({0}, {1}, {bits})')
 copysign = B('copysign', np.copysign, 'Abs(x)*sign(y)', ('copysign(1, x) * copysign(1, y)', '0'), 'f', ld + 'copysign({0}, {1})')
 logaddexp = B('logaddexp', np.logaddexp, 'log(exp(x) + exp(y))', ('logistic(select((x == y) & is_inf(x), 0, x - y))', 'logistic(select((x == y) & is_inf(x), 0, y - x))'), 'f', 'lz_logaddexp({0}, {1})', cost=24)
+igamma = B('igamma', special.scipy('gammainc'), 'lowergamma(x, y)/gamma(x)', ('igamma_grad_a(x, y)', 'gamma_density(x, y)'), 'f', None, singular=True, cost=99)
+igammac = B('igammac', special.scipy('gammaincc'), 'uppergamma(x, y)/gamma(x)', ('-igamma_grad_a(x, y)', '-gamma_density(x, y)'), 'f', None, singular=True, cost=99)
+gamma_density = B('gamma_density', special.gamma_density, 'y**(x - 1)*exp(-y)/gamma(x)', ('r * (log(y) - digamma(x))', 'r * ((x - 1) / y - 1)'), 'f', None, singular=True, cost=99)
+igamma_grad_a = B('igamma_grad_a', special.igamma_grad_a, None, (None, '(log(y) - digamma(x)) * gamma_density(x, y)'), 'f', None, singular=True, cost=999)
+random_gamma_grad = B('random_gamma_grad', special.random_gamma_grad, None, (None, 'digamma(x) - log(y) - r * ((x - 1) / y - 1)'), 'f', None, singular=True, cost=999)
+regularized_incomplete_beta = E('regularized_incomplete_beta', special.scipy('betainc'), 'betainc(x, y, 0, z)*gamma(x + y)/(gamma(x)*gamma(y))', ('betainc_grad(x, y, z, by=0)', 'betainc_grad(x, y, z, by=1)', 'beta_density(x, y, z)'), 'f', None, 3, singular=True, cost=99)
+beta_density = E('beta_density', special.beta_density, 'z**(x - 1)*(1 - z)**(y - 1)*gamma(x + y)/(gamma(x)*gamma(y))', ('r * (log(z) - digamma(x) + digamma(x + y))', 'r * (log1p(-z) - digamma(y) + digamma(x + y))', 'r * ((x - 1) / z - (y - 1) / (1 - z))'), 'f', None, 3, singular=True, cost=99)
+betainc_grad = E('betainc_grad', special.betainc_grad, None, (None, None, '(digamma(x + y) + select(by == 0, log(z) - digamma(x), log1p(-z) - digamma(y))) * beta_density(x, y, z)'), 'f', None, 3, param_names=('by',), singular=True, cost=999)
+zeta = B('zeta', special.scipy('zeta'), 'zeta(x, y)', (None, '-x * zeta(x + 1, y)'), 'f', None, singular=True, cost=99)
+expn = B('expn', special.expn, 'expint(x, y)', (None, '-expn(x - 1, y)'), 'f', None, singular=True, cost=99)
+owens_t = B('owens_t', special.scipy('owens_t'), None, ('-0.19947114020071635 * exp(-0.5 * x * x) * erf(0.7071067811865476 * x * y)', '0.15915494309189535 * exp(-0.5 * x * x * (1 + y * y)) / (1 + y * y)'), 'f', None, cost=99)
+hyp1f1 = E('hyp1f1', special.scipy('hyp1f1'), 'hyper([x], [y], z)', ('hyp1f1_grad(x, y, z, by=0)', 'hyp1f1_grad(x, y, z, by=1)', 'x / y * hyp1f1(x + 1, y + 1, z)'), 'f', None, 3, cost=99)
+hyp1f1_grad = E('hyp1f1_grad', special.hyp1f1_grad, None, (None, None, 'x / y * hyp1f1_grad(x + 1, y + 1, z, by=by) + hyp1f1(x + 1, y + 1, z) * select(by == 0, 1 / y, -x / (y * y))'), 'f', None, 3, param_names=('by',), cost=999)
+hyp2f1 = E('hyp2f1', special.scipy('hyp2f1'), 'hyper([x, y], [z], w)', ('hyp2f1_grad(x, y, z, w, by=0)', 'hyp2f1_grad(x, y, z, w, by=1)', 'hyp2f1_grad(x, y, z, w, by=2)', 'x * y / z * hyp2f1(x + 1, y + 1, z + 1, w)'), 'f', None, 4, cost=99)
+hyp2f1_grad = E('hyp2f1_grad', special.hyp2f1_grad, None, (None, None, None, 'x * y / z * hyp2f1_grad(x + 1, y + 1, z + 1, w, by=by) + hyp2f1(x + 1, y + 1, z + 1, w) * select(by == 0, y / z, select(by == 1, x / z, -x * y / (z * z)))'), 'f', None, 4, param_names=('by',), cost=999)
 gcd = B('gcd', np.gcd, None, None, 'iu', None, cost=60)
 and_ = B('and', np.bitwise_and, None, None, 'biu', '{0} & {1}')
 or_ = B('or', np.bitwise_or, None, None, 'biu', '{0} | {1}')
@@ -135,6 +167,7 @@ ge = comparison('ge', np.greater_equal, '{0} >= {1}', 'x >= y')
 select = E('select', np.where, 'Piecewise((y, x), (z, True))', None, 'biufc', 'tl.where({0}, {1}, {2})', arity=3, linear=True)
 fma = E('fma', ref.fma, 'x*y + z', ('y', 'x', '1'), 'f', 'tl.fma({0}, {1}, {2})', arity=3)
 threefry2x32 = E('threefry2x32', ref.threefry2x32, None, None, 'u', 'lz_threefry2x32({0}, {1}, {2}, {3})[{word}]', arity=4, param_names=('word',), cost=60)
+philox4x32 = E('philox4x32', ref.philox4x32, None, None, 'u', 'lz_philox4x32({0}, {1}, {2}, {3}, {4}, {5})[{word}]', arity=6, param_names=('word',), cost=60)
 identity = E('identity', ref.identity, 'x', '1', 'biufc', '{0}', linear=True)
 stop_gradient = E('stop_gradient', ref.identity, 'x', '0', 'biufc', '{0}')
 fusion_barrier = E('fusion_barrier', ref.identity, 'x', '1', 'biufc', '{0}', linear=True)

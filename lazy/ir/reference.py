@@ -277,6 +277,17 @@ def threefry2x32(k0, k1, c0, c1, word):
     return x1 if word else x0
 
 
+def philox4x32(k0, k1, c0, c1, c2, c3, word):
+    """One word of the 10-round Philox-4x32 block (Salmon et al., Parallel Random Numbers, SC 2011)."""
+    with np.errstate(over='ignore'):
+        for i in range(10):
+            first, second = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
+            high, low = zip(*[((p >> np.uint64(32)).astype(np.uint32), p.astype(np.uint32)) for p in (first, second)])
+            c0, c1, c2, c3 = high[1] ^ c1 ^ k0, low[1], high[0] ^ c3 ^ k1, low[0]
+            k0, k1 = k0 + np.uint32(0x9E3779B9), k1 + np.uint32(0xBB67AE85)
+    return (c0, c1, c2, c3)[word]
+
+
 # --- leaves and views -------------------------------------------------------------------------------------------
 
 def iota(shape, dtype, axis):

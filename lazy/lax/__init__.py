@@ -9,14 +9,15 @@ from .convolution import (ConvDimensionNumbers, conv, conv_dimension_numbers, co
                           conv_general_shape_tuple, conv_shape_tuple, conv_transpose, conv_transpose_shape_tuple,
                           conv_with_general_padding, padtype_to_pads)
 from .elementwise import (RoundingMethod, abs, acos, acosh, add, asin, asinh, atan, atan2, atanh,  # noqa: F401
-                          bessel_i0e, bessel_i1e, bitcast_convert_type, bitwise_and, bitwise_not,
+                          bessel_i0e, bessel_i1e, betainc, bitcast_convert_type, bitwise_and, bitwise_not,
                           bitwise_or, bitwise_xor, cbrt, ceil, clamp, clz, complex, conj,
-                          convert_element_type, cos, cosh, digamma, div, dtype, eq, erf, erf_inv, erfc,
-                          exp, exp2, expm1, floor, ge, gt, imag, integer_pow, is_finite, le, lgamma, log,
-                          log1p, logistic, lt, max, min, mul, ne, neg, nextafter, optimization_barrier,
-                          polygamma, population_count, pow, real, reciprocal, rem, round, rsqrt, select,
-                          select_n, shift_left, shift_right_arithmetic, shift_right_logical, sign, sin,
-                          sinh, sqrt, square, sub, tan, tanh)
+                          convert_element_type, cos, cosh, digamma, div, dtype, eq, erf, erf_inv, erfc, exp,
+                          exp2, expm1, floor, ge, gt, igamma, igamma_grad_a, igammac, imag, integer_pow,
+                          is_finite, le, lgamma, log, log1p, logistic, lt, max, min, mul, ne, neg, nextafter,
+                          optimization_barrier, polygamma, population_count, pow, random_gamma_grad, real,
+                          reciprocal, rem, round, rsqrt, select, select_n, shift_left,
+                          shift_right_arithmetic, shift_right_logical, sign, sin, sinh, sqrt, square, sub,
+                          tan, tanh, zeta)
 from .shapes import (broadcast, broadcast_in_dim, broadcast_like, broadcast_shapes, broadcast_to_rank,  # noqa: F401
                      broadcasted_iota, collapse, concatenate, empty, expand_dims, full, full_like, iota,
                      pad, reshape, rev, shape_as_value, split, squeeze, stack, tile, transpose, unstack)

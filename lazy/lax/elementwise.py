@@ -57,7 +57,12 @@ for _name, _op, _doc in (
         ('shift_right_logical', ops.shift_right_logical, 'x >> y, filled with zeros'),
         ('shift_right_arithmetic', ops.shift_right_arithmetic, 'x >> y, filled with the sign'),
         ('eq', ops.eq, 'x == y'), ('ne', ops.ne, 'x != y'), ('lt', ops.lt, 'x < y'), ('le', ops.le, 'x <= y'),
-        ('gt', ops.gt, 'x > y'), ('ge', ops.ge, 'x >= y'), ('complex', ops.complex_, 'x + iy')):
+        ('gt', ops.gt, 'x > y'), ('ge', ops.ge, 'x >= y'), ('complex', ops.complex_, 'x + iy'),
+        ('igamma', ops.igamma, 'Regularised lower incomplete gamma function of a = x at y'),
+        ('igammac', ops.igammac, '1 - igamma(x, y)'),
+        ('igamma_grad_a', ops.igamma_grad_a, 'Derivative of igamma by its first argument'),
+        ('random_gamma_grad', ops.random_gamma_grad, 'Derivative by x of a sample y of the gamma distribution of shape x'),
+        ('zeta', ops.zeta, 'Hurwitz zeta function, the sum of (k + y)**-x over k = 0, 1, ...')):
     globals()[_name] = _binary(_name, _op, _doc)
 
 
@@ -105,6 +110,11 @@ def pow(x, y):
 def integer_pow(x, y):
     """x ** y for a Python integer y, by repeated products."""
     return wrap(build.integer_pow(as_node(x), operator.index(y)))
+
+
+def betainc(a, b, x):
+    """Regularised incomplete beta function I_x(a, b)."""
+    return wrap(build.apply(ops.regularized_incomplete_beta, *operands('betainc', a, b, x)))
 
 
 def polygamma(m, x):

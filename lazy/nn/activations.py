@@ -123,7 +123,7 @@ def leaky_relu(x, negative_slope=0.01):
 
 
 def gelu(x, approximate=True):
-    """x times the normal distribution function of x; `approximate`: by a formula with tanh.
+    """x times the normal distribution function of x; `approximate`: by logistic(2 z) = (1 + tanh(z))/2.
 
     Source: Hendrycks and Gimpel, Gaussian error linear units, 2016.
 
@@ -133,7 +133,7 @@ def gelu(x, approximate=True):
     """
     x = inexact(x)
     if approximate:
-        return x * (0.5 * (1.0 + unary(ops.tanh, math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))))
+        return x * unary(ops.logistic, math.sqrt(8 / math.pi) * (x + 0.044715 * x ** 3))          # (1 + tanh(z))/2
     return 0.5 * x * unary(ops.erfc, -x * math.sqrt(0.5))
 
 

@@ -68,10 +68,10 @@ def rademacher(key, shape=(), dtype=None, *, out_sharding=None):
     True
     """
     dtype = dtypes.as_dtype(int if dtype is None else dtype)
-    return wrap(_rademacher(pair_of('rademacher', key), shape_of('rademacher', shape), dtype))
+    return wrap(rademacher_node(pair_of('rademacher', key), shape_of('rademacher', shape), dtype))
 
 
-def _rademacher(pair, shape, dtype):
+def rademacher_node(pair, shape, dtype):
     u = uniform_node(pair, shape, dtypes.default_float())
     x = build.convert(build.lt(u, constant(u, 0.5)), dtype)
     return build.sub(build.mul(x, constant(x, 2)), constant(x, 1))
@@ -96,7 +96,7 @@ def double_sided_maxwell(key, loc, scale, shape=(), dtype=None):
     shape = shape_of('double_sided_maxwell', shape) or of_parameters
     shape = shape + of_parameters
     first, second = split_words(pair_of('double_sided_maxwell', key), 2)
-    number = build.mul(_rademacher(second, shape, dtype), _maxwell(first, shape, dtype))
+    number = build.mul(rademacher_node(second, shape, dtype), _maxwell(first, shape, dtype))
     return wrap(build.add(build.mul(number, scale), loc))
 
 

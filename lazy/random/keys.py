@@ -2,7 +2,7 @@
 
 Threefry-2x32 (Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011) is a function from a key and a
 counter to two random words. The words for element i of an array are those of counter i, whatever the array's
-shape: bits are the same as JAX's with its default settings.
+shape: bits are the same as JAX's with its default settings. Philox-4x32, of the same authors, is the other choice.
 """
 import operator
 
@@ -10,21 +10,44 @@ import numpy as onp
 
 from .. import trees
 from ..array import Array, as_node, from_numpy, wrap
+from ..config import config
 from ..dtypes import prng_key
+from ..errors import KeyReuseError, user_line
 from ..ir import build, dtypes, ops
 
-_IMPLEMENTATIONS = {'threefry2x32': 'fry'}
+
+class Threefry(tuple):
+    """The words of a single key as scalar nodes, and the words that Threefry-2x32 makes of counters."""
+    name = 'fry'
+
+    def block(self, counter):
+        """Two random words for a counter of two (high, low)."""
+        return tuple([build.make(ops.threefry2x32, (*self, *counter), (word,)) for word in (0, 1)])
+
+
+class Philox(tuple):
+    """The same with Philox-4x32, of whose block two words are used. Its counter is (low, high, 0, 0)."""
+    name = 'philox'
+
+    def block(self, counter):
+        """Two random words for a counter of two (high, low)."""
+        high, low = counter
+        none = build.literal(0, dtypes.uint32)
+        return tuple([build.make(ops.philox4x32, (*self, low, high, none, none), (word,)) for word in (0, 1)])
+
+
+_IMPLEMENTATIONS = {'threefry2x32': Threefry, 'philox4x32': Philox}
 
 
 class KeyType:
-    """The dtype of key arrays, key<fry>."""
+    """The dtype of key arrays, key<fry> or key<philox>."""
     __slots__ = ('implementation',)
     type, kind, itemsize = prng_key, 'V', 8
 
     def __init__(self, implementation):
         self.implementation = implementation
 
-    name = property(lambda self: f'key<{_IMPLEMENTATIONS[self.implementation]}>')
+    name = property(lambda self: f'key<{_IMPLEMENTATIONS[self.implementation].name}>')
 
     def __repr__(self):
         return self.name
@@ -44,11 +67,11 @@ class KeyArray:
 
     For `lazy.tree` it is a leaf; jit, vmap and the like see the words.
     """
-    __slots__ = ('_words', 'dtype')
+    __slots__ = ('_words', 'dtype', '_used')
     __hash__ = None
 
     def __init__(self, words, dtype):
-        self._words, self.dtype = words, dtype
+        self._words, self.dtype, self._used = words, dtype, None
 
     shape = property(lambda self: self._words.shape[:-1])
     ndim = property(lambda self: self._words.ndim - 1)
@@ -174,10 +197,30 @@ def key_words(name, keys, batched=False):
     return words
 
 
-def word_nodes(words):
-    """The two words of a single key as scalar nodes."""
-    node = words._node
-    return tuple([build.reshape(build.slice_(node, (i,), (i + 1,)), ()) for i in (0, 1)])
+def consume(name, key):
+    """Note that a key is used up; KeyReuseError where it was before, while the setting `debug_key_reuse` is on.
+
+    What is noted stays with this object: each index into an array of keys, and each trace, has objects of its own.
+    """
+    if config.debug_key_reuse and isinstance(key, KeyArray):
+        if key._used is not None:
+            raise KeyReuseError(f'{name}: this key was used before, by {key._used}. Make new keys of one with '
+                                f'lazy.random.split, or say that the same numbers are wanted with lazy.random.clone')
+        key._used = f'{name} at {user_line()}'
+
+
+def single(name, key):
+    """The words of a single key as scalar nodes, of its implementation's class."""
+    words = key_words(name, key)
+    return _pair(_IMPLEMENTATIONS[_implementation(key)], words._node)
+
+
+def _implementation(keys):
+    return keys.dtype.implementation if isinstance(keys, KeyArray) else 'threefry2x32'
+
+
+def _pair(kind, node):
+    return kind([build.reshape(build.slice_(node, (i,), (i + 1,)), ()) for i in (0, 1)])
 
 
 def _like(key, words):
@@ -205,11 +248,6 @@ def counters(shape):
     return build.convert(high, dtypes.uint32), build.convert(place, dtypes.uint32)
 
 
-def threefry(key, counter):
-    """Both words of threefry-2x32."""
-    return tuple([build.make(ops.threefry2x32, (*key, *counter), (word,)) for word in (0, 1)])
-
-
 # --- the public functions ----------------------------------------------------------------------------------------
 
 def key_dtype(impl=None):
@@ -226,6 +264,7 @@ def key(seed, *, impl=None, dtype=None):
     """A key from an integer seed.
 
     seed: int or integer scalar array; of a Python int the lower 32 bits count (64 with enable_x64).
+    impl: 'threefry2x32' (the default, whose numbers are JAX's) or 'philox4x32' (Salmon et al., Random123, 2011).
 
     >>> import lazy
     >>> key = lazy.random.key(0)
@@ -245,7 +284,8 @@ def PRNGKey(seed, *, impl=None):
     >>> lazy.random.PRNGKey(7).tolist()
     [0, 7]
     """
-    _key_type(impl)
+    if _key_type(impl) != _key_type(None):
+        raise ValueError(f'raw keys are those of threefry2x32: use lazy.random.key(seed, impl={impl!r})')
     return wrap(_seed('PRNGKey', seed))
 
 
@@ -279,16 +319,17 @@ def split(key, num=2):
     >>> lazy.random.key_data(a).tolist()
     [1797259609, 2579123966]
     """
-    pair = word_nodes(key_words('split', key))
+    pair = single('split', key)
+    consume('split', key)
     shape = tuple([operator.index(n) for n in num]) if isinstance(num, (tuple, list)) else (operator.index(num),)
-    return _like(key, join(*threefry(pair, counters(shape))))
+    return _like(key, join(*pair.block(counters(shape))))
 
 
 def split_words(pair, num):
     """split for samplers: pairs of word nodes from a pair of word nodes."""
-    words = join(*threefry(pair, counters((num,))))
+    words = join(*pair.block(counters((num,))))
     rows = [build.reshape(build.slice_(words, (i, 0), (i + 1, 2)), (2,)) for i in range(num)]
-    return [word_nodes(wrap(row)) for row in rows]
+    return [_pair(type(pair), row) for row in rows]
 
 
 def fold_in(key, data):
@@ -298,7 +339,7 @@ def fold_in(key, data):
     >>> lazy.random.key_data(lazy.random.fold_in(lazy.random.key(0), 1)).tolist()
     [928981903, 3453687069]
     """
-    pair = word_nodes(key_words('fold_in', key))
+    pair = single('fold_in', key)
     if isinstance(data, int):
         node = build.literal(data & 0xFFFFFFFF, dtypes.uint32)
     else:
@@ -307,7 +348,7 @@ def fold_in(key, data):
             raise TypeError(f'fold_in accepts a scalar, but was given an array of shape {node.aval.shape} != (). Use '
                             f'lazy.vmap for batching')
         node = build.convert(node, dtypes.uint32)
-    return _like(key, join(*threefry(pair, (build.literal(0, dtypes.uint32), node))))
+    return _like(key, join(*pair.block((build.literal(0, dtypes.uint32), node))))
 
 
 def key_data(keys):
@@ -340,10 +381,18 @@ def key_impl(keys):
     'threefry2x32'
     """
     key_words('key_impl', keys, batched=True)
-    return keys.dtype.implementation if isinstance(keys, KeyArray) else 'threefry2x32'
+    return _implementation(keys)
 
 
 def clone(key):
-    """The same key: a note to the reader that it is used again on purpose."""
-    key_words('clone', key, batched=True)
-    return key
+    """The same key, which may be used again on purpose (see the setting `debug_key_reuse`).
+
+    >>> import lazy
+    >>> lazy.config.update('debug_key_reuse', True)
+    >>> key = lazy.random.key(0)
+    >>> bool(lazy.random.bits(lazy.random.clone(key)) == lazy.random.bits(key))
+    True
+    >>> lazy.config.update('debug_key_reuse', False)
+    """
+    words = key_words('clone', key, batched=True)
+    return KeyArray(words, key.dtype) if isinstance(key, KeyArray) else key

@@ -8,7 +8,7 @@ from .. import lax
 from ..array import Array, as_node, wrap
 from ..dtypes import finfo
 from ..ir import build, dtypes, ops
-from .keys import counters, key_words, split_words, threefry, word_nodes
+from .keys import consume, counters, single, split_words
 
 _UINT = {8: dtypes.uint8, 16: dtypes.uint16, 32: dtypes.uint32, 64: dtypes.uint64}
 
@@ -16,8 +16,10 @@ _UINT = {8: dtypes.uint8, 16: dtypes.uint16, 32: dtypes.uint32, 64: dtypes.uint6
 # --- arguments ----------------------------------------------------------------------------------------------------
 
 def pair_of(name, key):
-    """The words of a single key as scalar nodes."""
-    return word_nodes(key_words(name, key))
+    """The words of a single key, which is used up, as scalar nodes."""
+    pair = single(name, key)
+    consume(name, key)
+    return pair
 
 
 def shape_of(name, shape, *parameters):
@@ -61,7 +63,7 @@ def _bitwise(op, x, value):
 
 def bits_node(pair, shape, width):
     """Random bits of 8, 16, 32 or 64 as unsigned integers."""
-    high, low = threefry(pair, counters(shape))
+    high, low = pair.block(counters(shape))
     if width == 64:
         high, low = build.convert(high, dtypes.uint64), build.convert(low, dtypes.uint64)
         return build.apply(ops.or_, _bitwise(ops.shift_left, high, 32), low)
@@ -90,10 +92,15 @@ def uniform_node(pair, shape, dtype, low=0.0, high=1.0):
 
     low, high: Python floats or nodes of `dtype` that broadcast to the shape.
     """
-    width, mantissa = 8 * dtype.itemsize, finfo(dtype).nmant
-    drawn = 8 if mantissa < 8 else width                              # bfloat16 takes 8 bits
-    random = build.convert(bits_node(pair, shape, drawn), _UINT[width])
-    random = _bitwise(ops.shift_right_logical, random, drawn - mantissa)
+    drawn = 8 if finfo(dtype).nmant < 8 else 8 * dtype.itemsize       # bfloat16 takes 8 bits
+    return uniform_of(bits_node(pair, shape, drawn), dtype, low, high)
+
+
+def uniform_of(random, dtype, low=0.0, high=1.0):
+    """uniform_node of bits that are there."""
+    drawn, width = 8 * random.aval.dtype.itemsize, 8 * dtype.itemsize
+    random = build.convert(random, _UINT[width])
+    random = _bitwise(ops.shift_right_logical, random, drawn - finfo(dtype).nmant)
     one = int(onp.array(1, dtype).view(_UINT[width]))
     number = build.make(ops.bitcast, (_bitwise(ops.or_, random, one),), (dtype,))
     number = build.sub(number, constant(number, 1))
@@ -137,10 +144,25 @@ def uniform(key, shape=(), dtype=None, minval=0., maxval=1., *, out_sharding=Non
 
 def normal_node(pair, shape, dtype):
     """sqrt(2) erfinv(u) for u uniform in (-1, 1)."""
-    low = float(onp.nextafter(onp.array(-1, dtype), onp.array(0, dtype)))
-    u = uniform_node(pair, shape, dtype, low, 1.0)
+    return _normal_of(uniform_node(pair, shape, dtype, _above_minus_one(dtype), 1.0))
+
+
+def _above_minus_one(dtype):
+    return float(onp.nextafter(onp.array(-1, dtype), onp.array(0, dtype)))
+
+
+def _normal_of(u):
     number = _quantile(u)
-    return build.mul(number, constant(number, float(onp.array(math.sqrt(2), dtype))))
+    return build.mul(number, constant(number, float(onp.array(math.sqrt(2), u.aval.dtype))))
+
+
+def normal_and_uniform(pair, shape, dtype):
+    """A normal and a uniform number for each element; both words of one call where 32 bits are enough for each."""
+    if dtype.itemsize == 4:
+        first, second = pair.block(counters(shape))
+    else:
+        first, second = [bits_node(p, shape, 8 * dtype.itemsize) for p in split_words(pair, 2)]
+    return _normal_of(uniform_of(first, dtype, _above_minus_one(dtype), 1.0)), uniform_of(second, dtype)
 
 
 def _quantile(u):
@@ -379,7 +401,7 @@ def choice(key, a, shape=(), replace=True, p=None, axis=0, mode=None):
     """
     if not isinstance(shape, (tuple, list)):
         raise TypeError(f'shape argument of lazy.random.choice must be a sequence, got {shape}')
-    pair, shape = pair_of('choice', key), shape_of('choice', shape)
+    shape = shape_of('choice', shape)
     whole = isinstance(a, int) or not as_node(a).aval.ndim
     x = None if whole else as_node(a)
     axis = axis if whole else axis % x.aval.ndim
@@ -397,9 +419,10 @@ def choice(key, a, shape=(), replace=True, p=None, axis=0, mode=None):
         if not whole:
             found = build.slice_axis(permutation(key, wrap(x), axis)._node, axis, 0, draws)
             return wrap(build.reshape(found, (*x.aval.shape[:axis], *shape, *x.aval.shape[axis + 1:])))
-        index = build.slice_(_shuffle(pair, build.iota((n,), dtypes.default_int()), 0), (0,), (draws,))
+        order = _shuffle(pair_of('choice', key), build.iota((n,), dtypes.default_int()), 0)
+        index = build.slice_(order, (0,), (draws,))
     else:
-        index = _weighted(pair, as_node(p), n, shape, draws, replace, mode)
+        index = _weighted(pair_of('choice', key), as_node(p), n, shape, draws, replace, mode)
     if whole:
         return wrap(build.reshape(index, shape))
     return wrap(_take(x, build.reshape(index, shape), axis))

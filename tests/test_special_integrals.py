@@ -1,0 +1,211 @@
+"""Incomplete gamma and beta functions, integrals, Bessel functions: values and derivatives against SciPy, mpmath, JAX."""
+import mpmath
+import numpy as onp
+import pytest
+from scipy import special as theirs
+
+import lazy
+import lazy.numpy as np
+from lazy import lax
+from lazy.scipy import special as ours
+
+SHAPES = onp.array([0.02, 0.3, 1.0, 2.5, 9.0, 40.0, 700.0, 1e6])
+GAMMA = [v.ravel() for v in onp.broadcast_arrays(SHAPES[:, None], SHAPES[:, None] * [1e-3, 0.9, 1.0, 1.3])]
+BETA = [v.ravel() for v in onp.broadcast_arrays(SHAPES[:, None, None], SHAPES[None, :, None], onp.array([1e-3, 0.4, 0.97]))]
+
+
+def by_mpmath(f, *arrays, index=None):
+    """f of the arrays' elements, or its derivative by argument `index`, in 200 digits."""
+    def one(*values):
+        values = [mpmath.mpf(float(v)) for v in values]
+        if index is None:
+            return float(f(*values))
+        step = mpmath.mpf(10) ** -50
+        ends = [f(*[v + s * step if i == index else v for i, v in enumerate(values)]) for s in (1, -1)]
+        return float((ends[0] - ends[1]) / (2 * step))
+    with mpmath.workdps(200):
+        return onp.array([one(*values) for values in zip(*arrays)])
+
+
+def gradient(f, index, *args):
+    return onp.asarray(lazy.vmap(lazy.grad(f, index))(*args))
+
+
+def lower(a, x):
+    return mpmath.gammainc(a, 0, x, regularized=True)
+
+
+def test_incomplete_gamma():
+    onp.testing.assert_allclose(onp.asarray(ours.gammainc(*GAMMA)), theirs.gammainc(*GAMMA), rtol=1e-13)
+    onp.testing.assert_allclose(onp.asarray(ours.gammaincc(*GAMMA)), theirs.gammaincc(*GAMMA), rtol=1e-13)
+    a, x = onp.array([[0., -1, 2, 2, 2, onp.nan, onp.inf], [1, 1, 0, onp.inf, -1, 1, 1]])
+    onp.testing.assert_array_equal(onp.asarray(ours.gammainc(a, x)), theirs.gammainc(a, x))
+    single = ours.gammainc(np.array([2.0, 3.0]), 1)
+    assert single.dtype == onp.float32
+    onp.testing.assert_allclose(onp.asarray(single), theirs.gammainc([2.0, 3.0], 1), rtol=1e-7)
+
+
+@pytest.mark.parametrize('index', (0, 1))
+def test_incomplete_gamma_gradients(index):
+    a, x = [v[GAMMA[0] < 1e3] for v in GAMMA]
+    expected = by_mpmath(lower, a, x, index=index)
+    onp.testing.assert_allclose(gradient(ours.gammainc, index, a, x), expected, rtol=1e-11, atol=1e-300)
+    onp.testing.assert_allclose(gradient(ours.gammaincc, index, a, x), -expected, rtol=1e-11, atol=1e-300)
+
+
+def test_gradients_in_float32_of_large_shapes():
+    a, x = onp.array([1e3, 1e4, 1e6], 'float32'), onp.array([1.01e3, 0.99e4, 1.001e6], 'float32')
+    for i in (0, 1):
+        wide = gradient(ours.gammainc, i, a.astype('float64'), x.astype('float64'))
+        onp.testing.assert_allclose(gradient(ours.gammainc, i, a, x), wide, rtol=1e-6)
+
+
+def test_gamma_samples():
+    """dx/da of a sample: -(dP/da)/(dP/dx), also where P is 0 or 1 in floating point."""
+    a, x = onp.array([0.5, 3.0, 3.0, 60.0, 1e6, 1e9]), onp.array([1e-300, 1e-3, 500.0, 1.0, 1e6 + 2e3, 1e9 - 7e4])
+    found = onp.asarray(lax.random_gamma_grad(a, x))
+    with mpmath.workdps(600):
+        def slope(a, x):
+            a, x, step = mpmath.mpf(a), mpmath.mpf(x), mpmath.mpf(10) ** -200
+            change = (lower(a + step, x) - lower(a - step, x)) / (2 * step)
+            return float(-change * mpmath.exp(x + mpmath.loggamma(a) - (a - 1) * mpmath.log(x)))
+        expected = [slope(*pair) for pair in zip(a[:4].tolist(), x[:4].tolist())]
+    onp.testing.assert_allclose(found[:4], expected, rtol=1e-12)
+    onp.testing.assert_allclose(found[4:], [1.0 + 1e-3, 1.0 - 3.5e-5], rtol=2e-6)         # 1 + (x - a)/(2 a)
+    second = gradient(lax.random_gamma_grad, 1, a[1:4], x[1:4])
+    differences = (lax.random_gamma_grad(a[1:4], x[1:4] * (1 + 1e-6)) - lax.random_gamma_grad(a[1:4], x[1:4] * (1 - 1e-6)))
+    onp.testing.assert_allclose(second, onp.asarray(differences) / (2e-6 * x[1:4]), rtol=1e-6)
+    with pytest.raises(NotImplementedError, match='random_gamma_grad by argument 0'):
+        lazy.grad(lax.random_gamma_grad)(2.0, 1.0)
+
+
+def test_incomplete_beta():
+    onp.testing.assert_allclose(onp.asarray(ours.betainc(*BETA)), theirs.betainc(*BETA), rtol=1e-13)
+    assert onp.isnan(float(ours.betainc(-1.0, 1.0, 0.5))) and float(ours.betainc(1.0, 2.0, 1.0)) == 1
+    assert ours.betainc(1, 2, 0.5).dtype == onp.float32
+
+
+@pytest.mark.parametrize('index', (0, 1, 2))
+def test_incomplete_beta_gradients(index):
+    inside = (BETA[0] < 50) & (BETA[1] < 50)
+    args = [v[inside] for v in BETA]
+    expected = by_mpmath(lambda a, b, x: mpmath.betainc(a, b, 0, x, regularized=True), *args, index=index)
+    onp.testing.assert_allclose(gradient(ours.betainc, index, *args), expected, rtol=1e-11, atol=1e-300)
+
+
+def test_gradients_at_the_ends():
+    for f in (lambda a: ours.gammainc(a, 0.0), lambda a: ours.betainc(a, 2.0, 0.0), lambda a: ours.betainc(2.0, a, 1.0)):
+        assert float(lazy.grad(f)(1.5)) == 0
+    assert float(lazy.grad(ours.gammainc, 1)(1.0, 0.0)) == 1 and float(lazy.grad(ours.betainc, 2)(1.0, 1.0, 0.0)) == 1
+
+
+def test_zeta():
+    x, q = onp.array([1.5, 2, 3, 20, 1.01]), onp.array([0.3, 1, 2.5, 7, 100])
+    onp.testing.assert_allclose(onp.asarray(ours.zeta(x, q)), theirs.zeta(x, q), rtol=1e-13)
+    onp.testing.assert_allclose(gradient(ours.zeta, 1, x, q), -x * theirs.zeta(x + 1, q), rtol=1e-13)
+    onp.testing.assert_allclose(onp.asarray(ours.zeta(x)), theirs.zeta(x), rtol=1e-13)
+
+
+X = onp.array([0.1, 0.7, 1.0, 2.5, 8.0, 30.0])
+CASES = {                                                       # arguments; those not differentiated by come as a number
+    'erfcx': (onp.concatenate([-X[:4], X]),), 'dawsn': (onp.concatenate([-X, X]),), 'exp1': (X,),
+    'expi': (onp.concatenate([-X, X]),), 'spence': (X,), 'j0': (X - 4,), 'j1': (X - 4,), 'y0': (X,), 'y1': (X,), 'k0': (X,),
+    'k1': (X,), 'k0e': (X,), 'k1e': (X,), 'jn': (3, X), 'yn': (2, X), 'kn': (4, X), 'expn': (3, X), 'owens_t': (X - 1, X[::-1]),
+    'hyp1f1': (X[::-1] + 0.3, X + 0.2, 2 - X), 'hyp2f1': (X, X[::-1] / 10, X + 0.5, onp.array([-9, -2, -0.3, 0, 0.4, 0.9])),
+}
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_values_and_gradients(name):
+    f, expected, args = getattr(ours, name), getattr(theirs, name), CASES[name]
+    onp.testing.assert_allclose(onp.asarray(f(*args)), expected(*args), rtol=1e-13, atol=1e-15)
+    single = f(*[a.astype('float32') if hasattr(a, 'dtype') else a for a in args])
+    assert single.dtype == onp.float32
+    onp.testing.assert_allclose(onp.asarray(single), expected(*args), rtol=3e-5, atol=1e-6)
+    for i, x in enumerate(args):
+        if hasattr(x, 'dtype'):
+            step = 1e-5 * onp.maximum(abs(x), 0.1)
+            ends = [expected(*[a + sign * step if j == i else a for j, a in enumerate(args)]) for sign in (1, -1)]
+            found = onp.asarray(lazy.grad(lambda v: f(*[v if j == i else a for j, a in enumerate(args)]).sum())(x))
+            onp.testing.assert_allclose(found, (ends[0] - ends[1]) / (2 * step), rtol=2e-6, atol=1e-9)
+    onp.testing.assert_allclose(onp.asarray(lazy.jit(lambda *a: f(*args[:-len(a)], *a))(args[-1])), expected(*args), rtol=1e-13,
+                                atol=1e-15)
+
+
+def test_hypergeometric_gradients_against_mpmath():
+    args = CASES['hyp2f1']
+    for i in range(3):
+        expected = by_mpmath(mpmath.hyp2f1, *args, index=i)
+        onp.testing.assert_allclose(gradient(ours.hyp2f1, i, *args), expected, rtol=1e-12, atol=1e-15)
+    args = CASES['hyp1f1']
+    for i in range(2):
+        expected = by_mpmath(mpmath.hyp1f1, *args, index=i)
+        onp.testing.assert_allclose(gradient(ours.hyp1f1, i, *args), expected, rtol=1e-12, atol=1e-15)
+    assert onp.isnan(float(lazy.grad(ours.hyp2f1)(1.0, 1.0, 1.5, 1.0 - 1e-7)))
+
+
+@pytest.mark.parametrize('name', ('fresnel', 'sici'))
+def test_pairs(name):
+    f, expected = getattr(ours, name), getattr(theirs, name)
+    for i in (0, 1):
+        onp.testing.assert_allclose(onp.asarray(f(X)[i]), expected(X)[i], rtol=1e-13)
+        found = gradient(lambda x: f(x)[i], 0, X[:5])
+        onp.testing.assert_allclose(found, (expected(X[:5] + 1e-6)[i] - expected(X[:5] - 1e-6)[i]) / 2e-6, rtol=1e-6, atol=1e-9)
+    assert float(lazy.grad(lambda x: f(x)[0])(0.0)) == {'fresnel': 0, 'sici': 1}[name]
+
+
+def test_wofz():
+    z = onp.array([0, 1 + 2j, -3 + 0.1j, 2 - 1j])
+    onp.testing.assert_allclose(onp.asarray(ours.wofz(z)), theirs.wofz(z), rtol=1e-13)
+    assert ours.wofz(1.0).dtype == onp.complex64 and ours.wofz(z[:1].astype('complex64')).dtype == onp.complex64
+    _, tangent = lazy.jvp(ours.wofz, (z,), (onp.full_like(z, 1 + 1j),))
+    step = 1e-6 * (1 + 1j)
+    onp.testing.assert_allclose(onp.asarray(tangent), (theirs.wofz(z + step) - theirs.wofz(z - step)) / 2e-6, rtol=1e-8)
+
+
+def test_orders_of_bessel_functions():
+    found = ours.bessel_jn(X, v=3)
+    assert found.shape == (4, 6)
+    onp.testing.assert_allclose(onp.asarray(found), [theirs.jv(n, X) for n in range(4)], rtol=1e-13, atol=1e-16)
+    onp.testing.assert_allclose(float(ours.jn(-3, 2.0)), theirs.jv(-3, 2.0), rtol=1e-6)
+    with pytest.raises(TypeError, match='integer order'):
+        ours.bessel_jn(X, v=1.5)
+    with pytest.raises(ValueError, match='floating'):
+        ours.bessel_jn(np.array([1, 2]), v=1)
+    with pytest.raises(TypeError, match='Python integer'):
+        ours.yn(1.5, X)
+
+
+def test_exponential_integrals_of_low_order():
+    onp.testing.assert_allclose(gradient(lambda x: ours.expn(1, x), 0, X), -theirs.expn(0, X), rtol=1e-13)
+    onp.testing.assert_allclose(gradient(lambda x: ours.expn(0, x), 0, X), -(1 + X) * onp.exp(-X) / X**2, rtol=1e-13)
+    assert onp.isnan(float(ours.expn(1.5, 1.0)))
+    with pytest.raises(NotImplementedError, match='expn by argument 0'):
+        lazy.grad(ours.expn)(2.0, 1.0)
+
+
+def test_spherical_harmonics():
+    n, m = (v.ravel() for v in onp.meshgrid(onp.arange(7), onp.arange(-6, 7)))
+    n, m = n[abs(m) <= n], m[abs(m) <= n]
+    theta, phi = onp.array([[0.0], [0.4], [1.7], [onp.pi]]), onp.array([[0.3], [2.0], [5.0], [0.1]])
+    expected = theirs.sph_harm_y(n, m, theta, phi)
+    onp.testing.assert_allclose(onp.asarray(ours.sph_harm_y(n, m, theta, phi)), expected, rtol=1e-12, atol=1e-14)
+    found = onp.asarray(ours.sph_harm_y(n, m, theta.astype('float32'), phi.astype('float32')))
+    assert found.dtype == onp.complex64
+    onp.testing.assert_allclose(found, expected, atol=1e-5)
+    jitted = lazy.jit(lambda n, t: ours.sph_harm_y(n, 1, t, 0.5, n_max=4))
+    onp.testing.assert_allclose(onp.asarray(jitted(onp.array([1, 3, 9]), 0.7)), theirs.sph_harm_y([1, 3, 4], 1, 0.7, 0.5), rtol=1e-5)
+    for i, step in enumerate(((1e-6, 0), (0, 1e-6))):
+        f = lambda t, p: ours.sph_harm_y(n[5:9], m[5:9], t, p).real.sum()
+        slope = sum(s * theirs.sph_harm_y(n[5:9], m[5:9], 0.6 + s * step[0], 1.1 + s * step[1]).real.sum() for s in (1, -1)) / 2e-6
+        onp.testing.assert_allclose(float(lazy.grad(f, i)(onp.float64(0.6), onp.float64(1.1))), slope, rtol=1e-7)
+    with pytest.raises(TypeError, match='integers n'):
+        ours.sph_harm_y(1.0, 0, 0.1, 0.1)
+
+
+def test_against_jax():
+    jax = pytest.importorskip('jax')
+    a, b, x = (onp.array(v, 'float32') for v in ([0.5, 2, 30], [3, 0.7, 20], [0.2, 0.5, 0.6]))
+    for name, args in (('igamma', (a, b)), ('igammac', (a, b)), ('igamma_grad_a', (a, b)), ('random_gamma_grad', (a, b)),
+                       ('betainc', (a, b, x)), ('zeta', (a + 1, b))):
+        onp.testing.assert_allclose(onp.asarray(getattr(lax, name)(*args)), getattr(jax.lax, name)(*args), rtol=2e-4, atol=1e-37)
