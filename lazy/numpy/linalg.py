@@ -207,7 +207,7 @@ def slogdet(a, *, method=None):
     x, dtype = _matrices(a, 'slogdet', True)
     if method not in (None, 'lu', 'qr'):
         raise ValueError(f"method is 'lu' or 'qr', not {method!r}")
-    factors, _, parity = _results(ops.lu, x)
+    factors, _, parity, _ = _results(ops.lu, x)
     diagonal_ = _diagonal(factors, 0, -2, -1)
     size = el.abs(diagonal_)
     sign = red.prod(el.sign(diagonal_), -1) * parity.astype(dtypes.real_of(x.dtype))
@@ -229,7 +229,7 @@ def det(a):
         result = (e(0, 0) * (e(1, 1) * e(2, 2) - e(1, 2) * e(2, 1)) - e(0, 1) * (e(1, 0) * e(2, 2) - e(1, 2) * e(2, 0))
                   + e(0, 2) * (e(1, 0) * e(2, 1) - e(1, 1) * e(2, 0)))
     else:
-        factors, _, parity = _results(ops.lu, x)
+        factors, _, parity, _ = _results(ops.lu, x)
         result = red.prod(_diagonal(factors, 0, -2, -1), -1) * parity.astype(dtypes.real_of(x.dtype))
     return result.astype(dtype)
 
@@ -241,7 +241,7 @@ def qr(a, mode='reduced'):
     x, dtype = _matrices(a, 'qr')
     if mode not in ('reduced', 'complete', 'r', 'full'):
         raise ValueError(f"mode is 'reduced', 'complete' or 'r', not {mode!r}")
-    q, r = _results(ops.qr, x, (mode in ('complete', 'full'),))
+    q, r = _results(ops.qr, x, (mode in ('complete', 'full'), False))
     return r.astype(dtype) if mode == 'r' else QRResult(q.astype(dtype), r.astype(dtype))
 
 
@@ -291,7 +291,7 @@ def eigvalsh(a, UPLO='L', *, symmetrize_input=True):
 def eig(a):
     """(eigenvalues, right eigenvectors) of square matrices, complex."""
     x, _ = _matrices(a, 'eig', True)
-    return EigResult(*_results(ops.eig, x))
+    return EigResult(*_results(ops.eig, x, (False,)))
 
 
 def eigvals(a):
