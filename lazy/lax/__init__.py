@@ -22,3 +22,12 @@ from .slicing import (dynamic_index_in_dim, dynamic_slice, dynamic_slice_in_dim,
 from .reductions import (Precision, argmax, argmin, batch_matmul, cumlogsumexp, cummax, cummin, cumprod,  # noqa: F401
                          cumsum, dot, dot_general, reduce, reduce_and, reduce_max, reduce_min, reduce_or,
                          reduce_prod, reduce_sum, sort, sort_key_val, top_k)
+from .fourier import FftType, fft  # noqa: F401
+
+
+def __getattr__(name):
+    """What is imported when first used."""
+    if name == 'linalg':
+        import importlib
+        return importlib.import_module('.linalg', __name__)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
