@@ -1,7 +1,7 @@
 """SciPy's functions on lazy arrays, with the signatures of jax.scipy."""
 import importlib as _importlib
 
-_MODULES = ('fft', 'linalg', 'special')
+_MODULES = ('fft', 'linalg', 'signal', 'special')
 
 
 def __getattr__(name):
