@@ -39,7 +39,7 @@ ROWS = [
     both('stft', BATCH, nperseg=8, boundary='constant', axis=0 + 1), both('stft', BATCH.T, nperseg=8, axis=0, vmap=False),
     both('stft', normal(5, 40), nperseg=16, window=np.hamming(16)), both('stft', X + 1j, nperseg=6, return_onesided=False, detrend='constant'),
     both('welch', LONG, nperseg=16), both('welch', LONG, nperseg=32, fs=10., scaling='spectrum', detrend='linear', window=('tukey', 0.3)),
-    both('welch', BATCH, nperseg=15, average='median', order=1), both('welch', LONG), both('welch', BATCH.T, nperseg=16, axis=0, detrend=False),
+    both('welch', BATCH, nperseg=15, average='median', order=1), both('welch', LONG), both('welch', normal(600), order=0), both('welch', BATCH.T, nperseg=16, axis=0, detrend=False),
     both('csd', LONG, LONG[::-1].copy(), nperseg=16), both('csd', BATCH, BATCH[:, ::-1].copy(), nperseg=16, average='median', order=1),
     both('csd', LONG, LONG[:60], nperseg=16, return_onesided=False),
     both('istft', np.array(theirs.stft(LONG, nperseg=16)[2]), nperseg=16), both('istft', np.array(theirs.stft(BATCH, nperseg=8, noverlap=6)[2]), noverlap=6, pick=lambda x: x[1]),

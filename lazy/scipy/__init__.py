@@ -1,7 +1,7 @@
 """SciPy's functions on lazy arrays, with the signatures of jax.scipy."""
 import importlib as _importlib
 
-_MODULES = ('fft', 'linalg', 'signal', 'special')
+_MODULES = ('cluster', 'fft', 'integrate', 'interpolate', 'linalg', 'ndimage', 'signal', 'spatial', 'special')
 
 
 def __getattr__(name):

@@ -171,7 +171,7 @@ def _without_line(x):
 def _window(window, nperseg, length, dtype):
     """(window, length of segments) from a name or pair for scipy.signal.get_window, or an array."""
     if isinstance(window, (str, tuple)):
-        nperseg = length if nperseg is None else min(nperseg, length)
+        nperseg = min(256 if nperseg is None else nperseg, length)
         if window == 'hann':
             t = np.arange(nperseg, dtype=dtype)
             return (np.sin(t * (math.pi / nperseg)) ** 2 if nperseg > 1 else np.ones(1, dtype)), nperseg
@@ -187,20 +187,14 @@ def _window(window, nperseg, length, dtype):
     return window.astype(dtypes.complex_of(dtype) if dtypes.kind(window.dtype) == 'c' else dtype), window.size
 
 
-def _odd_extension(x, n):
-    left, right = x[..., 1:n + 1], x[..., -n - 1:-1]
-    return np.concatenate([2 * x[..., :1] - np.flip(left, -1), x, 2 * x[..., -1:] - np.flip(right, -1)], -1)
-
-
 def _extended(x, n, boundary):
-    modes = {'even': 'reflect', 'constant': 'edge', 'zeros': 'constant'}
-    if boundary is None or n == 0:
+    modes = {'even': dict(mode='reflect'), 'odd': dict(mode='reflect', reflect_type='odd'), 'constant': dict(mode='edge'),
+             'zeros': dict(mode='constant')}
+    if boundary is None:
         return x
-    if boundary == 'odd':
-        if n > x.shape[-1] - 1:
-            raise ValueError(f'The extension length n ({n}) is too big. It must not exceed x.shape[axis]-1, which is {x.shape[-1] - 1}.')
-        return _odd_extension(x, n)
-    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(n, n)], modes[boundary])
+    if boundary in ('odd', 'even') and n > x.shape[-1] - 1:
+        raise ValueError(f'The extension length n ({n}) is too big. It must not exceed x.shape[axis]-1, which is {x.shape[-1] - 1}.')
+    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(n, n)], **modes[boundary])
 
 
 def _fill_end(x, count):
@@ -284,7 +278,7 @@ def csd(x, y, fs=1.0, window='hann', nperseg=None, noverlap=None, nfft=None, det
     """(frequencies, cross spectral density of x and y) by Welch's method: products of Fourier transforms of overlapping
     segments, averaged ('mean' or 'median').
 
-    scaling: 'density' (per frequency) or 'spectrum'; others as in `stft`. nperseg is 256 at most by default.
+    scaling: 'density' (per frequency) or 'spectrum'; others as in `stft`. nperseg is 256 by default, and at most x's length.
     """
     if average not in ('mean', 'median'):
         raise ValueError(f'average must be "median" or "mean", got {average}')
