@@ -175,9 +175,9 @@ def _lu_jvp(node, tangents):
 
 
 def _qr_jvp(node, tangents):
-    """Wide matrices: the square part has Q, the rest is Q^H times theirs. Complete factors of tall matrices: Roberts and
-    Roberts, "QR and LQ decomposition matrix backpropagation algorithms for square, wide, and deep matrices", 2020, and
-    arXiv:2409.13374 for the columns that complete Q, which are those of the product of Householder's reflections."""
+    """Wide matrices: the square part has Q, the rest is Q^H times theirs. Complete factors of tall matrices: Roberts
+    and Roberts, "QR and LQ decomposition matrix backpropagation algorithms for square, wide, and deep matrices", 2020;
+    the columns that complete Q are those of the product of Householder's reflections (arXiv:2409.13374)."""
     full, pivoting = node.params
     q, r = build.project(node, 0), build.project(node, 1)
     (m, n), column = node.inputs[0].aval.shape[-2:], q.aval.ndim - 1

@@ -4,7 +4,8 @@ Sources: Higham, "Functions of Matrices", 2008 (the derivative of a function of 
 a block matrix, theorem 3.6; sqrtm: a Sylvester equation).
 """
 from ..ir import build, ops
-from .rules_library import (adjoint, as_columns, as_rows, cholesky_tangent, eigh_tangents, eye, matmul, transposed, triu)
+from .rules_library import (adjoint, as_columns, as_rows, cholesky_tangent, eigh_tangents, eye, matmul, transposed,
+                            triu)
 
 
 def _sum(terms):
@@ -37,7 +38,8 @@ def _tridiagonal_solve_jvp(node, tangents):
 def _tridiagonal_solve_transpose(ct, node, linear):
     lower, d, upper, _ = node.inputs
     along = lambda x, by: build.reshape(_shifted(as_columns(x), by), x.aval.shape)
-    return [None, None, None, build.make(ops.tridiagonal_solve, (along(upper, 1), d, along(lower, -1), ct), node.params)]
+    return [None, None, None, build.make(ops.tridiagonal_solve, (along(upper, 1), d, along(lower, -1), ct),
+                                         node.params)]
 
 
 def _sylvester_jvp(node, tangents):

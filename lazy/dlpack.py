@@ -21,7 +21,8 @@ def from_dlpack(external_array, device=None, copy=None):
 
 
 def is_supported_dtype(dtype):
-    """Whether arrays of a dtype go through DLPack: all but bfloat16, which NumPy's DLPack lacks. Raises TypeError for None.
+    """Whether arrays of a dtype go through DLPack: all but bfloat16, which NumPy's DLPack lacks. Raises TypeError for
+    None.
 
     >>> import lazy
     >>> lazy.dlpack.is_supported_dtype('float32'), lazy.dlpack.is_supported_dtype(str)

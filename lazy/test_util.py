@@ -8,8 +8,9 @@ from .array import as_node
 
 __all__ = ['check_grads', 'check_jvp', 'check_vjp']
 
-EPS = 1e-4                                                   # step of central differences, relative to a random direction
-TOLERANCES = {'bfloat16': 1e-1, 'float16': 1e-2, 'float32': 2e-3, 'float64': 1e-5, 'complex64': 1e-3, 'complex128': 1e-5}
+EPS = 1e-4                                                          # step of differences in a random direction
+TOLERANCES = {'bfloat16': 1e-1, 'float16': 1e-2, 'float32': 2e-3, 'float64': 1e-5, 'complex64': 1e-3,
+              'complex128': 1e-5}
 
 
 def _like(x, value):
@@ -114,8 +115,8 @@ def check_vjp(f, f_vjp, args, atol=None, rtol=None, eps=EPS, err_msg=''):
 
 
 def check_grads(f, args, order, modes=('fwd', 'rev'), atol=None, rtol=None, eps=None):
-    """Check derivatives of f up to `order` against central differences, in forward ('fwd') and reverse mode ('rev') or by
-    linearisation ('lin').
+    """Check derivatives of f up to `order` against central differences, in forward ('fwd') and reverse mode ('rev') or
+    by linearisation ('lin').
 
     args: arguments, trees of floats. atol, rtol: a number, or a dictionary over the defaults of each dtype.
 

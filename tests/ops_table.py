@@ -381,19 +381,22 @@ def _matrix_cases(**more):
     matrices, real = LAPACK, LAPACK[:2]
     for suffix, n, perturb in (('', 5, False), ('two', 2, False), ('perturbed', 4, True)):
         yield _case(ops.tridiagonal_solve, suffix, tridiagonal(n, 2), matrices, (perturb,), **more)
-    yield _case(ops.sylvester, '', lambda rng, d: [*square(3)(rng, d), *square(2)(rng, d), values(rng, (3, 2), d)], matrices, **more)
+    yield _case(ops.sylvester, '', lambda rng, d: [*square(3)(rng, d), *square(2)(rng, d), values(rng, (3, 2), d)],
+                matrices, **more)
     yield _case(ops.sqrtm, '', square(2, 3, kind='positive'), matrices, **more)
     yield _case(ops.expm, '', square(3, 2), matrices, **more)
     yield _case(ops.expm_frechet, '', with_right(square(3), 3, 3), matrices, **more)
-    yield _case(ops.cholesky_update, '', lambda rng, d: [np.linalg.cholesky(square(4, kind='positive')(rng, d)[0]).T, values(rng, (4,), d)],
+    yield _case(ops.cholesky_update, '', lambda rng, d: [np.triu(square(4)(rng, d)[0]), values(rng, (4,), d)], real, **more)
+    yield _case(ops.eigh_tridiagonal, '', lambda rng, d: [3 * np.arange(4).astype(d), values(rng, (3,), d, 0.5, 1)],
                 real, **more)
-    yield _case(ops.eigh_tridiagonal, '', lambda rng, d: [3 * np.arange(4).astype(d), values(rng, (3,), d, 0.5, 1)], real, **more)
     yield _case(ops.hessenberg, '', square(4), matrices, order=0, **more)
     for lower in (True, False):
-        yield _case(ops.tridiagonal, 'lower' if lower else 'upper', square(4, kind='hermitian'), matrices, (lower,), 0, **more)
+        yield _case(ops.tridiagonal, 'lower' if lower else 'upper', square(4, kind='hermitian'), matrices, (lower,), 0,
+                    **more)
     yield _case(ops.schur, '', square(4), matrices[1::2], order=0, **more)
-    yield _case(ops.rsf2csf, '', lambda rng, d: [np.triu(square(3)(rng, d)[0]), np.eye(3, dtype=d)], matrices, order=0, **more)
-    yield _case(ops.parlett, '', lambda rng, d: [np.triu(square(4)(rng, d)[0]), values(rng, (4,), d)], matrices, order=0, **more)
+    triangular = lambda rng, d: np.triu(square(4)(rng, d)[0])
+    yield _case(ops.rsf2csf, '', lambda rng, d: [triangular(rng, d), np.eye(4, dtype=d)], matrices, order=0, **more)
+    yield _case(ops.parlett, '', lambda rng, d: [triangular(rng, d), values(rng, (4,), d)], matrices, order=0, **more)
     yield _case(ops.pivots_to_permutation, '', holding([[[2, 2, 3], [0, 1, 2]]], (0,)), [I32], (5,), 0)
 
 

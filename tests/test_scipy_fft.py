@@ -19,11 +19,14 @@ def both(name, x, **options):
 ROWS = [
     *[both(name, x, type=type, norm=norm) for name in ('dct', 'idct', 'dst', 'idst') for type in (1, 2, 3, 4)
       for norm, x in ((None, X), ('ortho', X), ('forward', X[:, :5]))],
-    both('dct', X, norm='ortho', orthogonalize=False), both('idct', X, orthogonalize=True), both('dst', X, orthogonalize=True),
-    both('dct', X, n=4), both('idct', X, n=9, axis=0), both('dst', X, n=9, type=3), both('dct', Z), both('idst', Z, norm='ortho'),
+    both('dct', X, norm='ortho', orthogonalize=False), both('idct', X, orthogonalize=True),
+    both('dst', X, orthogonalize=True),
+    both('dct', X, n=4), both('idct', X, n=9, axis=0), both('dst', X, n=9, type=3), both('dct', Z),
+    both('idst', Z, norm='ortho'),
     both('dct', X[:1, :1]), both('idct', X[:1, :1]), both('dst', X[:1, :1], type=1), both('dct', X[:, :2], type=1),
     *[both(name, X, norm='ortho') for name in ('dctn', 'idctn', 'dstn', 'idstn')],
-    both('dctn', X, s=(4, 4)), both('idctn', X, axes=(0,)), both('dctn', X, type=1, s=(3,)), both('dctn', X, type=3, s=(5, 7), axes=(1, 0)),
+    both('dctn', X, s=(4, 4)), both('idctn', X, axes=(0,)), both('dctn', X, type=1, s=(3,)),
+    both('dctn', X, type=3, s=(5, 7), axes=(1, 0)),
 ]
 
 

@@ -32,8 +32,10 @@ ROWS = [
     both('solve', A, V), both('solve', A, TALL[:4]), both('solve', C, V),
     both('solve', SPD, V, assume_a='pos', order=1), both('solve', SPD, V, assume_a='sym', order=1),
     *[both('solve_triangular', C, V, trans=trans, lower=lower, unit_diagonal=unit) for trans, lower, unit in
-      ((0, False, False), ('T', True, False), (2, False, True), ('N', True, True), (1, False, False), ('C', True, False))],
-    both('solve_sylvester', A, W[:, None] * np.eye(3) + 5 * np.eye(3), TALL[:4]), both('solve_sylvester', C, 3 * np.eye(4) + B, C),
+      ((0, False, False), ('T', True, False), (2, False, True), ('N', True, True), (1, False, False),
+       ('C', True, False))],
+    both('solve_sylvester', A, W[:, None] * np.eye(3) + 5 * np.eye(3), TALL[:4]),
+    both('solve_sylvester', C, 3 * np.eye(4) + B, C),
     both('inv', A), both('det', A), both('det', C),
     both('cholesky', SPD), both('cholesky', SPD, lower=True), both('cholesky', HERMITIAN),
     Row('cho_solve', lambda a, b: ours.cho_solve(ours.cho_factor(a), b), np.linalg.solve, [HERMITIAN, V]),
@@ -41,9 +43,11 @@ ROWS = [
     both('lu', A), both('lu', TALL), both('lu', TALL.T), both('lu', C, permute_l=True), both('lu_factor', A),
     *[Row(f'lu_solve {trans}', lambda a, b, trans=trans: ours.lu_solve(ours.lu_factor(a), b, trans),
           lambda a, b, trans=trans: theirs.lu_solve(theirs.lu_factor(a), b, trans), [C, V]) for trans in (0, 1, 2)],
-    both('qr', TALL), both('qr', TALL, mode='economic'), both('qr', A, mode='r'), both('qr', TALL, pivoting=True, vmap=False),
+    both('qr', TALL), both('qr', TALL, mode='economic'), both('qr', A, mode='r'),
+    both('qr', TALL, pivoting=True, vmap=False),
     both('qr_multiply', TALL, TALL.T), both('qr_multiply', TALL, W[:, None], mode='left', vmap=False),
-    both('qr_multiply', C, V, conjugate=True), both('qr_multiply', C, C, mode='left', conjugate=True, pivoting=True, order=1, vmap=False),
+    both('qr_multiply', C, V, conjugate=True),
+    both('qr_multiply', C, C, mode='left', conjugate=True, pivoting=True, order=1, vmap=False),
     both('svd', TALL, compute_uv=False), both('svd', A, pick=lambda x: (abs(x[0]), x[1], abs(x[2]))),
     both('eigh', SPD, eigvals_only=True), both('eigh', HERMITIAN, lower=False, eigvals_only=True),
     both('eigh', SPD, pick=lambda x: (x[0], abs(x[1]))),
@@ -51,19 +55,23 @@ ROWS = [
       ((1, True), (2, False), (3, True))],
     both('eigh_tridiagonal', V, W, pick=lambda x: (x[0], abs(x[1]))), both('eigh_tridiagonal', V, W, eigvals_only=True),
     both('eigh_tridiagonal', V, W, eigvals_only=True, select='i', select_range=(1, 2)),
-    Row('eigh_tridiagonal complex', lambda d, e: (lambda w, v: v * w @ v.conj().T)(*ours.eigh_tridiagonal(d, e)), tridiagonal,
+    Row('eigh_tridiagonal complex', lambda d, e: (lambda w, v: v * w @ v.conj().T)(*ours.eigh_tridiagonal(d, e)),
+        tridiagonal,
         [V + 0j, W + 1j * W[::-1]], order=1),
     *[both('polar', x, side=side, order=1) for x in (TALL, TALL.T, C) for side in ('right', 'left')],
     Row('polar svd', lambda x: ours.polar(x, method='svd'), theirs.polar, [A]),
     both('polar', ROTATION),
-    both('schur', A, order=0, narrow=None, tolerance=1e-7, vmap=False), both('schur', C, order=0, narrow=None, vmap=False),
+    both('schur', A, order=0, narrow=None, tolerance=1e-7, vmap=False),
+    both('schur', C, order=0, narrow=None, vmap=False),
     both('rsf2csf', np.triu(A), ROTATION, order=0),
     both('hessenberg', A, order=0), both('hessenberg', C, calc_q=True, order=0),
     both('expm', A), both('expm', C / 9), both('expm', 0 * A),
     both('expm_frechet', A, B, order=1), both('expm_frechet', A[:2, :2], B[:2, :2], compute_expm=False),
-    Row('sqrtm', ours.sqrtm, lambda x: theirs.sqrtm(x) + 0j, [SPD]), Row('sqrtm negative', ours.sqrtm, theirs.sqrtm, [-SPD], order=1),
+    Row('sqrtm', ours.sqrtm, lambda x: theirs.sqrtm(x) + 0j, [SPD]),
+    Row('sqrtm negative', ours.sqrtm, theirs.sqrtm, [-SPD], order=1),
     both('sqrtm', C + 9 * np.eye(4)),
-    Row('funm', lambda x: ours.funm(x, jnp.exp), lambda x: theirs.expm(x) + 0j, [A], order=0, tolerance=1e-8, narrow=1e-2),
+    Row('funm', lambda x: ours.funm(x, jnp.exp), lambda x: theirs.expm(x) + 0j, [A], order=0, tolerance=1e-8,
+        narrow=1e-2),
     both('toeplitz', V), both('toeplitz', V, W), both('toeplitz', V + 1j), both('hankel', V), both('hankel', V, W),
     both('circulant', V), both('companion', V), both('fiedler', V), both('leslie', V, W), both('block_diag', A, W),
     *[both('fiedler_companion', rng.normal(size=n)) for n in (2, 3, 4, 5, 8)],
@@ -89,7 +97,8 @@ def test_derivatives(row):
 @pytest.mark.parametrize('n', [1, 2, 5, 16])
 @pytest.mark.parametrize('name, options', [
     ('hilbert', {}), ('invhilbert', {}), ('helmert', {}), ('helmert', dict(full=True)), ('hadamard', {}), ('dft', {}),
-    ('dft', dict(scale='sqrtn')), ('dft', dict(scale='n')), *[(name, dict(kind=kind)) for name in ('pascal', 'invpascal') for kind in
+    ('dft', dict(scale='sqrtn')), ('dft', dict(scale='n')),
+    *[(name, dict(kind=kind)) for name in ('pascal', 'invpascal') for kind in
                                                              ('symmetric', 'lower', 'upper')]])
 def test_matrices_of_a_size(name, options, n):
     if name == 'hadamard' and n & (n - 1):
@@ -100,7 +109,8 @@ def test_matrices_of_a_size(name, options, n):
 
 
 @pytest.mark.parametrize('name, args', [
-    ('cholesky', [SPD]), ('solve', [A, TALL[:4]]), ('expm', [A]), ('sqrtm', [C]), ('funm', [A, jnp.sin]), ('polar', [TALL]),
+    ('cholesky', [SPD]), ('solve', [A, TALL[:4]]), ('expm', [A]), ('sqrtm', [C]), ('funm', [A, jnp.sin]),
+    ('polar', [TALL]),
     ('toeplitz', [V, W]), ('companion', [V]), ('eigh_tridiagonal', [V, W])])
 def test_leading_axes(name, args):
     """Two examples at once are those alone."""
@@ -112,7 +122,8 @@ def test_leading_axes(name, args):
 
 def test_one_matrix_for_several_right_hand_sides():
     b = rng.normal(size=(3, 4, 2))
-    for found in (ours.solve_triangular(A, b), ours.cho_solve(ours.cho_factor(SPD), b), ours.lu_solve(ours.lu_factor(A), b)):
+    for found in (ours.solve_triangular(A, b), ours.cho_solve(ours.cho_factor(SPD), b),
+                  ours.lu_solve(ours.lu_factor(A), b)):
         assert found.shape == b.shape
 
 

@@ -203,7 +203,8 @@ triangular_solve = library('triangular_solve', ref.triangular_solve, ref.infer_s
                            'unit_diagonal', linear=True)
 solve = library('solve', ref.solve, ref.infer_solve, linear=True)
 
-tridiagonal_solve = library('tridiagonal_solve', lapack.tridiagonal_solve, lapack.infer_tridiagonal_solve, 'perturb', linear=True)
+tridiagonal_solve = library('tridiagonal_solve', lapack.tridiagonal_solve, lapack.infer_tridiagonal_solve, 'perturb',
+                            linear=True)
 sylvester = library('sylvester', lapack.sylvester, lapack.infer_sylvester, linear=True)             # X in A X + X B = C
 sqrtm = library('sqrtm', lapack.sqrtm, lapack.infer_sqrtm)
 expm = library('expm', lapack.expm, lapack.infer_square)

@@ -192,14 +192,15 @@ def schur(x, *, compute_schur_vectors=True, sort_eig_vals=False, select_callable
 
 
 def hessenberg(a):
-    """[packed, taus] of square matrices: the upper Hessenberg form with Householder's vectors below the subdiagonal, and
-    their factors, as `householder_product` takes them. Raises NotImplementedError for derivatives."""
+    """[packed, taus] of square matrices: the upper Hessenberg form with Householder's vectors below the subdiagonal,
+    and their factors, as `householder_product` takes them. Raises NotImplementedError for derivatives."""
     return _make(ops.hessenberg, [_square('hessenberg', a)])
 
 
 def tridiagonal(a, *, lower=True):
     """[packed, d, e, taus] of Hermitian matrices: the tridiagonal form beside Householder's vectors, its diagonal, its
-    off-diagonal and the vectors' factors; `lower` says which triangle is read. Raises NotImplementedError for derivatives."""
+    off-diagonal and the vectors' factors; `lower` says which triangle is read. Raises NotImplementedError for
+    derivatives."""
     return _make(ops.tridiagonal, [_square('tridiagonal', a)], bool(lower))
 
 
@@ -216,8 +217,8 @@ def _reflections(name, a, taus):
 
 
 def householder_product(a, taus):
-    """The first n columns of the product of k reflections I - tau v v^H, whose v stand below the diagonal of a: a of shape
-    (..., m, n) with m >= n, taus (..., k)."""
+    """The first n columns of the product of k reflections I - tau v v^H, whose v stand below the diagonal of a: a of
+    shape (..., m, n) with m >= n, taus (..., k)."""
     a, taus = _operands('householder_product', (a, 2), (taus, 1))
     if a.shape[-2] < a.shape[-1]:
         raise ValueError(f'householder_product needs at least as many rows as columns, got shape {a.shape}')
@@ -227,13 +228,13 @@ def householder_product(a, taus):
 
 
 def ormqr(a, taus, c, *, left=True, transpose=False):
-    """Q c, or c Q where not left, for Q the product of the reflections in a and taus, which is not formed; Q^H for Q with
-    transpose. c of shape (..., m, p) or, where not left, (..., p, m)."""
+    """Q c, or c Q where not left, for Q the product of the reflections in a and taus, which is not formed; Q^H for Q
+    with transpose. c of shape (..., m, p) or, where not left, (..., p, m)."""
     a, taus, c = _operands('ormqr', (a, 2), (taus, 1), (c, 2))
     side = 'rows' if left else 'columns'
     if c.shape[-2 if left else -1] != a.shape[-2]:
-        raise ValueError(f'ormqr: c must have as many {side} as the reflections have components, got shapes {a.shape} and '
-                         f'{c.shape}')
+        raise ValueError(f'ormqr: c must have as many {side} as the reflections have components, got shapes {a.shape} '
+                         f'and {c.shape}')
     if not left:
         return _adjoint(ormqr(a, taus, _adjoint(c), transpose=not transpose))
     v, t = _reflections('ormqr', a, taus)
@@ -258,7 +259,8 @@ def triangular_solve(a, b, *, left_side=False, lower=False, transpose_a=False, c
     unit_diagonal. op transposes, conjugates or both. b may have one axis less than a: vectors.
 
     >>> import lazy, lazy.numpy as np
-    >>> lazy.lax.linalg.triangular_solve(np.array([[2., 0.], [1., 1.]]), np.array([4., 3.]), left_side=True, lower=True).tolist()
+    >>> a, b = np.array([[2., 0.], [1., 1.]]), np.array([4., 3.])
+    >>> lazy.lax.linalg.triangular_solve(a, b, left_side=True, lower=True).tolist()
     [2.0, 1.0]
     """
     a, b = _operands('triangular_solve', (a, 2), (b, 1))
@@ -275,15 +277,15 @@ def triangular_solve(a, b, *, left_side=False, lower=False, transpose_a=False, c
 
 
 def tridiagonal_solve(dl, d, du, b, *, perturb_singular=False):
-    """x in A x = b for tridiagonal A: dl, d, du of shape (..., m) with dl[i] = A[i, i-1], d[i] = A[i, i], du[i] = A[i, i+1],
-    dl[0] and du[m-1] being ignored; b of shape (..., m, n).
+    """x in A x = b for tridiagonal A: dl, d, du of shape (..., m) with dl[i] = A[i, i-1], d[i] = A[i, i] and
+    du[i] = A[i, i+1], dl[0] and du[m-1] being ignored; b of shape (..., m, n).
 
     Raises LinAlgError, when the result is waited for, for a singular matrix. perturb_singular: instead, pivots that are
     nearly zero are replaced by the machine precision times the largest element of the triangular factor.
 
     >>> import lazy, lazy.numpy as np
     >>> one = np.ones(3)
-    >>> lazy.lax.linalg.tridiagonal_solve(one, 4 * one, one, np.array([[5.], [6.], [5.]])).tolist()
+    >>> lazy.lax.linalg.tridiagonal_solve(one, 4 * one, one, np.array([[5.], [6.], [5.]])).round(3).tolist()
     [[1.0], [1.0], [1.0]]
     """
     arrays = _operands('tridiagonal_solve', (dl, 1), (d, 1), (du, 1), (b, 2))
@@ -309,10 +311,10 @@ def qdwh(x, *, is_hermitian=False, max_iterations=None, eps=None, dynamic_shape=
     """(u, h, iterations, is_converged) with x = u h, orthonormal columns u and positive semidefinite h, for matrices
     (..., m, n) of full rank with m >= n.
 
-    The QR-based dynamically weighted Halley iteration (Nakatsukasa, Bai and Gygi 2010; Nakatsukasa and Higham 2013) with
-    weights for singular values from the machine precision on: 6 steps in float64, 5 in float32. It is converged where
-    the last step changed u by less than (4 eps)^(1/3), relatively. Unlike with the SVD, derivatives exist for equal
-    singular values too. dynamic_shape: of the part of x that counts. is_hermitian is accepted for compatibility.
+    The QR-based dynamically weighted Halley iteration (Nakatsukasa, Bai and Gygi 2010; Nakatsukasa and Higham 2013)
+    with weights for singular values from the machine precision on: 6 steps in float64, 5 in float32. It is converged
+    where the last step changed u by less than (4 eps)^(1/3), relatively. Unlike with the SVD, derivatives exist for
+    equal singular values too. dynamic_shape: of the part of x that counts. is_hermitian is accepted for compatibility.
     """
     x, = _operands('qdwh', (x, 2))
     m, n = x.shape[-2:]

@@ -1,7 +1,7 @@
 """Discrete cosine and sine transforms, with the arguments of scipy.fft; and the Fourier transforms of lazy.numpy.fft.
 
-The transforms are Fourier transforms of real numbers of twice the length: of the sequence and its mirror image (Makhoul 1980).
-Integers are computed in the default float type, narrow floats in float32, and of complex numbers both parts.
+The transforms are Fourier transforms of real numbers of twice the length: of the sequence and its mirror image (Makhoul
+1980). Integers are computed in the default float type, narrow floats in float32, and of complex numbers both parts.
 """
 import math
 import operator
@@ -10,18 +10,20 @@ from .. import lax
 from .. import numpy as np
 from ..ir import dtypes
 from ..numpy._util import axis_of, inexact_array
-from ..numpy.fft import (fft, fft2, fftfreq, fftn, fftshift, hfft, ifft, ifft2, ifftn, ifftshift, ihfft, irfft, irfft2,  # noqa: F401
-                         irfftn, rfft, rfft2, rfftfreq, rfftn)
+from ..numpy.fft import (fft, fft2, fftfreq, fftn, fftshift, hfft, ifft, ifft2, ifftn, ifftshift,  # noqa: F401
+                         ihfft, irfft, irfft2, irfftn, rfft, rfft2, rfftfreq, rfftn)
 
-__all__ = ['dct', 'dctn', 'dst', 'dstn', 'fft', 'fft2', 'fftfreq', 'fftn', 'fftshift', 'hfft', 'idct', 'idctn', 'idst', 'idstn',
-           'ifft', 'ifft2', 'ifftn', 'ifftshift', 'ihfft', 'irfft', 'irfft2', 'irfftn', 'rfft', 'rfft2', 'rfftfreq', 'rfftn']
+__all__ = ['dct', 'dctn', 'dst', 'dstn', 'fft', 'fft2', 'fftfreq', 'fftn', 'fftshift', 'hfft', 'idct', 'idctn', 'idst',
+           'idstn', 'ifft', 'ifft2', 'ifftn', 'ifftshift', 'ihfft', 'irfft', 'irfft2', 'irfftn', 'rfft', 'rfft2',
+           'rfftfreq', 'rfftn']
 
 
 def dct(x, type=2, n=None, axis=-1, norm=None, *, orthogonalize=None):
     """The cosine transform of type 1, 2, 3 or 4 along an axis; of type 2: 2 sum_j x[j] cos(pi k (2 j + 1) / (2 n)).
 
-    n: the length that the axis is cut or padded with zeros to. norm: 'backward' (None), 'ortho' or 'forward'. orthogonalize:
-    whether first or last elements are weighted so that 'ortho' makes an orthogonal matrix; by default for 'ortho'.
+    n: the length that the axis is cut or padded with zeros to. norm: 'backward' (None), 'ortho' or 'forward'.
+    orthogonalize: whether first or last elements are weighted so that 'ortho' makes an orthogonal matrix; by default
+    for 'ortho'.
 
     Raises ValueError for another type or norm, n < 1 (2 for type 1).
 
@@ -70,7 +72,7 @@ def idstn(x, type=2, s=None, axes=None, norm=None, *, orthogonalize=None):
     return _many(x, True, _inverse_type(type), s, axes, _inverse_norm(norm), orthogonalize)
 
 
-# --- how ---------------------------------------------------------------------------------------------------------------
+# --- how -----------------------------------------------------------------------------------------------------------
 
 def _inverse_type(type):
     return {2: 3, 3: 2}.get(type, type)
@@ -126,8 +128,8 @@ def _fitted(x, n, axis):
 
 
 def _transform(x, odd, type, weighted):
-    """Along the last axis, without norm. Sine transforms of types 2 to 4 are cosine transforms, one end being reversed and
-    the signs of the other alternating."""
+    """Along the last axis, without norm. Sine transforms of types 2 to 4 are cosine transforms, one end being reversed
+    and the signs of the other alternating."""
     n = x.shape[-1]
     k = np.arange(n, dtype=x.dtype)
     ends = (k == 0) | (k == n - 1) if type == 1 else k == (n - 1 if odd else 0)
@@ -154,6 +156,7 @@ def _cosine(x, type, k):
         found = rfft(np.concatenate([x, np.flip(x, -1)], -1))[..., :n]
         return np.real(found * turn(k * (-math.pi / (2 * n))))
     if type == 3:
-        return irfft(np.concatenate([x * turn(k * (math.pi / (2 * n))), np.zeros_like(x[..., :1])], -1), 2 * n)[..., :n] * (2 * n)
+        turned = x * turn(k * (math.pi / (2 * n)))
+        return irfft(np.concatenate([turned, np.zeros_like(x[..., :1])], -1), 2 * n)[..., :n] * (2 * n)
     found = fft(x * turn(k * (-math.pi / (2 * n))), 2 * n)[..., :n]
     return 2 * np.real(found * turn((2 * k + 1) * (-math.pi / (4 * n))))

@@ -1,4 +1,5 @@
-"""Interpolation of functions that are known at points, with the signatures of jax.scipy.interpolate and scipy.interpolate."""
+"""Interpolation of functions that are known at points, with the signatures of jax.scipy.interpolate and
+scipy.interpolate."""
 import functools
 import itertools
 import math
@@ -28,9 +29,10 @@ def _at(values, index):
 class RegularGridInterpolator:
     """Values on the grid of several rising vectors of points, between which it interpolates.
 
-    points: one vector for each of the first dimensions of values. method: 'linear' or 'nearest' (the lower of two that are
-    equally near). Outside of the grid it gives fill_value, or extrapolates for None. The call takes points (..., dimensions) or
-    a tuple of arrays that broadcast, and gives an array of their leading shape with the further dimensions of values.
+    points: one vector for each of the first dimensions of values. method: 'linear' or 'nearest' (the lower of two that
+    are equally near). Outside of the grid it gives fill_value, or extrapolates for None. The call takes points (...,
+    dimensions) or a tuple of arrays that broadcast, and gives an array of their leading shape with the further
+    dimensions of values.
 
     Raises ValueError for shapes that don't fit or another method, NotImplementedError for bounds_error=True.
 
@@ -43,14 +45,15 @@ class RegularGridInterpolator:
     def __init__(self, points, values, method='linear', bounds_error=False, fill_value=math.nan):
         _check_method(method)
         if bounds_error:
-            raise NotImplementedError('bounds_error=True is not supported: points have no values while a graph is built')
+            raise NotImplementedError('bounds_error=True is not supported: points need not have values yet')
         self.values = inexact_array(values)
         self.grid = tuple([inexact_array(p) for p in points])
         if len(self.grid) > self.values.ndim:
             raise ValueError(f'there are {len(self.grid)} point arrays, but values has {self.values.ndim} dimensions')
         for axis, (grid, n) in enumerate(zip(self.grid, self.values.shape)):
             if grid.shape != (n,) or n < 2:
-                raise ValueError(f'there are {n} values along axis {axis}, at least 2 are needed, and points of shape {grid.shape}')
+                raise ValueError(f'there are {n} values along axis {axis}, at least 2 are needed, and points of shape '
+                                 f'{grid.shape}')
         self.method, self.bounds_error, self.fill_value = method, bounds_error, fill_value
 
     def __call__(self, xi, method=None):
@@ -59,8 +62,8 @@ class RegularGridInterpolator:
         ndim = len(self.grid)
         xi = _points(xi, ndim)
         if xi.shape[-1:] != (ndim,):
-            raise ValueError(f'the requested sample points xi have dimension {xi.shape[-1]}, but this RegularGridInterpolator has '
-                             f'dimension {ndim}')
+            raise ValueError(f'the requested sample points xi have dimension {xi.shape[-1]}, but this '
+                             f'RegularGridInterpolator has dimension {ndim}')
         xs = [xi[..., axis] for axis in range(ndim)]
         cells = [_cell(grid, x) for grid, x in zip(self.grid, xs)]
         fractions = [(x - _at(grid, i)) / (_at(grid, i + 1) - _at(grid, i)) for grid, x, i in zip(self.grid, xs, cells)]
@@ -96,9 +99,10 @@ def _points(xi, ndim):
 class CubicSpline:
     """The twice differentiable piecewise cubic function through y at the rising points x (n >= 2), along an axis of y.
 
-    bc_type: 'not-a-knot' (the first two pieces are one cubic, and the last two), 'natural' (no second derivatives at the ends),
-    'clamped' (no slopes there), 'periodic', or a pair of (order of derivative 1 or 2, its value) for the ends. extrapolate: True
-    (default but for 'periodic'), False (NaN outside) or 'periodic'. The call takes points and the order nu of the derivative.
+    bc_type: 'not-a-knot' (the first two pieces are one cubic, and the last two), 'natural' (no second derivatives at
+    the ends), 'clamped' (no slopes there), 'periodic', or a pair of (order of derivative 1 or 2, its value) for the
+    ends. extrapolate: True (default but for 'periodic'), False (NaN outside) or 'periodic'. The call takes points and
+    the order nu of the derivative.
 
     Values, slopes and points are differentiable. Raises ValueError for shapes that don't fit or another bc_type.
 
@@ -113,8 +117,8 @@ class CubicSpline:
         x, y = [wrap(node) for node in promoted(x, y, inexact=True)]
         self.axis = axis_of(axis, y.ndim)
         if x.ndim != 1 or x.shape[0] < 2 or x.shape[0] != y.shape[self.axis]:
-            raise ValueError(f'x must be a vector of at least 2 points, as many as y has along axis {axis}, got shapes {x.shape} '
-                             f'and {y.shape}')
+            raise ValueError(f'x must be a vector of at least 2 points, as many as y has along axis {axis}, got shapes '
+                             f'{x.shape} and {y.shape}')
         if isinstance(bc_type, str) and bc_type not in ('not-a-knot', 'natural', 'clamped', 'periodic'):
             raise ValueError(f'bc_type={bc_type!r} is not allowed')
         self.x, y = x, np.moveaxis(y, self.axis, 0)
@@ -208,9 +212,9 @@ def _periodic_slopes(dx, slopes):
 class interp1d:
     """The function through y at the points x, along an axis of y (the last by default).
 
-    kind: 'linear', 'nearest' (the lower of two equally near), 'nearest-up', 'previous' (or 'zero'), 'next', or 'cubic' (a
-    `CubicSpline`, not-a-knot). fill_value: outside of the points, a number or a pair (below, above); 'extrapolate'; NaN by default.
-    assume_sorted: x rises. copy is accepted for compatibility.
+    kind: 'linear', 'nearest' (the lower of two equally near), 'nearest-up', 'previous' (or 'zero'), 'next', or 'cubic'
+    (a `CubicSpline`, not-a-knot). fill_value: outside of the points, a number or a pair (below, above); 'extrapolate';
+    NaN by default. assume_sorted: x rises. copy is accepted for compatibility.
 
     Raises ValueError for shapes that don't fit, NotImplementedError for another kind or bounds_error=True.
 
@@ -219,16 +223,17 @@ class interp1d:
     [1.0, 4.0]
     """
 
-    def __init__(self, x, y, kind='linear', axis=-1, copy=True, bounds_error=None, fill_value=math.nan, assume_sorted=False):
+    def __init__(self, x, y, kind='linear', axis=-1, copy=True, bounds_error=None, fill_value=math.nan,
+                 assume_sorted=False):
         if kind not in ('linear', 'nearest', 'nearest-up', 'zero', 'previous', 'next', 'cubic'):
             raise NotImplementedError(f'interp1d of kind {kind!r} is not implemented')
         if bounds_error:
-            raise NotImplementedError('bounds_error=True is not supported: points have no values while a graph is built')
+            raise NotImplementedError('bounds_error=True is not supported: points need not have values yet')
         x, y = [wrap(node) for node in promoted(x, y, inexact=True)]
         self.axis = axis_of(axis, y.ndim)
         if x.ndim != 1 or x.shape[0] < 2 or x.shape[0] != y.shape[self.axis]:
-            raise ValueError(f'x must be a vector of at least 2 points, as many as y has along axis {axis}, got shapes {x.shape} '
-                             f'and {y.shape}')
+            raise ValueError(f'x must be a vector of at least 2 points, as many as y has along axis {axis}, got shapes '
+                             f'{x.shape} and {y.shape}')
         y = np.moveaxis(y, self.axis, 0)
         if not assume_sorted:
             order = np.argsort(x)
@@ -263,7 +268,8 @@ def _register(cls, children, aux):
         made = object.__new__(cls)
         made.__dict__.update(zip(children + aux, (*values, *static)))
         return made
-    register_pytree_node(cls, lambda x: ([getattr(x, n) for n in children], tuple([getattr(x, n) for n in aux])), unflatten)
+    register_pytree_node(cls, lambda x: ([getattr(x, n) for n in children], tuple([getattr(x, n) for n in aux])),
+                         unflatten)
 
 
 _register(RegularGridInterpolator, ('grid', 'values', 'fill_value'), ('method', 'bounds_error'))

@@ -1,9 +1,9 @@
 """Linear algebra over leading axes, with the signatures of jax.scipy.linalg.
 
-LAPACK and SciPy do the work. Integers are computed in the default float type, and narrow floats in float32. A matrix for
-which there is no result (singular, not positive definite) is a LinAlgError when the result is waited for. Arguments that
-tell SciPy it may overwrite or need not check (overwrite_a, overwrite_b, check_finite, debug, turbo, lapack_driver, lwork)
-are accepted without effect.
+LAPACK and SciPy do the work. Integers are computed in the default float type, and narrow floats in float32. A matrix
+for which there is no result (singular, not positive definite) is a LinAlgError when the result is waited for. Arguments
+that tell SciPy it may overwrite or need not check (overwrite_a, overwrite_b, check_finite, debug, turbo, lapack_driver,
+lwork) are accepted without effect.
 """
 import math
 
@@ -19,8 +19,8 @@ from . import special_matrices
 from .special_matrices import *  # noqa: F401,F403
 
 __all__ = ['cho_factor', 'cho_solve', 'cholesky', 'det', 'eigh', 'eigh_tridiagonal', 'expm', 'expm_frechet', 'funm',
-           'hessenberg', 'inv', 'lu', 'lu_factor', 'lu_solve', 'polar', 'qr', 'qr_multiply', 'rsf2csf', 'schur', 'solve',
-           'solve_sylvester', 'solve_triangular', 'sqrtm', 'svd', *special_matrices.__all__]
+           'hessenberg', 'inv', 'lu', 'lu_factor', 'lu_solve', 'polar', 'qr', 'qr_multiply', 'rsf2csf', 'schur',
+           'solve', 'solve_sylvester', 'solve_triangular', 'sqrtm', 'svd', *special_matrices.__all__]
 
 
 def _floats(*arrays):
@@ -67,8 +67,8 @@ def _right(name, a, b):
 # --- equations -------------------------------------------------------------------------------------------------------
 
 def solve(a, b, lower=False, overwrite_a=False, overwrite_b=False, debug=False, check_finite=True, assume_a='gen'):
-    """x in a x = b; assume_a: 'gen', or 'sym', 'her', 'pos' for what a is known to be. Of positive definite matrices one
-    triangle is read, the lower one where `lower`.
+    """x in a x = b; assume_a: 'gen', or 'sym', 'her', 'pos' for what a is known to be. Of positive definite matrices
+    one triangle is read, the lower one where `lower`.
 
     >>> import lazy
     >>> lazy.scipy.linalg.solve([[2., 1.], [1., 2.]], [3., 3.], assume_a='pos').round(5).tolist()
@@ -102,8 +102,8 @@ def _trans(trans):
 def solve_sylvester(A, B, C, *, method='schur', tol=1e-8):
     """X in A X + X B = C, of shapes (..., m, m), (..., n, n) and (..., m, n), by Bartels and Stewart's algorithm.
 
-    method and tol are accepted for compatibility. Raises LinAlgError, when the result is waited for, where A and -B have a
-    common eigenvalue.
+    method and tol are accepted for compatibility. Raises LinAlgError, when the result is waited for, where A and -B
+    have a common eigenvalue.
     """
     if method not in ('schur', 'eigen'):
         raise ValueError(f'Unrecognized method {method}. The two valid methods are either "schur" or "eigen".')
@@ -150,8 +150,8 @@ def cho_solve(c_and_lower, b, overwrite_b=False, check_finite=True):
 
 
 def lu(a, permute_l=False, overwrite_a=False, check_finite=True):
-    """(P, L, U) with a = P L U, a permutation matrix, a lower triangular one with ones on its diagonal, an upper one; or
-    (P L, U) with permute_l."""
+    """(P, L, U) with a = P L U, a permutation matrix, a lower triangular one with ones on its diagonal, an upper one;
+    or (P L, U) with permute_l."""
     a, = _floats(a)
     factors, _, permutation = lax_linalg.lu(a)
     m, n = a.shape[-2:]
@@ -195,8 +195,8 @@ def qr(a, overwrite_a=False, lwork=None, mode='full', pivoting=False, check_fini
 
 
 def qr_multiply(a, c, mode='right', pivoting=False, conjugate=False, overwrite_a=False, overwrite_c=False):
-    """(c Q, R), or (Q c, R) for mode 'left', for the thin factors of a, Q conjugated where asked for; pivoting: also the
-    order of the columns. c may be a vector."""
+    """(c Q, R), or (Q c, R) for mode 'left', for the thin factors of a, Q conjugated where asked for; pivoting: also
+    the order of the columns. c may be a vector."""
     if mode not in ('right', 'left'):
         raise ValueError(f"mode must be 'right' or 'left', got {mode!r}")
     a, c = _floats(a, c)
@@ -215,8 +215,8 @@ def svd(a, full_matrices=True, compute_uv=True, overwrite_a=False, check_finite=
     return lax_linalg.svd(*_floats(a), full_matrices=full_matrices, compute_uv=compute_uv)
 
 
-def eigh(a, b=None, lower=True, eigvals_only=False, overwrite_a=False, overwrite_b=False, turbo=True, eigvals=None, type=1,
-         check_finite=True):
+def eigh(a, b=None, lower=True, eigvals_only=False, overwrite_a=False, overwrite_b=False, turbo=True, eigvals=None,
+         type=1, check_finite=True):
     """(rising eigenvalues w, eigenvectors v) of Hermitian matrices, one triangle of which is read; only w with
     eigvals_only.
 
@@ -246,15 +246,15 @@ def eigh(a, b=None, lower=True, eigvals_only=False, overwrite_a=False, overwrite
 
 
 def eigh_tridiagonal(d, e, *, eigvals_only=False, select='a', select_range=None, tol=None, key=None):
-    """(rising eigenvalues w, eigenvectors v) of the tridiagonal matrix with diagonal d (..., n), real, and subdiagonal e
-    (..., n - 1); only w with eigvals_only.
+    """(rising eigenvalues w, eigenvectors v) of the tridiagonal matrix with diagonal d (..., n), real, and subdiagonal
+    e (..., n - 1); only w with eigvals_only.
 
     select: 'a' for all, 'i' for those numbered select_range[0] to select_range[1]. tol and key are accepted for
     compatibility. Raises NotImplementedError for select='v', whose results have no fixed size.
     """
     if select == 'v':
-        raise NotImplementedError("eigh_tridiagonal(..., select='v') is not implemented: the number of results depends on "
-                                  "values")
+        raise NotImplementedError("eigh_tridiagonal(..., select='v') is not implemented: the number of results depends "
+                                  "on values")
     if select not in ('a', 'i'):
         raise ValueError("'select must have a value in {'a', 'i', 'v'}.")
     d, e = _floats(d, e)
@@ -279,8 +279,8 @@ def eigh_tridiagonal(d, e, *, eigvals_only=False, select='a', select_range=None,
 def polar(a, side='right', *, method='qdwh', eps=None, max_iterations=None):
     """(U, P) with a = U P, or a = P U for side 'left': orthonormal rows or columns U, positive semidefinite P.
 
-    method: 'qdwh', whose derivatives exist for equal singular values too (`lazy.lax.linalg.qdwh`), for a of full rank; or
-    'svd'. eps and max_iterations are those of 'qdwh'.
+    method: 'qdwh', whose derivatives exist for equal singular values too (`lazy.lax.linalg.qdwh`), for a of full rank;
+    or 'svd'. eps and max_iterations are those of 'qdwh'.
     """
     a, = _floats(a)
     if a.ndim < 2:
@@ -303,8 +303,8 @@ def polar(a, side='right', *, method='qdwh', eps=None, max_iterations=None):
 # --- forms -----------------------------------------------------------------------------------------------------------
 
 def schur(a, output='real'):
-    """(T, Z) with a = Z T Z^H, Z unitary and T upper triangular; for real matrices and output='real' T has blocks of size 2
-    on its diagonal for complex eigenvalues. Raises NotImplementedError for derivatives."""
+    """(T, Z) with a = Z T Z^H, Z unitary and T upper triangular; for real matrices and output='real' T has blocks of
+    size 2 on its diagonal for complex eigenvalues. Raises NotImplementedError for derivatives."""
     if output not in ('real', 'complex'):
         raise ValueError(f"Expected 'output' to be either 'real' or 'complex', got output={output!r}.")
     a, = _square('schur', a)
@@ -320,7 +320,8 @@ def rsf2csf(T, Z, check_finite=True):
 
 
 def hessenberg(a, *, calc_q=False, overwrite_a=False, check_finite=True):
-    """H, zero below its subdiagonal, with a = Q H Q^H; (H, Q) with calc_q. Raises NotImplementedError for derivatives."""
+    """H, zero below its subdiagonal, with a = Q H Q^H; (H, Q) with calc_q. Raises NotImplementedError for
+    derivatives."""
     a, = _square('hessenberg', a)
     packed, taus = lax_linalg.hessenberg(a)
     h = np.triu(packed, -1)
@@ -330,7 +331,8 @@ def hessenberg(a, *, calc_q=False, overwrite_a=False, check_finite=True):
     if n == 0:
         return h, h
     q = lax_linalg.householder_product(packed[..., 1:, :-1], taus)
-    return h, np.pad(q, [(0, 0)] * (a.ndim - 2) + [(1, 0), (1, 0)]) + (np.arange(n) == 0)[:, None] * np.eye(n, dtype=a.dtype)
+    corner = np.eye(n, dtype=a.dtype) * (np.arange(n) == 0)
+    return h, corner + np.pad(q, [(0, 0)] * (a.ndim - 2) + [(1, 0), (1, 0)])
 
 
 # --- functions of matrices -------------------------------------------------------------------------------------------

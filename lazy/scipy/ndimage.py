@@ -19,9 +19,10 @@ PADDING = 12          # elements beyond the edges for which splines see what sur
 def map_coordinates(input, coordinates, order, mode='constant', cval=0.0):
     """The image at fractional coordinates: one array of numbers of elements for each dimension of the input.
 
-    order: 0 nearest, 1 linear, 2 to 5 by an interpolating spline of that order (Unser, Aldroubi and Eden 1993). mode: what
-    surrounds the image: 'constant' cval, 'nearest' its edge, 'wrap' itself again, 'mirror' its reflection about the middle of
-    the edge elements, 'reflect' about their end ('constant' and 'wrap' are what SciPy calls 'grid-constant' and 'grid-wrap').
+    order: 0 nearest, 1 linear, 2 to 5 by an interpolating spline of that order (Unser, Aldroubi and Eden 1993). mode:
+    what surrounds the image: 'constant' cval, 'nearest' its edge, 'wrap' itself again, 'mirror' its reflection about
+    the middle of the edge elements, 'reflect' about their end ('constant' and 'wrap' are what SciPy calls
+    'grid-constant' and 'grid-wrap').
 
     The result has the dtype of the input and the shape to which the coordinates broadcast; integers are rounded.
 
@@ -33,11 +34,13 @@ def map_coordinates(input, coordinates, order, mode='constant', cval=0.0):
     """
     image = wrap(as_node(input))
     coordinates = [inexact_array(c) for c in coordinates]
-    order, mode = operator.index(order), {'grid-constant': 'constant', 'grid-wrap': 'wrap', 'grid-mirror': 'reflect'}.get(mode, mode)
+    order = operator.index(order)
+    mode = {'grid-constant': 'constant', 'grid-wrap': 'wrap', 'grid-mirror': 'reflect'}.get(mode, mode)
     if len(coordinates) != image.ndim:
         raise ValueError(f'coordinates must be a sequence of length input.ndim, but {len(coordinates)} != {image.ndim}')
     if mode not in _PLACES:
-        raise NotImplementedError(f'map_coordinates does not support mode {mode}. Supported modes are {sorted(_PLACES)}.')
+        raise NotImplementedError(f'map_coordinates does not support mode {mode}. Supported modes are '
+                                  f'{sorted(_PLACES)}.')
     if not 0 <= order <= 5:
         raise ValueError(f'map_coordinates: order must be between 0 and 5, got {order}')
     values = inexact_array(image)
@@ -97,8 +100,8 @@ def _spline_weights(u, order):
 
 
 def _coefficients(x, axis, order, mode):
-    """The coefficients of the spline that interpolates x along an axis: a product with the inverse of the matrix of basis
-    splines at integers, which the size alone decides."""
+    """The coefficients of the spline that interpolates x along an axis: a product with the inverse of the matrix of
+    basis splines at integers, which the size alone decides."""
     n = x.shape[axis]
     weights = [float(w) for w in _spline_weights(0.5 if order % 2 == 0 else 0.0, order)]
     matrix, rows = onp.zeros((n, n)), onp.arange(n)

@@ -1,7 +1,7 @@
 """Convolution, correlation and spectra of signals, with the signatures of jax.scipy.signal.
 
-Integers are computed in the default float type. The `precision` argument is accepted for compatibility: float32 products are
-computed in float32 always.
+Integers are computed in the default float type. The `precision` argument is accepted for compatibility: float32
+products are computed in float32 always.
 """
 import math
 import operator
@@ -14,9 +14,11 @@ from ..array import as_node, wrap
 from ..ir import dtypes
 from ..numpy._util import axes_of, axis_of, inexact_array, promoted
 
-__all__ = ['convolve', 'convolve2d', 'correlate', 'correlate2d', 'csd', 'detrend', 'fftconvolve', 'istft', 'stft', 'welch']
+__all__ = ['convolve', 'convolve2d', 'correlate', 'correlate2d', 'csd', 'detrend', 'fftconvolve', 'istft', 'stft',
+           'welch']
 
-SMALL = 64            # elements of a kernel up to which a convolution is one sum of shifted signals, fused into one pass
+# elements of a kernel up to which a convolution is one sum of shifted signals, fused into one pass
+SMALL = 64
 
 
 # --- convolution -----------------------------------------------------------------------------------------------------
@@ -24,8 +26,9 @@ SMALL = 64            # elements of a kernel up to which a convolution is one su
 def convolve(in1, in2, mode='full', method='auto', precision=None):
     """The convolution sum over j of in1[i - j] in2[j] of two arrays of equally many dimensions.
 
-    mode: 'full', 'same' (the middle of it, with the shape of in1) or 'valid' (where they overlap fully: one must be at least
-    as large as the other in every dimension). method: 'direct', 'fft', or 'auto', direct where one has up to 64 elements.
+    mode: 'full', 'same' (the middle of it, with the shape of in1) or 'valid' (where they overlap fully: one must be at
+    least as large as the other in every dimension). method: 'direct', 'fft', or 'auto', direct where one has up to 64
+    elements.
 
     >>> import lazy
     >>> lazy.scipy.signal.convolve([1., 2., 3.], [1., 1.]).tolist()
@@ -53,8 +56,8 @@ def _section(shape1, shape2, mode):
         raise ValueError(f"mode must be one of ['full', 'same', 'valid'], got {mode!r}")
     pairs = list(zip(shape1, shape2))
     if not all(n >= m for n, m in pairs) and not all(n <= m for n, m in pairs):
-        raise ValueError("For 'valid' mode, one input must be at least as large as the other in every dimension, got shapes "
-                         f'{tuple(shape1)} and {tuple(shape2)}')
+        raise ValueError("For 'valid' mode, one input must be at least as large as the other in every dimension, got "
+                         f'shapes {tuple(shape1)} and {tuple(shape2)}')
     return [min(n, m) - 1 for n, m in pairs], [abs(n - m) + 1 for n, m in pairs]
 
 
@@ -67,7 +70,7 @@ def _direct(x, kernel, start, sizes):
     if kernel.size <= SMALL:
         windows = (x[tuple([slice(i, i + n) for i, n in zip(place, sizes)])] for place in onp.ndindex(kernel.shape))
         return sum(window * weight for window, weight in zip(windows, kernel.reshape(-1)))
-    ndim = x.ndim                                       # of element i what it is the product of with the kernel: x[i:i + m]
+    ndim = x.ndim                                       # row i of x[index] is what the kernel is multiplied with for i
     aligned = lambda n, axis: np.arange(n, dtype=dtypes.int32).reshape([n if a == axis else 1 for a in range(2 * ndim)])
     index = tuple([aligned(n, a) + aligned(m, ndim + a) for a, (n, m) in enumerate(zip(sizes, kernel.shape))])
     return np.tensordot(x.at[index].get(mode='clip'), kernel, ndim)
@@ -122,9 +125,10 @@ def _matrices(name, *arrays):
 
 
 def _convolve2d(in1, in2, start, sizes, boundary, fillvalue):
-    modes = {'fill': dict(mode='constant', constant_values=fillvalue), 'wrap': dict(mode='wrap'), 'symm': dict(mode='symmetric')}
+    modes = {'fill': dict(mode='constant', constant_values=fillvalue), 'wrap': dict(mode='wrap'),
+             'symm': dict(mode='symmetric')}
     if boundary not in modes:
-        raise ValueError(f"Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' (or 'symm'): {boundary!r}")
+        raise ValueError(f"boundary must be 'fill', 'wrap' or 'symm', got {boundary!r}")
     if boundary != 'fill' or fillvalue != 0:
         in1 = np.pad(in1, [(m - 1, m - 1) for m in in2.shape], **modes[boundary])
         start = [a + m - 1 for a, m in zip(start, in2.shape)]
@@ -133,7 +137,7 @@ def _convolve2d(in1, in2, start, sizes, boundary, fillvalue):
     return fftconvolve(in1, in2)[tuple([slice(a, a + n) for a, n in zip(start, sizes)])]
 
 
-# --- trends ------------------------------------------------------------------------------------------------------------
+# --- trends --------------------------------------------------------------------------------------------------------
 
 def detrend(data, axis=-1, type='linear', bp=0, overwrite_data=None):
     """Without the mean, or without the line of least squares, along an axis; bp: where other lines begin.
@@ -166,7 +170,7 @@ def _without_line(x):
     return x - np.mean(x, -1, keepdims=True) - slope * t
 
 
-# --- spectra -----------------------------------------------------------------------------------------------------------
+# --- spectra -------------------------------------------------------------------------------------------------------
 
 def _window(window, nperseg, length, dtype):
     """(window, length of segments) from a name or pair for scipy.signal.get_window, or an array."""
@@ -188,12 +192,14 @@ def _window(window, nperseg, length, dtype):
 
 
 def _extended(x, n, boundary):
-    modes = {'even': dict(mode='reflect'), 'odd': dict(mode='reflect', reflect_type='odd'), 'constant': dict(mode='edge'),
+    modes = {'even': dict(mode='reflect'), 'odd': dict(mode='reflect', reflect_type='odd'),
+             'constant': dict(mode='edge'),
              'zeros': dict(mode='constant')}
     if boundary is None:
         return x
     if boundary in ('odd', 'even') and n > x.shape[-1] - 1:
-        raise ValueError(f'The extension length n ({n}) is too big. It must not exceed x.shape[axis]-1, which is {x.shape[-1] - 1}.')
+        raise ValueError(f'The extension length n ({n}) is too big. It must not exceed x.shape[axis]-1, which is '
+                         f'{x.shape[-1] - 1}.')
     return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(n, n)], **modes[boundary])
 
 
@@ -201,10 +207,11 @@ def _fill_end(x, count):
     return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, count)]) if count else x
 
 
-def _spectra(x, y, fs, window, nperseg, noverlap, nfft, trend, onesided, scaling, axis, mode, boundary=None, padded=False):
+def _spectra(x, y, fs, window, nperseg, noverlap, nfft, trend, onesided, scaling, axis, mode, boundary=None,
+             padded=False):
     """(frequencies, times, Fourier transforms of windowed segments, or their products for mode 'psd')."""
     if boundary not in (None, 'even', 'odd', 'constant', 'zeros'):
-        raise ValueError(f"Unknown boundary option '{boundary}', must be one of: ['even', 'odd', 'constant', 'zeros', None]")
+        raise ValueError(f"Unknown boundary option {boundary!r}: it is 'even', 'odd', 'constant', 'zeros' or None")
     signals = [wrap(node) for node in promoted(*([x] if y is None else [x, y]), inexact=True)]
     axis = axis_of(axis, signals[0].ndim)
     if any(s.ndim != signals[0].ndim for s in signals):
@@ -261,16 +268,17 @@ def _segments(x, win, trend, nperseg, step, nfft, onesided):
     return np.matrix_transpose((np.fft.rfft if onesided else np.fft.fft)(segments, nfft))
 
 
-def stft(x, fs=1.0, window='hann', nperseg=256, noverlap=None, nfft=None, detrend=False, return_onesided=True, boundary='zeros',
-         padded=True, axis=-1):
+def stft(x, fs=1.0, window='hann', nperseg=256, noverlap=None, nfft=None, detrend=False, return_onesided=True,
+         boundary='zeros', padded=True, axis=-1):
     """(frequencies, times, Z): the Fourier transforms Z (..., frequencies, times) of windowed segments of x.
 
-    fs: samples per unit of time. window: a name or tuple for scipy.signal.get_window, or an array. nperseg: length of segments,
-    of which noverlap elements (half by default) are those of the one before. nfft: length that segments are padded to. detrend:
-    False, 'constant', 'linear' or a function of segments. boundary: how x is extended at its ends, 'even', 'odd', 'constant',
-    'zeros' or None. padded: zeros are appended up to a whole number of segments.
+    fs: samples per unit of time. window: a name or tuple for scipy.signal.get_window, or an array. nperseg: length of
+    segments, of which noverlap elements (half by default) are those of the one before. nfft: length that segments are
+    padded to. detrend: False, 'constant', 'linear' or a function of segments. boundary: how x is extended at its ends,
+    'even', 'odd', 'constant', 'zeros' or None. padded: zeros are appended up to a whole number of segments.
     """
-    return _spectra(x, None, fs, window, nperseg, noverlap, nfft, detrend, return_onesided, 'spectrum', axis, 'stft', boundary, padded)
+    return _spectra(x, None, fs, window, nperseg, noverlap, nfft, detrend, return_onesided, 'spectrum', axis, 'stft',
+                    boundary, padded)
 
 
 def csd(x, y, fs=1.0, window='hann', nperseg=None, noverlap=None, nfft=None, detrend='constant', return_onesided=True,
@@ -278,11 +286,13 @@ def csd(x, y, fs=1.0, window='hann', nperseg=None, noverlap=None, nfft=None, det
     """(frequencies, cross spectral density of x and y) by Welch's method: products of Fourier transforms of overlapping
     segments, averaged ('mean' or 'median').
 
-    scaling: 'density' (per frequency) or 'spectrum'; others as in `stft`. nperseg is 256 by default, and at most x's length.
+    scaling: 'density' (per frequency) or 'spectrum'; others as in `stft`. nperseg is 256 by default, and at most x's
+    length.
     """
     if average not in ('mean', 'median'):
         raise ValueError(f'average must be "median" or "mean", got {average}')
-    frequencies, _, result = _spectra(x, y, fs, window, nperseg, noverlap, nfft, detrend, return_onesided, scaling, axis, 'psd')
+    frequencies, _, result = _spectra(x, y, fs, window, nperseg, noverlap, nfft, detrend, return_onesided, scaling,
+                                      axis, 'psd')
     if not result.size:
         return frequencies, result
     last = result.ndim - 1
@@ -298,13 +308,15 @@ def csd(x, y, fs=1.0, window='hann', nperseg=None, noverlap=None, nfft=None, det
 def welch(x, fs=1.0, window='hann', nperseg=None, noverlap=None, nfft=None, detrend='constant', return_onesided=True,
           scaling='density', axis=-1, average='mean'):
     """(frequencies, power spectral density of x) by Welch's method; arguments are those of `csd`."""
-    frequencies, power = csd(x, None, fs, window, nperseg, noverlap, nfft, detrend, return_onesided, scaling, axis, average)
+    frequencies, power = csd(x, None, fs, window, nperseg, noverlap, nfft, detrend, return_onesided, scaling, axis,
+                             average)
     return frequencies, np.real(power)
 
 
-def istft(Zxx, fs=1.0, window='hann', nperseg=None, noverlap=None, nfft=None, input_onesided=True, boundary=True, time_axis=-1,
-          freq_axis=-2):
-    """(times, x): the signal whose `stft` is Zxx, by least squares where the windows overlap; boundary: whether it was extended."""
+def istft(Zxx, fs=1.0, window='hann', nperseg=None, noverlap=None, nfft=None, input_onesided=True, boundary=True,
+          time_axis=-1, freq_axis=-2):
+    """(times, x): the signal whose `stft` is Zxx, by least squares where the windows overlap; boundary: whether it was
+    extended."""
     z = inexact_array(Zxx)
     if z.ndim < 2:
         raise ValueError('Input stft must be at least 2d!')

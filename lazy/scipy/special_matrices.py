@@ -1,4 +1,5 @@
-"""Matrices with a name: from one vector or two, over leading axes, or from a size. They are found in lazy.scipy.linalg."""
+"""Matrices with a name: from one vector or two, over leading axes, or from a size. They are found in
+lazy.scipy.linalg."""
 import math
 import operator
 
@@ -10,8 +11,8 @@ from ..array import as_node, wrap
 from ..ir import dtypes
 from ..numpy._util import inexact_array, promoted
 
-__all__ = ['block_diag', 'circulant', 'companion', 'convolution_matrix', 'dft', 'fiedler', 'fiedler_companion', 'hadamard',
-           'hankel', 'helmert', 'hilbert', 'invhilbert', 'invpascal', 'leslie', 'pascal', 'toeplitz']
+__all__ = ['block_diag', 'circulant', 'companion', 'convolution_matrix', 'dft', 'fiedler', 'fiedler_companion',
+           'hadamard', 'hankel', 'helmert', 'hilbert', 'invhilbert', 'invpascal', 'leslie', 'pascal', 'toeplitz']
 
 
 def _vector(name, x):
@@ -40,8 +41,8 @@ def _joined(c, r):
 # --- of vectors ------------------------------------------------------------------------------------------------------
 
 def toeplitz(c, r=None):
-    """Constant along diagonals: first column c (..., m), first row r (..., n), whose first element is ignored; by default
-    the conjugate of c.
+    """Constant along diagonals: first column c (..., m), first row r (..., n), whose first element is ignored; by
+    default the conjugate of c.
 
     >>> import lazy
     >>> lazy.scipy.linalg.toeplitz([1, 2, 3], [1, 4]).tolist()
@@ -83,10 +84,11 @@ def leslie(f, s):
     if n < 2:
         raise ValueError(f'The length of f along the last axis must be at least 2; got shape {f.shape}.')
     if s.shape[-1] != n - 1:
-        raise ValueError(f'Incorrect lengths for f and s: that of s must be one less than that of f; got shapes {f.shape} and '
-                         f'{s.shape}.')
+        raise ValueError(f'Incorrect lengths for f and s: that of s must be one less than that of f; got shapes '
+                         f'{f.shape} and {s.shape}.')
     i, j = _grid(n, n)
-    return np.where(i == 0, f[..., None, :], np.where(i == j + 1, np.pad(s, [(0, 0)] * (s.ndim - 1) + [(0, 1)])[..., None, :], 0))
+    return np.where(i == 0, f[..., None, :],
+                    np.where(i == j + 1, np.pad(s, [(0, 0)] * (s.ndim - 1) + [(0, 1)])[..., None, :], 0))
 
 
 def companion(a):
@@ -110,7 +112,8 @@ def fiedler_companion(a):
     a = np.atleast_1d(inexact_array(a))
     n = a.shape[-1] - 1
     if n < 0:
-        raise ValueError(f"fiedler_companion requires the last axis of 'a' to have nonzero length, got shape {a.shape}.")
+        raise ValueError(f"fiedler_companion requires the last axis of 'a' to have nonzero length, got shape "
+                         f'{a.shape}.')
     i, j = _grid(n, n)
     if n <= 1:
         return np.zeros(a.shape[:-1] + (0, 0), a.dtype) if n == 0 else (-a[..., 1:] / a[..., :1])[..., None]
@@ -152,8 +155,8 @@ def block_diag(*arrs):
     blocks = [np.atleast_2d(wrap(node)) for node in promoted(*arrs)]
     for place, block in enumerate(blocks):
         if block.ndim > 2:
-            raise ValueError(f'Arguments to block_diag must have at most 2 dimensions, got shape {block.shape} at argument '
-                             f'{place}.')
+            raise ValueError(f'Arguments to block_diag must have at most 2 dimensions, got shape {block.shape} at '
+                             f'argument {place}.')
     total, at, rows = sum(b.shape[1] for b in blocks), 0, []
     for block in blocks:
         rows.append(np.pad(block, [(0, 0), (at, total - at - block.shape[1])]))
