@@ -243,3 +243,4 @@ for _op in (ops.cholesky, ops.cholesky_update, ops.pivots_to_permutation, ops.lu
             ops.expm, ops.expm_frechet, ops.parlett):
     _op.batch = _same
 ops.fft.batch = _unary(lambda size, x, kind, axis, length: (kind, axis + 1, length))
+ops.dct.batch = _unary(lambda size, x, odd, type_, axis: (odd, type_, axis + 1))

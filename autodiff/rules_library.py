@@ -341,3 +341,23 @@ def _fit(x, axis, length):
 
 
 ops.fft.jvp, ops.fft.transpose = _rules.linear_jvp, _fft_transpose
+
+
+def _dct_transpose(ct, node, linear):
+    """The matrix of type 4, and those of sines of type 1, are symmetric; that of cosines of type 1 but for the weight 2
+    of inner columns. Types 2 and 3 are each other's transposes but for the weight 1 of one column of the latter."""
+    odd, type_, axis = node.params
+    n = ct.aval.shape[axis]
+    place = build.iota(ct.aval.shape, dtypes.int32, axis)
+    is_at = lambda k: build.eq(place, build.literal(k, dtypes.int32))
+    ends = build.apply(ops.or_, is_at(0), is_at(n - 1)) if type_ == 1 else is_at(n - 1 if odd else 0)
+    scaled = lambda x, factor: build.select(ends, build.mul(x, build.scalar_like(x, factor)), x)
+    transform = lambda x, t: build.make(ops.dct, (x,), (odd, t, axis))
+    if type_ == 2:
+        return [transform(scaled(ct, 2), 3)]
+    if type_ == 3:
+        return [scaled(transform(ct, 2), 0.5)]
+    return [scaled(transform(scaled(ct, 2), 1), 0.5)] if type_ == 1 and not odd else [transform(ct, type_)]
+
+
+ops.dct.jvp, ops.dct.transpose = _rules.linear_jvp, _dct_transpose

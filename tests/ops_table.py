@@ -349,13 +349,19 @@ def _library_cases():
                 yield _case(ops.triangular_solve, suffix, with_right(square(3), 3, 2), matrices,
                             (lower, transpose, unit), **more)
     yield _case(ops.triangular_solve, 'batch', with_right(square(3, 2), 2, 3, 1), matrices, (True, False, False), **more)
+    for lower in (True, False):
+        for transpose in (False, True):
+            yield _case(ops.triangular_solve, f'many_{lower}_{transpose}', with_right(square(2, 4), 4, 2, 3), matrices,
+                        (lower, transpose, transpose), **more)
     yield _case(ops.solve, '', with_right(square(3), 3, 2), matrices, **more)
     yield _case(ops.solve, 'batch', with_right(square(3, 2), 2, 3, 2), matrices, **more)
     real = matrices[:2]
     yield _case(ops.lu, '', square(3), matrices, outputs=(0,), **more)
     yield _case(ops.lu, 'tall', given((4, 3)), matrices, outputs=(0,), **more)
+    yield _case(ops.lu, 'many', given((5, 3, 2)), matrices, outputs=(0,), **more)
     yield _case(ops.lu, 'wide', given((3, 5)), matrices, outputs=(0,), **more)
     yield _case(ops.lu, 'permutation', given((3, 3)), matrices, order=0, outputs=(1, 2, 3), **more)
+    yield _case(ops.lu, 'permutations', given((5, 4, 3)), matrices, order=0, outputs=(1, 2, 3), **more)
     yield _case(ops.qr, '', square(3), matrices, (False, False), **more)
     yield _case(ops.qr, 'tall', given((2, 4, 3)), matrices, (False, False), **more)
     yield _case(ops.qr, 'wide', given((3, 5)), matrices, (True, False), **more)
@@ -378,6 +384,10 @@ def _library_cases():
 
 
 def _matrix_cases(**more):
+    for odd in (False, True):
+        for type_ in (1, 2, 3, 4):
+            yield _case(ops.dct, f'{"sines" if odd else "cosines"}_{type_}', given((3, 5, 2)), LAPACK[:2],
+                        (odd, type_, 1), **more)
     matrices, real = LAPACK, LAPACK[:2]
     for suffix, n, perturb in (('', 5, False), ('two', 2, False), ('perturbed', 4, True)):
         yield _case(ops.tridiagonal_solve, suffix, tridiagonal(n, 2), matrices, (perturb,), **more)

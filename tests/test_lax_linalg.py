@@ -11,7 +11,8 @@ from lazy.lax import linalg
 from rows import Row, leaves
 
 rng = np.random.default_rng(3)
-A, TALL = rng.normal(size=(2, 4, 4)), rng.normal(size=(5, 3))
+normal = lambda shape: rng.normal(size=shape)
+A, TALL = normal((2, 4, 4)), normal((5, 3))
 C = A[0] + 1j * A[1]
 SPD = A @ A.swapaxes(-1, -2) + 4 * np.eye(4)
 DIAGONALS = [rng.normal(size=5), rng.normal(size=5) + 5, rng.normal(size=5)]
@@ -184,3 +185,29 @@ def test_errors(call, error, words):
 def test_singular_tridiagonal_matrices_may_be_perturbed():
     solved = linalg.tridiagonal_solve(*[0 * x for x in DIAGONALS], TALL, perturb_singular=True)
     assert np.isfinite(np.asarray(solved)).all()
+
+
+@pytest.mark.parametrize('shape', [(0, 3, 3), (5, 3, 3), (5, 1, 1), (6, 4, 2), (6, 2, 4), (6, 0, 2), (2, 5, 5), (7, 2, 2)])
+@pytest.mark.parametrize('is_complex', [False, True])
+def test_many_small_matrices_as_one_by_one(shape, is_complex):
+    x = normal(shape) + (1j * normal(shape) if is_complex else 0)
+    factors, pivots, permutation = (np.asarray(v) for v in linalg.lu(x))
+    for i, a in enumerate(x if x.size else x[:0]):
+        expected = scipy.linalg.lu_factor(a)
+        np.testing.assert_allclose(factors[i], expected[0], rtol=1e-10, atol=1e-12)
+        np.testing.assert_array_equal(pivots[i], expected[1])
+        k = min(a.shape)
+        product = (np.tril(factors[i][:, :k], -1) + np.eye(len(a), k)) @ np.triu(factors[i][:k])
+        np.testing.assert_allclose(product, a[permutation[i]], atol=1e-12)
+    if shape[1] == shape[2]:
+        solved = np.asarray(linalg.triangular_solve(x, x, left_side=True, lower=True))
+        np.testing.assert_allclose(np.tril(x) @ solved, x, atol=1e-9)
+
+
+def test_singular_matrices_among_many():
+    x = np.stack([np.eye(2)] * 5)
+    x[3] = [[1, 2], [2, 4]]
+    assert np.asarray(linalg.lu(x)[0])[3, 1, 1] == 0
+    x[3] = [[1, 2], [2, 0]]
+    with pytest.raises(np.linalg.LinAlgError, match='ingular'):
+        np.asarray(linalg.triangular_solve(x, x, left_side=True, lower=True))

@@ -47,6 +47,36 @@ def infer_square(avals, **params):
     return aval(avals[0].shape, avals[0].dtype)
 
 
+# --- many small matrices: all at once, row by row ---------------------------------------------------------------------
+
+def substitute(a, b, lower, unit_diagonal):
+    """x in a x = b for triangular matrices a (count, n, n) and b (count, n, m)."""
+    n = a.shape[-1]
+    x, diagonal = np.array(b), np.einsum('eii->ei', a)
+    if not unit_diagonal and not diagonal.all():
+        raise np.linalg.LinAlgError('Singular matrix')
+    for i in range(n) if lower else range(n - 1, -1, -1):
+        if not unit_diagonal:
+            x[:, i] /= diagonal[:, i, None]
+        rest = slice(i + 1, n) if lower else slice(0, i)
+        x[:, rest] -= a[:, rest, i, None] * x[:, i, None]
+    return x
+
+
+def eliminate(a):
+    """(L and U in one matrix, pivots) of matrices (count, m, n), with partial pivoting."""
+    a, examples, (m, n) = np.array(a), np.arange(len(a)), a.shape[-2:]
+    pivots = np.empty((len(a), min(m, n)), np.int32)
+    for i in range(min(m, n)):
+        column = a[:, i:, i]
+        pivots[:, i] = i + np.argmax(np.abs(column.real) + np.abs(column.imag), -1)       # as LAPACK's i?amax
+        exchange_rows(a, examples, i, pivots[:, i])
+        pivot = a[:, i, i, None]
+        a[:, i + 1:, i] /= np.where(pivot == 0, 1, pivot)
+        a[:, i + 1:, i + 1:] -= a[:, i + 1:, i, None] * a[:, i, None, i + 1:]
+    return a, pivots
+
+
 # --- pivots, updates -----------------------------------------------------------------------------------------------
 
 def infer_pivots_to_permutation(avals, size):
@@ -58,13 +88,25 @@ def infer_pivots_to_permutation(avals, size):
 
 def pivots_to_permutation(pivots, size):
     """The order of rows after row i was exchanged with row pivots[i], for all i in turn."""
-    order = np.broadcast_to(np.arange(size, dtype=np.int32), pivots.shape[:-1] + (size,)).copy()
-    for i in range(pivots.shape[-1]):
-        chosen = pivots[..., i, None]
-        moved = np.take_along_axis(order, chosen, -1)
-        np.put_along_axis(order, chosen, order[..., i, None].copy(), -1)
-        order[..., i, None] = moved
-    return order
+    *batch, k = pivots.shape
+    count = int(np.prod(batch))
+    if count <= k:                                                   # one after the other, else all at once
+        orders = [list(range(size)) for _ in range(count)]
+        for order, exchanged in zip(orders, pivots.reshape(count, k).tolist()):
+            for i, p in enumerate(exchanged):
+                order[i], order[p] = order[p], order[i]
+        return np.asarray(orders, np.int32).reshape(*batch, size)
+    order, examples = np.tile(np.arange(size, dtype=np.int32), (count, 1)), np.arange(count)
+    for i, p in enumerate(pivots.reshape(count, k).T):
+        exchange_rows(order, examples, i, p)
+    return order.reshape(*batch, size)
+
+
+def exchange_rows(x, examples, i, p):
+    """Row i with row p[e] of each example e, in place."""
+    moved = x[examples, p]
+    x[examples, p] = x[:, i]
+    x[:, i] = moved
 
 
 def infer_cholesky_update(avals):
@@ -241,7 +283,7 @@ def sqrtm(a):
 
 
 def expm(a):
-    return each(lambda x: (scipy_linalg().expm(x),), (a,), 2, [(a.shape[-2:], a.dtype)])[0]
+    return scipy_linalg().expm(a).astype(a.dtype, copy=False) if a.size else a
 
 
 def infer_expm_frechet(avals):

@@ -229,6 +229,8 @@ parlett = library('parlett', lapack.parlett, lapack.infer_parlett)   # (function
 # kind: fft, ifft, rfft, irfft along `axis`, whose length is `length` (of the result for irfft); unnormalised but for
 # ifft and irfft, as NumPy's.
 fft = library('fft', ref.fft, ref.infer_fft, 'kind', 'axis', 'length', linear=True)
+# The cosine or, where `odd`, sine transform of type 1, 2, 3 or 4 along `axis`, unnormalised, of real numbers.
+dct = library('dct', ref.dct, ref.infer_same, 'odd', 'type', 'axis', linear=True)
 
 
 def packed_offsets(avals):

@@ -602,6 +602,10 @@ def solve(a, b):
 
 def triangular_solve(a, b, lower, transpose, unit_diagonal):
     """x in op(a) x = b for triangular a, batched over leading axes; op is transposition when asked for."""
+    count, n = int(np.prod(a.shape[:-2])), a.shape[-1]
+    if count > n:
+        a = (a.swapaxes(-1, -2) if transpose else a).reshape(count, n, n)
+        return lapack.substitute(a, b.reshape(count, n, b.shape[-1]), lower != transpose, unit_diagonal).reshape(b.shape)
     solve_triangular = importlib.import_module('scipy.linalg').solve_triangular
     result = np.empty_like(b)
     for index in np.ndindex(a.shape[:-2]):
@@ -624,13 +628,17 @@ def infer_lu(avals):
 
 def lu(a):
     """Factors of a[permutation] = L U with partial pivoting, batched over leading axes."""
-    lu_factor = importlib.import_module('scipy.linalg').lu_factor
     m, k = a.shape[-2], min(a.shape[-2:])
     factors, pivots = np.empty_like(a), np.empty(a.shape[:-2] + (k,), np.int32)
-    for index in np.ndindex(a.shape[:-2] if a.size else (0,)):
+    count = int(np.prod(a.shape[:-2]))
+    if count > k:
+        found = lapack.eliminate(a.reshape(count, m, a.shape[-1]))
+        factors, pivots = found[0].reshape(factors.shape), found[1].reshape(pivots.shape)
+    else:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')                          # singular: zeros on U's diagonal say so
-            factors[index], pivots[index] = lu_factor(a[index], check_finite=False)
+            for index in np.ndindex(a.shape[:-2] if a.size else (0,)):
+                factors[index], pivots[index] = lapack.scipy_linalg().lu_factor(a[index], check_finite=False)
     exchanges = np.count_nonzero(pivots != np.arange(k), axis=-1)
     sign = np.asarray(1 - 2 * (exchanges % 2)).astype(np.int32)
     return factors, lapack.pivots_to_permutation(pivots, m), sign, pivots
@@ -705,6 +713,12 @@ def infer_fft(avals, kind, axis, length):
 
 def fft(x, kind, axis, length):
     return getattr(importlib.import_module('scipy.fft'), kind)(x, length, axis)
+
+
+def dct(x, odd, type, axis):
+    if not x.size:
+        return x
+    return getattr(importlib.import_module('scipy.fft'), 'dst' if odd else 'dct')(x, type, axis=axis)
 
 
 def packed(*operands, op, params):

@@ -1,14 +1,15 @@
 """Discrete cosine and sine transforms, with the arguments of scipy.fft; and the Fourier transforms of lazy.numpy.fft.
 
-The transforms are Fourier transforms of real numbers of twice the length: of the sequence and its mirror image (Makhoul
-1980). Integers are computed in the default float type, narrow floats in float32, and of complex numbers both parts.
+SciPy's pocketfft does the work. Integers are computed in the default float type, narrow floats in float32, and of complex
+numbers both parts.
 """
 import math
 import operator
 
 from .. import lax
 from .. import numpy as np
-from ..ir import dtypes
+from ..array import wrap
+from ..ir import build, dtypes, ops
 from ..numpy._util import axis_of, inexact_array
 from ..numpy.fft import (fft, fft2, fftfreq, fftn, fftshift, hfft, ifft, ifft2, ifftn, ifftshift,  # noqa: F401
                          ihfft, irfft, irfft2, irfftn, rfft, rfft2, rfftfreq, rfftn)
@@ -106,17 +107,20 @@ def _along(x, odd, type, n, axis, norm, orthogonalize):
     x = inexact_array(x)
     x = x.astype(dtypes.float32) if x.dtype.itemsize < 4 else x
     axis = axis_of(axis, x.ndim)
-    x = np.moveaxis(_fitted(x, x.shape[axis] if n is None else operator.index(n), axis), axis, -1)
-    n = x.shape[-1]
+    n = x.shape[axis] if n is None else operator.index(n)
     least = 2 if type == 1 and not odd else 1
     if n < least:
         raise ValueError(f'Invalid number of data points ({n}) specified: the transform needs at least {least}')
+    x = _fitted(x, n, axis)
     weighted = norm == 'ortho' if orthogonalize is None else orthogonalize
-    call = lambda part: _transform(part, odd, type, weighted)
-    y = lax.complex(call(np.real(x)), call(np.imag(x))) if dtypes.kind(x.dtype) == 'c' else call(x)
+    x = _weighted(x, odd, type, axis, math.sqrt(2)) if weighted and type in (1, 3) else x
+    transform = lambda part: wrap(build.make(ops.dct, (part._node,), (odd, type, axis)))
+    is_complex = dtypes.kind(x.dtype) == 'c'
+    y = lax.complex(transform(np.real(x)), transform(np.imag(x))) if is_complex else transform(x)
+    y = _weighted(y, odd, type, axis, math.sqrt(0.5)) if weighted and type in (1, 2) else y
     period = 2 * n if type != 1 else 2 * (n + 1) if odd else 2 * (n - 1)
     scale = {'ortho': 1 / math.sqrt(period), 'forward': 1 / period}.get(norm)
-    return np.moveaxis(y if scale is None else y * scale, -1, axis)
+    return y if scale is None else y * scale
 
 
 def _fitted(x, n, axis):
@@ -127,36 +131,10 @@ def _fitted(x, n, axis):
     return np.pad(x, [(0, n - have) if a == axis else (0, 0) for a in range(x.ndim)])
 
 
-def _transform(x, odd, type, weighted):
-    """Along the last axis, without norm. Sine transforms of types 2 to 4 are cosine transforms, one end being reversed
-    and the signs of the other alternating."""
-    n = x.shape[-1]
-    k = np.arange(n, dtype=x.dtype)
-    ends = (k == 0) | (k == n - 1) if type == 1 else k == (n - 1 if odd else 0)
-    x = np.where(ends, math.sqrt(2) * x, x) if weighted and (type == 3 or type == 1 and not odd) else x
-    y = _sine(x, type, 1 - 2 * (k % 2)) if odd else _cosine(x, type, k)
-    return np.where(ends, math.sqrt(0.5) * y, y) if weighted and (type == 2 or type == 1 and not odd) else y
-
-
-def _sine(x, type, signs):
-    n = x.shape[-1]
-    k = np.arange(n, dtype=x.dtype)
-    if type == 1:
-        zero = np.zeros_like(x[..., :1])
-        return -np.imag(rfft(np.concatenate([zero, x, zero, -np.flip(x, -1)], -1)))[..., 1:n + 1]
-    return np.flip(_cosine(x * signs, 2, k), -1) if type == 2 else signs * _cosine(np.flip(x, -1), type, k)
-
-
-def _cosine(x, type, k):
-    n = x.shape[-1]
-    turn = lambda angle: lax.complex(np.cos(angle), np.sin(angle))
-    if type == 1:
-        return np.real(rfft(np.concatenate([x, np.flip(x[..., 1:-1], -1)], -1)))
-    if type == 2:
-        found = rfft(np.concatenate([x, np.flip(x, -1)], -1))[..., :n]
-        return np.real(found * turn(k * (-math.pi / (2 * n))))
-    if type == 3:
-        turned = x * turn(k * (math.pi / (2 * n)))
-        return irfft(np.concatenate([turned, np.zeros_like(x[..., :1])], -1), 2 * n)[..., :n] * (2 * n)
-    found = fft(x * turn(k * (-math.pi / (2 * n))), 2 * n)[..., :n]
-    return 2 * np.real(found * turn((2 * k + 1) * (-math.pi / (4 * n))))
+def _weighted(x, odd, type, axis, weight):
+    """x with the elements weighted for which the transform's matrix is not orthogonal up to a factor."""
+    if odd and type == 1:
+        return x
+    k, last = lax.broadcasted_iota(dtypes.int32, x.shape, axis), x.shape[axis] - 1
+    ends = (k == 0) | (k == last) if type == 1 else k == (last if odd else 0)
+    return np.where(ends, weight * x, x)
