@@ -4,8 +4,7 @@ Sources: Higham, "Functions of Matrices", 2008 (the derivative of a function of 
 a block matrix, theorem 3.6; sqrtm: a Sylvester equation).
 """
 from ..ir import build, ops
-from .rules_library import (adjoint, as_columns, as_rows, cholesky_tangent, eigh_tangents, eye, matmul, transposed,
-                            triu)
+from .rules_library import as_columns, as_rows, cholesky_tangent, eigh_tangents, eye, matmul, transposed, triu
 
 
 def _sum(terms):
@@ -124,5 +123,5 @@ def _undefined(node, tangents):
 
 ops.cholesky_update.jvp, ops.eigh_tridiagonal.jvp = _cholesky_update_jvp, _eigh_tridiagonal_jvp
 ops.pivots_to_permutation.jvp = lambda node, tangents: None
-for _op in (ops.hessenberg, ops.tridiagonal, ops.schur, ops.rsf2csf, ops.parlett):
+for _op in (ops.geqrf, ops.hessenberg, ops.tridiagonal, ops.schur, ops.rsf2csf, ops.parlett):
     _op.jvp = _undefined

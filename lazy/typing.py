@@ -1,13 +1,13 @@
 """Types for annotations, as jax.typing has them.
 
 ArrayLike: what functions take for an array without surprise (arrays of this library and of NumPy, NumPy's and Python's
-scalars; no lists). It can be used with isinstance. DTypeLike: what names a dtype.
+scalars; no lists). DTypeLike: what names a dtype. Both can be used with isinstance.
 
 >>> import lazy, lazy.numpy as np
 >>> isinstance(np.ones(3), lazy.typing.ArrayLike), isinstance([1.0], lazy.typing.ArrayLike)
 (True, False)
 """
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as _np
 
@@ -24,4 +24,4 @@ class SupportsDType(Protocol):
 
 
 ArrayLike = Array | _np.ndarray | _np.bool_ | _np.number | bool | int | float | complex
-DTypeLike = str | type[Any] | _np.dtype | SupportsDType
+DTypeLike = str | type | _np.dtype | SupportsDType

@@ -211,3 +211,12 @@ def test_singular_matrices_among_many():
     x[3] = [[1, 2], [2, 0]]
     with pytest.raises(np.linalg.LinAlgError, match='ingular'):
         np.asarray(linalg.triangular_solve(x, x, left_side=True, lower=True))
+
+
+def test_reflections_of_raw_qr():
+    packed, taus = jnp.linalg.qr(TALL, 'raw')
+    expected = np.linalg.qr(TALL, 'raw')
+    np.testing.assert_allclose(packed, expected[0])
+    np.testing.assert_allclose(taus, expected[1])
+    q = linalg.ormqr(packed.mT, taus, np.eye(5))
+    np.testing.assert_allclose(q, np.linalg.qr(TALL, 'complete')[0], atol=1e-12)

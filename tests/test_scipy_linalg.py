@@ -134,6 +134,22 @@ def test_exponentials_of_large_matrices():
     assert np.isnan(np.asarray(ours.expm(np.full((2, 2), np.nan)))).all()
 
 
+@pytest.mark.parametrize('call', [
+    ours.schur, ours.sqrtm, lazy.lax.linalg.eig, lambda x: ours.rsf2csf(x, A), lambda x: ours.solve_sylvester(x, A, B)])
+def test_what_has_no_result_is_an_error(call):
+    bad = A.copy()
+    bad[1, 2] = np.nan
+    with pytest.raises(np.linalg.LinAlgError):
+        leaves(call(bad))
+
+
+def test_nan_gives_nan():
+    bad = A.copy()
+    bad[1, 2] = np.nan
+    for call in (ours.inv, ours.expm, ours.det, ours.hessenberg, lambda x: ours.expm_frechet(x, A)[1], ours.polar):
+        assert any(np.isnan(leaf).any() for leaf in leaves(call(bad)))
+
+
 def test_estimated_error_of_funm():
     found, error = ours.funm(A, jnp.exp, disp=False)
     assert found.shape == A.shape and 0 < float(error) < 1e-10

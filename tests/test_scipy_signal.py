@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 import scipy.signal as theirs
 
-import lazy
 from lazy.scipy import signal as ours
 from rows import Row
 

@@ -3,6 +3,7 @@
 All go over leading axes, one matrix after the other. SciPy is imported when one is first called.
 """
 import importlib
+import warnings
 
 import numpy as np
 
@@ -35,6 +36,12 @@ def each(function, operands, rank, results):
 def checked(name, info):
     if info:
         raise np.linalg.LinAlgError(f'{name} failed: LAPACK says {info}')
+
+
+def check_finite(*arrays):
+    """LinAlgError as NumPy's, for routines that do not return on other numbers."""
+    if not all(np.isfinite(x).all() for x in arrays):
+        raise np.linalg.LinAlgError('Array must not contain infs or NaNs')
 
 
 def square(a, name):
@@ -132,6 +139,17 @@ def cholesky_update(r, w):
     return r
 
 
+def infer_geqrf(avals):
+    a, = avals
+    return aval(a.shape, a.dtype), aval(a.shape[:-2] + (min(a.shape[-2:]),), a.dtype)
+
+
+def geqrf(a):
+    """(R with Householder's vectors below its diagonal, their factors)."""
+    packed, taus = np.linalg.qr(a, 'raw')
+    return packed.swapaxes(-1, -2), taus
+
+
 # --- forms of matrices ---------------------------------------------------------------------------------------------
 
 def infer_hessenberg(avals):
@@ -195,6 +213,7 @@ def infer_rsf2csf(avals):
 
 def rsf2csf(t, z):
     """The complex Schur form of a real one."""
+    check_finite(t, z)
     own = t.shape[-2:], dtypes.complex_of(t.dtype)
     return each(lambda *given: scipy_linalg().rsf2csf(*given, check_finite=False), (t, z), 2, [own, own])
 
@@ -279,7 +298,9 @@ def infer_sqrtm(avals):
 
 def sqrtm(a):
     """The principal square root, complex."""
-    return each(lambda x: (scipy_linalg().sqrtm(x),), (a,), 2, [(a.shape[-2:], dtypes.complex_of(a.dtype))])[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')                              # singular: NaNs say so
+        return each(lambda x: (scipy_linalg().sqrtm(x),), (a,), 2, [(a.shape[-2:], dtypes.complex_of(a.dtype))])[0]
 
 
 def expm(a):
@@ -297,6 +318,8 @@ def infer_expm_frechet(avals):
 def expm_frechet(a, e):
     """The derivative of expm at a in the direction e (Al-Mohy and Higham 2009)."""
     def one(a, e):
+        if not np.isfinite(a).all() or not np.isfinite(e).all():
+            return np.full_like(a, np.nan),
         return scipy_linalg().expm_frechet(a, e, compute_expm=False, check_finite=False),
     return each(one, (a, e), 2, [(a.shape[-2:], a.dtype)])[0]
 

@@ -686,6 +686,8 @@ def eig(a, left):
     if not left:
         return tuple([x.astype(dtype, copy=False) for x in np.linalg.eig(a)])
 
+    lapack.check_finite(a)
+
     def one(x):
         w, of_left, of_right = lapack.scipy_linalg().eig(x, left=True, check_finite=False)
         return w, of_right, of_left

@@ -237,10 +237,17 @@ def det(a):
 # --- factors ----------------------------------------------------------------------------------------------------------------
 
 def qr(a, mode='reduced'):
-    """(Q, R) with orthonormal columns Q and upper triangular R; 'complete' a square Q, 'r' only R."""
+    """(Q, R) with orthonormal columns Q and upper triangular R; 'complete' a square Q, 'r' only R.
+
+    'raw': (packed, taus), the transpose of R with Householder's vectors above its diagonal, and their factors, which
+    `lazy.lax.linalg.ormqr` takes; without derivatives.
+    """
     x, dtype = _matrices(a, 'qr')
-    if mode not in ('reduced', 'complete', 'r', 'full'):
-        raise ValueError(f"mode is 'reduced', 'complete' or 'r', not {mode!r}")
+    if mode not in ('reduced', 'complete', 'r', 'full', 'raw'):
+        raise ValueError(f"mode is 'reduced', 'complete', 'r' or 'raw', not {mode!r}")
+    if mode == 'raw':
+        packed, taus = _results(ops.geqrf, x)
+        return QRResult(matrix_transpose(packed).astype(dtype), taus.astype(dtype))
     q, r = _results(ops.qr, x, (mode in ('complete', 'full'), False))
     return r.astype(dtype) if mode == 'r' else QRResult(q.astype(dtype), r.astype(dtype))
 

@@ -226,7 +226,7 @@ def eigh(a, b=None, lower=True, eigvals_only=False, overwrite_a=False, overwrite
     if type not in (1, 2, 3):
         raise ValueError(f'type must be 1, 2 or 3, got {type}')
     a, *more = _square('eigh', a) if b is None else _square('eigh', a, b)
-    given, a = a, a if lower else _adjoint(a)
+    a = a if lower else _adjoint(a)
     if more:
         factor = cholesky(more[0], lower)
         factor = factor if lower else _adjoint(factor)
