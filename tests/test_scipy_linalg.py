@@ -108,6 +108,24 @@ def test_matrices_of_a_size(name, options, n):
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=2e-6)
 
 
+@pytest.mark.parametrize('shape', [(0, 0), (0, 3, 3), (1, 1)])
+def test_empty_and_smallest(shape):
+    x = np.zeros(shape) + np.eye(shape[-1])
+    for name in ('cholesky', 'lu', 'qr', 'svd', 'schur', 'hessenberg', 'expm', 'sqrtm', 'polar', 'inv', 'det', 'eigh'):
+        assert all(np.isfinite(leaf).all() for leaf in leaves(getattr(ours, name)(x)))
+    for name in ('toeplitz', 'hankel', 'circulant', 'fiedler'):
+        assert getattr(ours, name)(x).shape == shape + shape[-1:]
+    assert ours.solve_triangular(x, x).shape == ours.solve(x, x).shape == shape
+
+
+@pytest.mark.parametrize('dtype', [int, np.float16, 'bfloat16'])
+def test_integers_and_narrow_floats_are_computed_in_float32(dtype):
+    x = jnp.array([[4, 1], [1, 3]], dtype)
+    for name in ('cholesky', 'lu', 'qr', 'svd', 'expm', 'polar', 'inv', 'eigh', 'schur'):
+        assert all(leaf.dtype in (np.float32, np.int32) for leaf in leaves(getattr(ours, name)(x)))
+    assert ours.toeplitz(x).dtype == x.dtype
+
+
 @pytest.mark.parametrize('name, args', [
     ('cholesky', [SPD]), ('solve', [A, TALL[:4]]), ('expm', [A]), ('sqrtm', [C]), ('funm', [A, jnp.sin]),
     ('polar', [TALL]),

@@ -324,6 +324,9 @@ def qdwh(x, *, is_hermitian=False, max_iterations=None, eps=None, dynamic_shape=
         rows, columns = dynamic_shape
         u, h, steps, converged = qdwh(x[..., :rows, :columns], max_iterations=max_iterations, eps=eps)
         return _embedded(u, m, n), _embedded(h, n, n), steps, converged
+    if n == 0:
+        nothing = np.zeros(x.shape[:-2] + (0, 0), x.dtype)
+        return x, nothing, np.zeros((), dtypes.int32), np.ones(x.shape[:-2], bool)
     precision = float(onp.finfo(x.dtype).eps)
     size = np.sqrt(np.linalg.norm(x, 1, (-2, -1), True) * np.linalg.norm(x, math.inf, (-2, -1), True))
     u = x / np.where(size == 0, 1, size).astype(x.dtype)

@@ -96,6 +96,18 @@ def _points(xi, ndim):
 
 # --- of one variable -------------------------------------------------------------------------------------------------
 
+def _samples(x, y, axis):
+    """(points, values along their first axis, the number of the axis) in one precision."""
+    x, y = inexact_array(x), inexact_array(y)
+    axis = axis_of(axis, y.ndim)
+    if x.ndim != 1 or x.shape[0] < 2 or x.shape[0] != y.shape[axis]:
+        raise ValueError(f'x must be a vector of at least 2 points, as many as y has along axis {axis}, got shapes '
+                         f'{x.shape} and {y.shape}')
+    x, _ = [wrap(node) for node in promoted(x, np.real(y))]
+    _, y = [wrap(node) for node in promoted(x, y)]
+    return x, np.moveaxis(y, axis, 0), axis
+
+
 class CubicSpline:
     """The twice differentiable piecewise cubic function through y at the rising points x (n >= 2), along an axis of y.
 
@@ -114,17 +126,12 @@ class CubicSpline:
     """
 
     def __init__(self, x, y, axis=0, bc_type='not-a-knot', extrapolate=None):
-        x, y = [wrap(node) for node in promoted(x, y, inexact=True)]
-        self.axis = axis_of(axis, y.ndim)
-        if x.ndim != 1 or x.shape[0] < 2 or x.shape[0] != y.shape[self.axis]:
-            raise ValueError(f'x must be a vector of at least 2 points, as many as y has along axis {axis}, got shapes '
-                             f'{x.shape} and {y.shape}')
+        self.x, y, self.axis = _samples(x, y, axis)
         if isinstance(bc_type, str) and bc_type not in ('not-a-knot', 'natural', 'clamped', 'periodic'):
             raise ValueError(f'bc_type={bc_type!r} is not allowed')
-        self.x, y = x, np.moveaxis(y, self.axis, 0)
         own = (slice(None),) + (None,) * (y.ndim - 1)
         self.extrapolate = ('periodic' if bc_type == 'periodic' else True) if extrapolate is None else extrapolate
-        dx = np.diff(x)
+        dx = np.diff(self.x)
         slopes = np.diff(y, axis=0) / dx[own]
         s = _periodic_slopes(dx, slopes) if bc_type == 'periodic' else _slopes(dx, slopes, _ends(bc_type))
         t = (s[:-1] + s[1:] - 2 * slopes) / dx[own]
@@ -181,7 +188,8 @@ def _slopes(dx, slopes, ends):
     upper = np.concatenate([row(first[1]), dx[:-1], row(0 * dx[0])])
     inner = 3 * (dx[1:][own] * slopes[:-1] + dx[:-1][own] * slopes[1:])
     right = np.concatenate([first[2][None], inner, last[2][None]])
-    return tridiagonal_solve(lower, middle, upper, right.reshape(count + 1, -1)).reshape(right.shape)
+    diagonals = [d.astype(right.dtype) for d in (lower, middle, upper)]
+    return tridiagonal_solve(*diagonals, right.reshape(count + 1, -1)).reshape(right.shape)
 
 
 def _end_row(dx, slopes, end, sign=1):
@@ -229,12 +237,7 @@ class interp1d:
             raise NotImplementedError(f'interp1d of kind {kind!r} is not implemented')
         if bounds_error:
             raise NotImplementedError('bounds_error=True is not supported: points need not have values yet')
-        x, y = [wrap(node) for node in promoted(x, y, inexact=True)]
-        self.axis = axis_of(axis, y.ndim)
-        if x.ndim != 1 or x.shape[0] < 2 or x.shape[0] != y.shape[self.axis]:
-            raise ValueError(f'x must be a vector of at least 2 points, as many as y has along axis {axis}, got shapes '
-                             f'{x.shape} and {y.shape}')
-        y = np.moveaxis(y, self.axis, 0)
+        x, y, self.axis = _samples(x, y, axis)
         if not assume_sorted:
             order = np.argsort(x)
             x, y = _at(x, order), _at(y, order)

@@ -213,6 +213,7 @@ def _spectra(x, y, fs, window, nperseg, noverlap, nfft, trend, onesided, scaling
     if boundary not in (None, 'even', 'odd', 'constant', 'zeros'):
         raise ValueError(f"Unknown boundary option {boundary!r}: it is 'even', 'odd', 'constant', 'zeros' or None")
     signals = [wrap(node) for node in promoted(*([x] if y is None else [x, y]), inexact=True)]
+    signals = [s.astype(dtypes.float32) if s.dtype.itemsize < 4 else s for s in signals]
     axis = axis_of(axis, signals[0].ndim)
     if any(s.ndim != signals[0].ndim for s in signals):
         raise ValueError(f'x and y must have equally many dimensions, got shapes {[s.shape for s in signals]}')

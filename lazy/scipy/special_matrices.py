@@ -74,7 +74,7 @@ def circulant(c):
     """Columns that are c (..., n) rotated: element (i, j) is c[(i - j) mod n]."""
     c = np.atleast_1d(c)
     i, j = _grid(c.shape[-1], c.shape[-1])
-    return _picked(c, (i - j) % c.shape[-1]) if c.shape[-1] else c[..., None]
+    return _picked(c, (i - j) % c.shape[-1]) if c.shape[-1] else np.zeros(c.shape + (0,), c.dtype)
 
 
 def leslie(f, s):
