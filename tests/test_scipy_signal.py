@@ -37,6 +37,7 @@ ROWS = [
     both('fftconvolve', BATCH, normal(2, 3), axes=1),
     both('fftconvolve', BATCH, normal(1, 3), axes=(-1,), mode='same', order=0),
     both('detrend', X), both('detrend', BATCH, type='constant', axis=0), both('detrend', LONG, bp=[20, 50]),
+    both('detrend', X, bp=[1, 3, 6]), both('detrend', X[:1]),
     both('detrend', IMAGE, axis=0),
     both('stft', LONG, nperseg=16, fs=4.),
     both('stft', BATCH, nperseg=10, noverlap=3, nfft=16, window='boxcar', boundary=None, padded=False),

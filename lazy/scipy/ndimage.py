@@ -1,6 +1,7 @@
 """Interpolation in images, with the signatures of jax.scipy.ndimage."""
 import functools
 import itertools
+import math
 import operator
 
 import numpy as onp
@@ -65,7 +66,7 @@ def map_coordinates(input, coordinates, order, mode='constant', cval=0.0):
 
 def _mirrored(index, n):
     period = 2 * (n - 1)
-    return np.abs((index + n - 1) % period - (n - 1)) if period else index * 0
+    return abs((index + n - 1) % period - (n - 1)) if period else index * 0
 
 
 def _reflected(index, n):
@@ -100,14 +101,23 @@ def _spline_weights(u, order):
 
 
 def _coefficients(x, axis, order, mode):
-    """The coefficients of the spline that interpolates x along an axis: a product with the inverse of the matrix of
-    basis splines at integers, which the size alone decides."""
-    n = x.shape[axis]
+    """The coefficients of the spline that interpolates x along an axis: a symmetric filter on what surrounds x."""
+    first, *rest = _inverse_filter(order)
+    reach, n = len(rest), x.shape[axis]
+    extension = {'reflect': 'symmetric', 'wrap': 'wrap'}.get(mode, 'reflect')
+    wide = np.pad(x, [(reach, reach) if a == axis else (0, 0) for a in range(x.ndim)], extension)
+    shifted = lambda k: lax.slice_in_dim(wide, reach + k, reach + k + n, axis=axis)
+    return first * x + sum(weight * (shifted(k) + shifted(-k)) for k, weight in enumerate(rest, 1))
+
+
+@functools.cache
+def _inverse_filter(order):
+    """h[0], h[1] = h[-1], ... of the filter that gives the coefficients of a spline from its values at integers; it falls
+    as the powers of its largest pole, 0.43 at most."""
     weights = [float(w) for w in _spline_weights(0.5 if order % 2 == 0 else 0.0, order)]
-    matrix, rows = onp.zeros((n, n)), onp.arange(n)
+    sampled = onp.zeros(256)
     for k, weight in enumerate(weights):
-        places = rows + k - order // 2
-        places = _PLACES['mirror' if mode in ('constant', 'nearest') else mode](places.astype(onp.int32), n)
-        onp.add.at(matrix, (rows, onp.asarray(places)), weight)
-    inverse = np.asarray(onp.linalg.inv(matrix).astype(dtypes.real_of(x.dtype))).astype(x.dtype)
-    return np.moveaxis(np.tensordot(inverse, x, (1, axis)), 0, axis)
+        sampled[k - order // 2] = weight
+    pole = max(abs(z) for z in onp.roots(weights) if abs(z) < 1)
+    reach = math.ceil(-39 / math.log(pole))                          # beyond it, what is less than 1e-17
+    return onp.fft.ifft(1 / onp.fft.fft(sampled)).real[:reach + 1].tolist()

@@ -166,7 +166,7 @@ def detrend(data, axis=-1, type='linear', bp=0, overwrite_data=None):
 def _without_line(x):
     n = x.shape[-1]
     t = np.arange(n, dtype=dtypes.real_of(x.dtype)) - (n - 1) / 2
-    slope = np.sum(x * t, -1, keepdims=True) / max(n * (n * n - 1) / 12, 1)         # the sum of t * t
+    slope = np.sum(x * t, -1, keepdims=True) / (n * (n * n - 1) / 12 or 1)         # the sum of t * t
     return x - np.mean(x, -1, keepdims=True) - slope * t
 
 
