@@ -31,3 +31,7 @@ def __getattr__(name):
         import importlib
         return importlib.import_module('.linalg', __name__)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__():
+    return sorted({*globals(), 'linalg'})

@@ -255,7 +255,8 @@ def qr(a, mode='reduced'):
 def svd(a, full_matrices=True, compute_uv=True, hermitian=False, subset_by_index=None):
     """(U, S, Vh) with a = U diag(S) Vh, the singular values S falling; only S unless compute_uv.
 
-    Raises LinAlgError, when the result is waited for, where it does not converge.
+    Raises LinAlgError, when the result is waited for, where it does not converge. The vectors that complete U or Vh with
+    full_matrices have the derivative that `lazy.lax.linalg.svd` describes.
     """
     x, dtype = _matrices(a, 'svd')
     if subset_by_index is not None:

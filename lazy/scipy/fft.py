@@ -1,7 +1,7 @@
 """Discrete cosine and sine transforms, with the arguments of scipy.fft; and the Fourier transforms of lazy.numpy.fft.
 
-SciPy's pocketfft does the work. Integers are computed in the default float type, narrow floats in float32, and of complex
-numbers both parts.
+SciPy's pocketfft does the work. Integers are computed in the default float type, narrow floats in float32, and of
+complex numbers both parts.
 """
 import math
 import operator

@@ -112,8 +112,8 @@ def _coefficients(x, axis, order, mode):
 
 @functools.cache
 def _inverse_filter(order):
-    """h[0], h[1] = h[-1], ... of the filter that gives the coefficients of a spline from its values at integers; it falls
-    as the powers of its largest pole, 0.43 at most."""
+    """h[0], h[1] = h[-1], ... of the filter that gives the coefficients of a spline from its values at integers; it
+    falls as the powers of its largest pole, 0.43 at most."""
     weights = [float(w) for w in _spline_weights(0.5 if order % 2 == 0 else 0.0, order)]
     sampled = onp.zeros(256)
     for k, weight in enumerate(weights):
