@@ -106,7 +106,7 @@ ROWS = [
       for order in range(6) for mode in ('constant', 'nearest', 'wrap', 'mirror', 'reflect')],
     *[Row(f'map_coordinates inside {order}', coordinates(ndimage, order=order, mode='mirror'),
           coordinates(scipy.ndimage, order=order, mode='mirror'),
-          [IMAGE, PLACES], order=1) for order in (1, 2, 3, 5)],
+          [IMAGE, PLACES], order=order < 4) for order in (1, 2, 3, 5)],
     Row('map_coordinates of one axis', coordinates(ndimage, order=3, mode='mirror'),
         coordinates(scipy.ndimage, order=3, mode='mirror'),
         [normal(8), rng.uniform(0.1, 6.9, (1, 2, 3))]),

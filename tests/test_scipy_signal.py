@@ -6,6 +6,8 @@ import scipy.signal as theirs
 from lazy.scipy import signal as ours
 from rows import Row
 
+pytestmark = [pytest.mark.filterwarnings('ignore:nperseg'), pytest.mark.filterwarnings('ignore:NOLA')]   # SciPy's
+
 rng = np.random.default_rng(11)
 normal = lambda *shape: rng.normal(size=shape)
 X, K, IMAGE, PATCH = normal(12), normal(5), normal(6, 7), normal(3, 4)
