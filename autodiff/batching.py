@@ -205,19 +205,20 @@ def _less(x, y):
 
 def _solve(node, inputs, flags, size):
     """With one matrix for all examples, the examples become columns of the right-hand side."""
-    a, b = inputs
-    if flags[0]:
+    *matrix, b = inputs
+    if any(flags[:-1]):
         return build.make(node.op, all_batched(inputs, flags, size), node.params)
     n, m = b.aval.shape[-2:]
     columns = build.moveaxis(b, 0, b.aval.ndim - 2)
     columns = build.reshape(columns, (*b.aval.shape[1:-1], size * m))
-    result = build.make(node.op, (a, columns), node.params)
+    result = build.make(node.op, (*matrix, columns), node.params)
     result = build.reshape(result, (*b.aval.shape[1:-1], size, m))
     return build.moveaxis(result, result.aval.ndim - 2, 0)
 
 
 def _same(node, inputs, flags, size):
-    return build.make(node.op, inputs, node.params)
+    """For operations over leading axes."""
+    return build.make(node.op, all_batched(inputs, flags, size), node.params)
 
 
 # --- nodes with a body or a rule -----------------------------------------------------------------------------------
@@ -261,9 +262,12 @@ ops.slice_.batch, ops.rev.batch = _slice, _axes
 ops.concatenate.batch, ops.slice_update.batch = _concatenate, _slice_update
 ops.gather.batch, ops.scatter.batch = _gather, _scatter
 ops.dot_general.batch, ops.conv.batch, ops.searchsorted.batch = _dot_general, _conv, _searchsorted
-ops.cholesky.batch, ops.project.batch = _same, _same
-ops.triangular_solve.batch = ops.solve.batch = _solve
+ops.project.batch = _same
+ops.triangular_solve.batch = ops.solve.batch = ops.tridiagonal_solve.batch = _solve
 ops.call.batch, ops.custom.batch, ops.custom_linear.batch = _call, _custom, _custom_linear
-for _op in (ops.lu, ops.qr, ops.eigh, ops.eig, ops.svd):
+for _op in (ops.cholesky, ops.cholesky_update, ops.pivots_to_permutation, ops.lu, ops.qr, ops.eigh, ops.eig, ops.svd,
+            ops.geqrf, ops.schur, ops.rsf2csf, ops.hessenberg, ops.tridiagonal, ops.eigh_tridiagonal, ops.sylvester,
+            ops.sqrtm, ops.expm, ops.expm_frechet, ops.parlett):
     _op.batch = _same
 ops.fft.batch = _unary(lambda size, x, kind, axis, length: (kind, axis + 1, length))
+ops.dct.batch = _unary(lambda size, x, odd, type_, axis: (odd, type_, axis + 1))

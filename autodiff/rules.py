@@ -180,4 +180,4 @@ ops.rev.transpose = unary_transpose(lambda ct, x, axes: build.rev(ct, axes))
 
 
 # --- others: they use the helpers above ------------------------------------------------------------------------------
-from . import calls, custom, rules_library, rules_structural  # noqa: E402,F401
+from . import calls, custom, rules_library, rules_matrices, rules_structural  # noqa: E402,F401

@@ -108,10 +108,15 @@ ops.sort.jvp = _sort_jvp
 
 def _cholesky_jvp(node, tangents):
     """dL = L phi(L^-1 dA L^-H), phi keeping the lower triangle with half of the diagonal."""
-    inner = triangular_solve(node, from_lower(tangents[0]), True)
-    inner = adjoint(triangular_solve(node, adjoint(inner), True))
+    return cholesky_tangent(node, from_lower(tangents[0]))
+
+
+def cholesky_tangent(factor, t):
+    """Of the factor L, given the tangent of L L^H."""
+    inner = triangular_solve(factor, t, True)
+    inner = adjoint(triangular_solve(factor, adjoint(inner), True))
     half = _keep(inner, ops.eq)
-    return matmul(node, build.sub(tril(inner), build.mul(half, build.scalar_like(half, 0.5))))
+    return matmul(factor, build.sub(tril(inner), build.mul(half, build.scalar_like(half, 0.5))))
 
 
 def _solve_jvp(node, tangents):
@@ -151,7 +156,7 @@ ops.solve.transpose, ops.triangular_solve.transpose = _solve_transpose, _triangu
 
 def _lu_jvp(node, tangents):
     """dL = L tril(L^-1 P dA U^-1, -1), dU = triu(...) U; L and U are completed to square by the identity."""
-    factors, permutation, _ = (build.project(node, i) for i in range(3))
+    factors, permutation = (build.project(node, i) for i in range(2))
     dtype = factors.aval.dtype
     batch = factors.aval.shape[:-2]
     m, n = factors.aval.shape[-2:]
@@ -166,60 +171,108 @@ def _lu_jvp(node, tangents):
     moved = take_along_axis(tangents[0], rows, len(batch))
     inner = solve_right(upper, triangular_solve(lower, moved, True, False, True), False)
     tangent = build.add(matmul(lower, tril(inner, -1)), matmul(triu(inner), upper))
-    return [tangent, None, None]
+    return [tangent, None, None, None]
 
 
 def _qr_jvp(node, tangents):
-    """dQ = Q (O - X) + dA R^-1, dR = (X - O) R with X = Q^H dA R^-1 and O = tril(X, -1) - tril(X, -1)^H."""
+    """Wide matrices: the square part has Q, the rest is Q^H times theirs. Complete factors of tall matrices: Roberts
+    and Roberts, "QR and LQ decomposition matrix backpropagation algorithms for square, wide, and deep matrices", 2020;
+    the columns that complete Q are those of the product of Householder's reflections (arXiv:2409.13374)."""
+    full, pivoting = node.params
     q, r = build.project(node, 0), build.project(node, 1)
-    (m, n), ndim = node.inputs[0].aval.shape[-2:], q.aval.ndim
-    if node.params[0] and m > n:
-        raise NotImplementedError("the derivative of qr with mode='complete' is only defined for matrices with at "
-                                  "least as many columns as rows")
-    t = tangents[0]
-    square = n <= m
-    t1, r1 = (t, r) if square else (build.slice_axis(v, ndim - 1, 0, m) for v in (t, r))
-    t_r = solve_right(r1, t1, False)
+    (m, n), column = node.inputs[0].aval.shape[-2:], q.aval.ndim - 1
+    a, t = node.inputs[0], tangents[0]
+    if pivoting:
+        order = build.broadcast(build.project(node, 2), a.aval.shape, [*range(column - 1), column])
+        a, t = take_along_axis(a, order, column), take_along_axis(t, order, column)
+    if m < n:
+        first, rest = (lambda x: build.slice_axis(x, column, 0, m)), (lambda x: build.slice_axis(x, column, m, n))
+        dq, dr = _thin_qr_tangents(q, first(r), first(t))
+        more = build.add(matmul(adjoint(dq), rest(a)), matmul(adjoint(q), rest(t)))
+        found = [dq, build.concatenate([dr, more], column)]
+    elif full and m > n:
+        thin, more = build.slice_axis(q, column, 0, n), build.slice_axis(q, column, n, m)
+        dq, dr = _thin_qr_tangents(thin, build.slice_axis(r, column - 1, 0, n), t)
+        rows = lambda x, start, stop: build.slice_axis(x, column - 1, start, stop)
+        reflected = build.sub(rows(thin, 0, n), eye(n, q.aval.dtype))
+        z = adjoint(build.make(ops.solve, (adjoint(reflected), adjoint(rows(thin, n, m)))))
+        turned = build.sub(rows(dq, n, m), matmul(z, rows(dq, 0, n)))
+        d_more = build.sub(matmul(dq, adjoint(z)), matmul(build.add(thin, matmul(more, z)), adjoint(turned)))
+        none = [0] * (column - 1)
+        found = [build.concatenate([dq, d_more], column), build.pad(dr, [*none, 0, 0], [*none, m - n, 0])]
+    else:
+        found = _thin_qr_tangents(q, r, t)
+    return [*found, None] if pivoting else found
+
+
+def _thin_qr_tangents(q, r, t):
+    """dQ = Q (O - X) + dA R^-1, dR = (X - O) R with X = Q^H dA R^-1 and O = tril(X, -1) - tril(X, -1)^H."""
+    t_r = solve_right(r, t, False)
     x = matmul(adjoint(q), t_r)
     strict = tril(x, -1)
     o = build.sub(strict, adjoint(strict))
     if dtypes.kind(x.aval.dtype) == 'c':
         imaginary = build.imag(_keep(x, ops.eq))
         o = build.add(o, build.complex_(build.zeros(imaginary.aval), imaginary))
-    dq = build.add(matmul(q, build.sub(o, x)), t_r)
-    dr = matmul(build.sub(x, o), r1)
-    if not square:
-        t2 = build.slice_axis(t, ndim - 1, m, n)
-        a2 = build.slice_axis(node.inputs[0], ndim - 1, m, n)
-        dr = build.concatenate([dr, build.add(matmul(adjoint(dq), a2), matmul(adjoint(q), t2))], ndim - 1)
-    return [dq, dr]
+    return [build.add(matmul(q, build.sub(o, x)), t_r), matmul(build.sub(x, o), r)]
 
 
 def _eigh_jvp(node, tangents):
     """dw = diag(V^H dA V), dV = V (V^H dA V / (w[j] - w[i])); equal eigenvalues contribute nothing to dV."""
     w, v = build.project(node, 0), build.project(node, 1)
-    inner = matmul(adjoint(v), matmul(from_lower(tangents[0]), v))
+    return eigh_tangents(w, v, from_lower(tangents[0]))
+
+
+def eigh_tangents(w, v, t):
+    inner = matmul(adjoint(v), matmul(t, v))
     factor = build.convert(inverse_differences(w), inner.aval.dtype)
     return [real(diagonal(inner)), matmul(v, build.mul(inner, factor))]
 
 
 def _eig_jvp(node, tangents):
-    """As eigh with V^-1 for V^H. Eigenvectors have norm 1; their phase is taken to be constant."""
-    w, v = build.project(node, 0), build.project(node, 1)
-    inner = build.make(ops.solve, (v, matmul(build.convert(tangents[0], v.aval.dtype), v)))
+    """Left eigenvectors are the right ones of the adjoint, for the conjugate eigenvalues."""
+    w, v, *left = (build.project(node, i) for i in range(len(node.aval)))
+    t = build.convert(tangents[0], v.aval.dtype)
+    return [*_eig_tangents(w, v, t), *[_eig_tangents(build.conj(w), x, adjoint(t))[1] for x in left]]
+
+
+def _eig_tangents(w, v, t):
+    """As eigh with V^-1 for V^H. LAPACK's eigenvectors have norm 1 and a largest component that is real."""
+    inner = build.make(ops.solve, (v, matmul(t, v)))
     dv = matmul(v, build.mul(inner, inverse_differences(w)))
-    along = build.reduce_sum(build.mul(build.conj(v), dv), (v.aval.ndim - 2,))
-    return [diagonal(inner), build.sub(dv, build.mul(v, as_rows(along)))]
+    row = v.aval.ndim - 2
+    along = build.real(build.reduce_sum(build.mul(build.conj(v), dv), (row,)))
+    largest = build.make(ops.argmax, (build.apply(ops.abs_, v),), (row, dtypes.int32))
+    place = build.broadcast(largest, v.aval.shape, [a for a in range(v.aval.ndim) if a != row])
+    at_largest = build.eq(build.iota(v.aval.shape, dtypes.int32, row), place)
+    pick = lambda x: build.reduce_sum(build.select(at_largest, x, build.scalar_like(x, 0)), (row,))
+    turned = build.div(pick(build.imag(dv)), pick(build.real(v)))
+    return [diagonal(inner), build.sub(dv, build.mul(v, as_rows(build.complex_(along, turned))))]
 
 
 def _svd_jvp(node, tangents):
+    """The vectors that complete a square matrix are determined up to a rotation; theirs is that which stays orthogonal
+    to the others and does not turn among themselves."""
     u, s, vh = (build.project(node, i) for i in range(3))
-    t, dtype = tangents[0], u.aval.dtype
+    t, v = tangents[0], adjoint(vh)
+    (m, n), column = t.aval.shape[-2:], t.aval.ndim - 1
+    if not node.params[0] or m == n:
+        du, ds, dv = _thin_svd_tangents(u, s, v, t)
+        return [du, ds, adjoint(dv)]
+    k = min(m, n)
+    first, rest = (lambda x: build.slice_axis(x, column, 0, k)), (lambda x: build.slice_axis(x, column, k, max(m, n)))
+    du, ds, dv = _thin_svd_tangents(first(u), s, first(v), t)
+    if m > n:
+        du = build.concatenate([du, build.neg(matmul(first(u), matmul(adjoint(du), rest(u))))], column)
+    else:
+        dv = build.concatenate([dv, build.neg(matmul(first(v), matmul(adjoint(dv), rest(v))))], column)
+    return [du, ds, adjoint(dv)]
+
+
+def _thin_svd_tangents(u, s, v, t):
+    """Tangents of the first min(m, n) columns of U, of S, and of V."""
     m, n = t.aval.shape[-2:]
-    if node.params[0] and m != n:
-        raise NotImplementedError('the derivative of svd with full_matrices=True is not defined: pass '
-                                  'full_matrices=False')
-    v, cast = adjoint(vh), lambda x: build.convert(x, dtype)
+    cast = lambda x: build.convert(x, u.aval.dtype)
     inner = matmul(adjoint(u), matmul(t, v))
     sums = build.add(as_rows(s), as_columns(s))
     factor = cast(build.mul(inverse_differences(s), _inverse_or_zero(sums)))
@@ -232,7 +285,7 @@ def _svd_jvp(node, tangents):
         du = build.add(du, _outside(matmul(t, v), u, s))
     if n > m:
         dv = build.add(dv, _outside(matmul(adjoint(t), u), v, s))
-    return [du, real(diagonal(inner)), adjoint(dv)]
+    return [du, real(diagonal(inner)), dv]
 
 
 def _inverse_or_zero(x):
@@ -288,3 +341,23 @@ def _fit(x, axis, length):
 
 
 ops.fft.jvp, ops.fft.transpose = _rules.linear_jvp, _fft_transpose
+
+
+def _dct_transpose(ct, node, linear):
+    """The matrix of type 4, and those of sines of type 1, are symmetric; that of cosines of type 1 but for the weight 2
+    of inner columns. Types 2 and 3 are each other's transposes but for the weight 1 of one column of the latter."""
+    odd, type_, axis = node.params
+    n = ct.aval.shape[axis]
+    place = build.iota(ct.aval.shape, dtypes.int32, axis)
+    is_at = lambda k: build.eq(place, build.literal(k, dtypes.int32))
+    ends = build.apply(ops.or_, is_at(0), is_at(n - 1)) if type_ == 1 else is_at(n - 1 if odd else 0)
+    scaled = lambda x, factor: build.select(ends, build.mul(x, build.scalar_like(x, factor)), x)
+    transform = lambda x, t: build.make(ops.dct, (x,), (odd, t, axis))
+    if type_ == 2:
+        return [transform(scaled(ct, 2), 3)]
+    if type_ == 3:
+        return [scaled(transform(ct, 2), 0.5)]
+    return [scaled(transform(scaled(ct, 2), 1), 0.5)] if type_ == 1 and not odd else [transform(ct, type_)]
+
+
+ops.dct.jvp, ops.dct.transpose = _rules.linear_jvp, _dct_transpose

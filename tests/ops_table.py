@@ -376,24 +376,33 @@ def _library_cases():
                 yield _case(ops.triangular_solve, suffix, with_right(square(3), 3, 2), matrices,
                             (lower, transpose, unit), **more)
     yield _case(ops.triangular_solve, 'batch', with_right(square(3, 2), 2, 3, 1), matrices, (True, False, False), **more)
+    for lower in (True, False):
+        for transpose in (False, True):
+            yield _case(ops.triangular_solve, f'many_{lower}_{transpose}', with_right(square(2, 4), 4, 2, 3), matrices,
+                        (lower, transpose, transpose), **more)
     yield _case(ops.solve, '', with_right(square(3), 3, 2), matrices, **more)
     yield _case(ops.solve, 'batch', with_right(square(3, 2), 2, 3, 2), matrices, **more)
     real = matrices[:2]
     yield _case(ops.lu, '', square(3), matrices, outputs=(0,), **more)
     yield _case(ops.lu, 'tall', given((4, 3)), matrices, outputs=(0,), **more)
+    yield _case(ops.lu, 'many', given((5, 3, 2)), matrices, outputs=(0,), **more)
     yield _case(ops.lu, 'wide', given((3, 5)), matrices, outputs=(0,), **more)
-    yield _case(ops.lu, 'permutation', given((3, 3)), matrices, order=0, outputs=(1, 2), **more)
-    yield _case(ops.qr, '', square(3), matrices, (False,), **more)
-    yield _case(ops.qr, 'tall', given((2, 4, 3)), matrices, (False,), **more)
-    yield _case(ops.qr, 'wide', given((3, 5)), matrices, (True,), **more)
+    yield _case(ops.lu, 'permutation', given((3, 3)), matrices, order=0, outputs=(1, 2, 3), **more)
+    yield _case(ops.lu, 'permutations', given((5, 4, 3)), matrices, order=0, outputs=(1, 2, 3), **more)
+    yield _case(ops.qr, '', square(3), matrices, (False, False), **more)
+    yield _case(ops.qr, 'tall', given((2, 4, 3)), matrices, (False, False), **more)
+    yield _case(ops.qr, 'wide', given((3, 5)), matrices, (True, False), **more)
+    yield _case(ops.qr, 'complete', given((5, 3)), matrices, (True, False), **more)
+    yield _case(ops.qr, 'pivoting', with_scale((2, 4, 3)), matrices, (False, True), **more)
     yield _case(ops.eigh, '', square(3, kind='hermitian'), real, **more)
     yield _case(ops.eigh, 'values', square(3, 2, kind='hermitian'), matrices, outputs=(0,), **more)
-    yield _case(ops.eig, 'values', square(3), matrices, outputs=(0,), **more)
+    yield _case(ops.eig, 'values', square(3), matrices, (False,), outputs=(0,), **more)
+    yield _case(ops.eig, 'vectors', with_scale((3, 3)), matrices[-1:], (True,), **more)
     yield _case(ops.svd, '', square(3), real, (False,), **more)
     yield _case(ops.svd, 'tall', with_scale((5, 3)), real, (False,), **more)
     yield _case(ops.svd, 'wide', with_scale((3, 5)), real, (False,), **more)
     yield _case(ops.svd, 'values', with_scale((4, 3)), matrices, (False,), outputs=(1,), **more)
-    yield _case(ops.svd, 'full', with_scale((4, 3)), real, (True,), 0, outputs=(1,), **more)
+    yield from _matrix_cases(**more)
     for kind in ('fft', 'ifft', 'rfft', 'irfft'):
         types = real if kind == 'rfft' else matrices[2:]
         for suffix, shape, axis, length in (('', (2, 6), 1, 6), ('odd', (5, 2), 0, 5), ('cut', (2, 8), 1, 5),
@@ -401,11 +410,47 @@ def _library_cases():
             yield _case(ops.fft, f'{kind}_{suffix}' if suffix else kind, given(shape), types, (kind, axis, length), **more)
 
 
+def _matrix_cases(**more):
+    for odd in (False, True):
+        for type_ in (1, 2, 3, 4):
+            yield _case(ops.dct, f'{"sines" if odd else "cosines"}_{type_}', given((3, 5, 2)), LAPACK[:2],
+                        (odd, type_, 1), **more)
+    matrices, real = LAPACK, LAPACK[:2]
+    for suffix, n, perturb in (('', 5, False), ('two', 2, False), ('perturbed', 4, True)):
+        yield _case(ops.tridiagonal_solve, suffix, tridiagonal(n, 2), matrices, (perturb,), **more)
+    yield _case(ops.sylvester, '', lambda rng, d: [*square(3)(rng, d), *square(2)(rng, d), values(rng, (3, 2), d)],
+                matrices, **more)
+    yield _case(ops.sqrtm, '', square(2, 3, kind='positive'), matrices, **more)
+    yield _case(ops.expm, '', square(3, 2), matrices, **more)
+    yield _case(ops.expm_frechet, '', with_right(square(3), 3, 3), matrices, **more)
+    yield _case(ops.cholesky_update, '', lambda rng, d: [np.triu(square(4)(rng, d)[0]), values(rng, (4,), d)], real, **more)
+    yield _case(ops.eigh_tridiagonal, '', lambda rng, d: [3 * np.arange(4).astype(d), values(rng, (3,), d, 0.5, 1)],
+                real, **more)
+    yield _case(ops.geqrf, '', given((2, 4, 3)), matrices, order=0, **more)
+    yield _case(ops.hessenberg, '', square(4), matrices, order=0, **more)
+    for lower in (True, False):
+        yield _case(ops.tridiagonal, 'lower' if lower else 'upper', square(4, kind='hermitian'), matrices, (lower,), 0,
+                    **more)
+    yield _case(ops.schur, '', square(4), matrices[1::2], order=0, **more)
+    triangular = lambda rng, d: np.triu(square(4)(rng, d)[0])
+    yield _case(ops.rsf2csf, '', lambda rng, d: [triangular(rng, d), np.eye(4, dtype=d)], matrices, order=0, **more)
+    yield _case(ops.parlett, '', lambda rng, d: [triangular(rng, d), values(rng, (4,), d)], matrices, order=0, **more)
+    yield _case(ops.pivots_to_permutation, '', holding([[[2, 2, 3], [0, 1, 2]]], (0,)), [I32], (5,), 0)
+
+
+def tridiagonal(n, columns):
+    """Three diagonals, the middle one large, and a right-hand side."""
+    def make_arguments(rng, dtype):
+        lower, d, upper = (values(rng, (n,), dtype, -1, 1) for _ in range(3))
+        return [lower, d + dtype.type(4), upper, values(rng, (n, columns), dtype)]
+    return make_arguments
+
+
 def with_scale(shape):
     """Matrices whose singular values are apart."""
     def make_arguments(rng, dtype):
         a = values(rng, shape, dtype, -0.4, 0.4)
-        return [a + np.eye(*shape).astype(dtype) * np.arange(1, shape[-1] + 1).astype(dtype) * dtype.type(2)]
+        return [a + np.eye(*shape[-2:]).astype(dtype) * np.arange(1, shape[-1] + 1).astype(dtype) * dtype.type(2)]
     return make_arguments
 
 

@@ -9,7 +9,7 @@ with `lz_` are functions of codegen's prelude, and {bits} is the integer type of
 """
 import numpy as np
 
-from . import dtypes, reference as ref, special, windows
+from . import dtypes, lapack, reference as ref, special, windows
 from .graph import Op, aval
 
 OPS = {}
@@ -238,15 +238,35 @@ triangular_solve = library('triangular_solve', ref.triangular_solve, ref.infer_s
                            'unit_diagonal', linear=True)
 solve = library('solve', ref.solve, ref.infer_solve, linear=True)
 
-# Several results; `project` takes one. lu: (L and U in one matrix, permutation of the rows, +1 or -1 its sign).
+tridiagonal_solve = library('tridiagonal_solve', lapack.tridiagonal_solve, lapack.infer_tridiagonal_solve, 'perturb',
+                            linear=True)
+sylvester = library('sylvester', lapack.sylvester, lapack.infer_sylvester, linear=True)             # X in A X + X B = C
+sqrtm = library('sqrtm', lapack.sqrtm, lapack.infer_sqrtm)
+expm = library('expm', lapack.expm, lapack.infer_square)
+expm_frechet = library('expm_frechet', lapack.expm_frechet, lapack.infer_expm_frechet, linear=True)
+cholesky_update = library('cholesky_update', lapack.cholesky_update, lapack.infer_cholesky_update)
+pivots_to_permutation = library('pivots_to_permutation', lapack.pivots_to_permutation,
+                                lapack.infer_pivots_to_permutation, 'size')
+
+# Several results; `project` takes one. lu: (L and U in one matrix, permutation of the rows, +1 or -1 its sign, the
+# row exchanged with each row in turn).
 lu = library('lu', ref.lu, ref.infer_lu)
-qr = library('qr', ref.qr, ref.infer_qr, 'full')                     # (q, r)
+qr = library('qr', ref.qr, ref.infer_qr, 'full', 'pivoting')         # (q, r), and the columns' order with pivoting
 eigh = library('eigh', ref.eigh, ref.infer_eigh)                     # (eigenvalues, eigenvectors), lower triangle read
-eig = library('eig', ref.eig, ref.infer_eig)                         # (eigenvalues, right eigenvectors), complex
+eig = library('eig', ref.eig, ref.infer_eig, 'left')                 # (eigenvalues, right eigenvectors[, left ones])
 svd = library('svd', ref.svd, ref.infer_svd, 'full')                 # (u, s, vh)
+geqrf = library('geqrf', lapack.geqrf, lapack.infer_geqrf)                                     # (packed, taus)
+hessenberg = library('hessenberg', lapack.hessenberg, lapack.infer_hessenberg)                 # (packed, taus)
+tridiagonal = library('tridiagonal', lapack.tridiagonal, lapack.infer_tridiagonal, 'lower')    # (packed, d, e, taus)
+eigh_tridiagonal = library('eigh_tridiagonal', lapack.eigh_tridiagonal, lapack.infer_eigh_tridiagonal)   # (w, v)
+schur = library('schur', lapack.schur, lapack.infer_schur)                                     # (t, q)
+rsf2csf = library('rsf2csf', lapack.rsf2csf, lapack.infer_rsf2csf)                             # (t, z)
+parlett = library('parlett', lapack.parlett, lapack.infer_parlett)   # (function of a triangular matrix, least gap)
 # kind: fft, ifft, rfft, irfft along `axis`, whose length is `length` (of the result for irfft); unnormalised but for
 # ifft and irfft, as NumPy's.
 fft = library('fft', ref.fft, ref.infer_fft, 'kind', 'axis', 'length', linear=True)
+# The cosine or, where `odd`, sine transform of type 1, 2, 3 or 4 along `axis`, unnormalised, of real numbers.
+dct = library('dct', ref.dct, ref.infer_same, 'odd', 'type', 'axis', linear=True)
 
 
 def packed_offsets(avals):

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, lapack
 from .graph import aval, broadcast_shapes
 
 
@@ -613,6 +613,10 @@ def solve(a, b):
 
 def triangular_solve(a, b, lower, transpose, unit_diagonal):
     """x in op(a) x = b for triangular a, batched over leading axes; op is transposition when asked for."""
+    count, n = int(np.prod(a.shape[:-2])), a.shape[-1]
+    if count > n:
+        a = (a.swapaxes(-1, -2) if transpose else a).reshape(count, n, n)
+        return lapack.substitute(a, b.reshape(count, n, b.shape[-1]), lower != transpose, unit_diagonal).reshape(b.shape)
     solve_triangular = importlib.import_module('scipy.linalg').solve_triangular
     result = np.empty_like(b)
     for index in np.ndindex(a.shape[:-2]):
@@ -629,37 +633,45 @@ def _square(a, name):
 def infer_lu(avals):
     a, = avals
     batch = a.shape[:-2]
-    return (aval(a.shape, a.dtype), aval(batch + a.shape[-2:-1], dtypes.int32), aval(batch, dtypes.int32))
+    return (aval(a.shape, a.dtype), aval(batch + a.shape[-2:-1], dtypes.int32), aval(batch, dtypes.int32),
+            aval(batch + (min(a.shape[-2:]),), dtypes.int32))
 
 
 def lu(a):
     """Factors of a[permutation] = L U with partial pivoting, batched over leading axes."""
-    lu_factor = importlib.import_module('scipy.linalg').lu_factor
-    m = a.shape[-2]
-    factors, permutation = np.empty_like(a), np.empty(a.shape[:-1], np.int32)
-    sign = np.ones(a.shape[:-2], np.int32)
-    for index in np.ndindex(a.shape[:-2]):
-        order = np.arange(m, dtype=np.int32)
-        if a[index].size:
-            with warnings.catch_warnings():
-                warnings.simplefilter('ignore')                      # singular: zeros on U's diagonal say so
-                factors[index], pivots = lu_factor(a[index], check_finite=False)
-            for i, p in enumerate(pivots):
-                order[[i, p]] = order[[p, i]]
-            sign[index] = -1 if np.count_nonzero(pivots != np.arange(len(pivots))) % 2 else 1
-        permutation[index] = order
-    return factors, permutation, sign
+    m, k = a.shape[-2], min(a.shape[-2:])
+    factors, pivots = np.empty_like(a), np.empty(a.shape[:-2] + (k,), np.int32)
+    count = int(np.prod(a.shape[:-2]))
+    if count > k:
+        found = lapack.eliminate(a.reshape(count, m, a.shape[-1]))
+        factors, pivots = found[0].reshape(factors.shape), found[1].reshape(pivots.shape)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')                          # singular: zeros on U's diagonal say so
+            for index in np.ndindex(a.shape[:-2] if a.size else (0,)):
+                factors[index], pivots[index] = lapack.scipy_linalg().lu_factor(a[index], check_finite=False)
+    exchanges = np.count_nonzero(pivots != np.arange(k), axis=-1)
+    sign = np.asarray(1 - 2 * (exchanges % 2)).astype(np.int32)
+    return factors, lapack.pivots_to_permutation(pivots, m), sign, pivots
 
 
-def infer_qr(avals, full):
+def infer_qr(avals, full, pivoting):
     a, = avals
     (m, n), batch = a.shape[-2:], a.shape[:-2]
     k = m if full else min(m, n)
-    return aval(batch + (m, k), a.dtype), aval(batch + (k, n), a.dtype)
+    found = aval(batch + (m, k), a.dtype), aval(batch + (k, n), a.dtype)
+    return (*found, aval(batch + (n,), dtypes.int32)) if pivoting else found
 
 
-def qr(a, full):
-    return tuple(np.linalg.qr(a, 'complete' if full else 'reduced'))
+def qr(a, full, pivoting):
+    mode = 'complete' if full else 'reduced'
+    if not pivoting or not a.size:
+        return (*np.linalg.qr(a, mode), *[np.broadcast_to(np.arange(a.shape[-1], dtype=np.int32),
+                                                          a.shape[:-2] + a.shape[-1:])] * pivoting)
+    scipy_mode = 'full' if full else 'economic'
+    one = lambda x: lapack.scipy_linalg().qr(x, mode=scipy_mode, pivoting=True, check_finite=False)
+    (m, n), k = a.shape[-2:], a.shape[-2] if full else min(a.shape[-2:])
+    return lapack.each(one, (a,), 2, [((m, k), a.dtype), ((k, n), a.dtype), ((n,), np.int32)])
 
 
 def infer_eigh(avals):
@@ -672,16 +684,25 @@ def eigh(a):
     return tuple(np.linalg.eigh(a))
 
 
-def infer_eig(avals):
+def infer_eig(avals, left):
     _square(avals[0], 'eig')
     a, = avals
     dtype = dtypes.complex_of(a.dtype)
-    return aval(a.shape[:-1], dtype), aval(a.shape, dtype)
+    return (aval(a.shape[:-1], dtype), *[aval(a.shape, dtype)] * (2 if left else 1))
 
 
-def eig(a):
+def eig(a, left):
+    """Eigenvalues and right eigenvectors; left: also those of the adjoint for the conjugate eigenvalues, in step."""
     dtype = dtypes.complex_of(a.dtype)
-    return tuple([x.astype(dtype, copy=False) for x in np.linalg.eig(a)])
+    if not left:
+        return tuple([x.astype(dtype, copy=False) for x in np.linalg.eig(a)])
+
+    lapack.check_finite(a)
+
+    def one(x):
+        w, of_left, of_right = lapack.scipy_linalg().eig(x, left=True, check_finite=False)
+        return w, of_right, of_left
+    return lapack.each(one, (a,), 2, [(a.shape[-1:], dtype), (a.shape[-2:], dtype), (a.shape[-2:], dtype)])
 
 
 def infer_svd(avals, full):
@@ -705,6 +726,12 @@ def infer_fft(avals, kind, axis, length):
 
 def fft(x, kind, axis, length):
     return getattr(importlib.import_module('scipy.fft'), kind)(x, length, axis)
+
+
+def dct(x, odd, type, axis):
+    if not x.size:
+        return x
+    return getattr(importlib.import_module('scipy.fft'), 'dst' if odd else 'dct')(x, type, axis=axis)
 
 
 def packed(*operands, op, params):

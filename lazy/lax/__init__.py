@@ -28,3 +28,16 @@ from .reductions import (Precision, argmax, argmin, batch_matmul, cumlogsumexp, 
                          cumsum, dot, dot_general, reduce, reduce_and, reduce_max, reduce_min, reduce_or,
                          reduce_prod, reduce_sum, sort, sort_key_val, top_k)
 from .windows import reduce_window, reduce_window_shape_tuple  # noqa: F401
+from .fourier import FftType, fft  # noqa: F401
+
+
+def __getattr__(name):
+    """What is imported when first used."""
+    if name == 'linalg':
+        import importlib
+        return importlib.import_module('.linalg', __name__)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__():
+    return sorted({*globals(), 'linalg'})

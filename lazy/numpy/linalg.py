@@ -207,7 +207,7 @@ def slogdet(a, *, method=None):
     x, dtype = _matrices(a, 'slogdet', True)
     if method not in (None, 'lu', 'qr'):
         raise ValueError(f"method is 'lu' or 'qr', not {method!r}")
-    factors, _, parity = _results(ops.lu, x)
+    factors, _, parity, _ = _results(ops.lu, x)
     diagonal_ = _diagonal(factors, 0, -2, -1)
     size = el.abs(diagonal_)
     sign = red.prod(el.sign(diagonal_), -1) * parity.astype(dtypes.real_of(x.dtype))
@@ -229,7 +229,7 @@ def det(a):
         result = (e(0, 0) * (e(1, 1) * e(2, 2) - e(1, 2) * e(2, 1)) - e(0, 1) * (e(1, 0) * e(2, 2) - e(1, 2) * e(2, 0))
                   + e(0, 2) * (e(1, 0) * e(2, 1) - e(1, 1) * e(2, 0)))
     else:
-        factors, _, parity = _results(ops.lu, x)
+        factors, _, parity, _ = _results(ops.lu, x)
         result = red.prod(_diagonal(factors, 0, -2, -1), -1) * parity.astype(dtypes.real_of(x.dtype))
     return result.astype(dtype)
 
@@ -237,18 +237,26 @@ def det(a):
 # --- factors ----------------------------------------------------------------------------------------------------------------
 
 def qr(a, mode='reduced'):
-    """(Q, R) with orthonormal columns Q and upper triangular R; 'complete' a square Q, 'r' only R."""
+    """(Q, R) with orthonormal columns Q and upper triangular R; 'complete' a square Q, 'r' only R.
+
+    'raw': (packed, taus), the transpose of R with Householder's vectors above its diagonal, and their factors, which
+    `lazy.lax.linalg.ormqr` takes; without derivatives.
+    """
     x, dtype = _matrices(a, 'qr')
-    if mode not in ('reduced', 'complete', 'r', 'full'):
-        raise ValueError(f"mode is 'reduced', 'complete' or 'r', not {mode!r}")
-    q, r = _results(ops.qr, x, (mode in ('complete', 'full'),))
+    if mode not in ('reduced', 'complete', 'r', 'full', 'raw'):
+        raise ValueError(f"mode is 'reduced', 'complete', 'r' or 'raw', not {mode!r}")
+    if mode == 'raw':
+        packed, taus = _results(ops.geqrf, x)
+        return QRResult(matrix_transpose(packed).astype(dtype), taus.astype(dtype))
+    q, r = _results(ops.qr, x, (mode in ('complete', 'full'), False))
     return r.astype(dtype) if mode == 'r' else QRResult(q.astype(dtype), r.astype(dtype))
 
 
 def svd(a, full_matrices=True, compute_uv=True, hermitian=False, subset_by_index=None):
     """(U, S, Vh) with a = U diag(S) Vh, the singular values S falling; only S unless compute_uv.
 
-    Raises LinAlgError, when the result is waited for, where it does not converge.
+    Raises LinAlgError, when the result is waited for, where it does not converge. The vectors that complete U or Vh with
+    full_matrices have the derivative that `lazy.lax.linalg.svd` describes.
     """
     x, dtype = _matrices(a, 'svd')
     if subset_by_index is not None:
@@ -291,7 +299,7 @@ def eigvalsh(a, UPLO='L', *, symmetrize_input=True):
 def eig(a):
     """(eigenvalues, right eigenvectors) of square matrices, complex."""
     x, _ = _matrices(a, 'eig', True)
-    return EigResult(*_results(ops.eig, x))
+    return EigResult(*_results(ops.eig, x, (False,)))
 
 
 def eigvals(a):

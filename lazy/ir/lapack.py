@@ -1,0 +1,351 @@
+"""NumPy references and shape rules of the operations that SciPy's LAPACK and matrix functions do.
+
+All go over leading axes, one matrix after the other. SciPy is imported when one is first called.
+"""
+import importlib
+import warnings
+
+import numpy as np
+
+from . import dtypes
+from .graph import aval
+
+
+def scipy_linalg():
+    return importlib.import_module('scipy.linalg')
+
+
+def routine(name, *arrays):
+    """LAPACK's routine for the arrays' dtype."""
+    function, = importlib.import_module('scipy.linalg.lapack').get_lapack_funcs((name,), arrays)
+    return function
+
+
+def each(function, operands, rank, results):
+    """A function of one example over leading axes: of `operands`, the first of which has `rank` axes of its own,
+    to arrays whose own (shape, dtype) are given. What is empty stays empty."""
+    batch = operands[0].shape[:operands[0].ndim - rank]
+    found = tuple([np.zeros(batch + shape, dtype) for shape, dtype in results])
+    if operands[0].size:
+        for index in np.ndindex(batch):
+            for result, value in zip(found, function(*[x[index] for x in operands])):
+                result[index] = value
+    return found
+
+
+def checked(name, info):
+    if info:
+        raise np.linalg.LinAlgError(f'{name} failed: LAPACK says {info}')
+
+
+def check_finite(*arrays):
+    """LinAlgError as NumPy's, for routines that do not return on other numbers."""
+    if not all(np.isfinite(x).all() for x in arrays):
+        raise np.linalg.LinAlgError('Array must not contain infs or NaNs')
+
+
+def square(a, name):
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise ValueError(f'{name} needs square matrices, got shape {a.shape}')
+
+
+def infer_square(avals, **params):
+    square(avals[0], 'the operation')
+    return aval(avals[0].shape, avals[0].dtype)
+
+
+# --- many small matrices: all at once, row by row ---------------------------------------------------------------------
+
+def substitute(a, b, lower, unit_diagonal):
+    """x in a x = b for triangular matrices a (count, n, n) and b (count, n, m)."""
+    n = a.shape[-1]
+    x, diagonal = np.array(b), np.einsum('eii->ei', a)
+    if not unit_diagonal and not diagonal.all():
+        raise np.linalg.LinAlgError('Singular matrix')
+    for i in range(n) if lower else range(n - 1, -1, -1):
+        if not unit_diagonal:
+            x[:, i] /= diagonal[:, i, None]
+        rest = slice(i + 1, n) if lower else slice(0, i)
+        x[:, rest] -= a[:, rest, i, None] * x[:, i, None]
+    return x
+
+
+def eliminate(a):
+    """(L and U in one matrix, pivots) of matrices (count, m, n), with partial pivoting."""
+    a, examples, (m, n) = np.array(a), np.arange(len(a)), a.shape[-2:]
+    pivots = np.empty((len(a), min(m, n)), np.int32)
+    for i in range(min(m, n)):
+        column = a[:, i:, i]
+        pivots[:, i] = i + np.argmax(np.abs(column.real) + np.abs(column.imag), -1)       # as LAPACK's i?amax
+        exchange_rows(a, examples, i, pivots[:, i])
+        pivot = a[:, i, i, None]
+        a[:, i + 1:, i] /= np.where(pivot == 0, 1, pivot)
+        a[:, i + 1:, i + 1:] -= a[:, i + 1:, i, None] * a[:, i, None, i + 1:]
+    return a, pivots
+
+
+# --- pivots, updates -----------------------------------------------------------------------------------------------
+
+def infer_pivots_to_permutation(avals, size):
+    pivots, = avals
+    if pivots.shape[-1] > size:
+        raise ValueError(f'a permutation of {size} can not have {pivots.shape[-1]} pivots')
+    return aval(pivots.shape[:-1] + (size,), dtypes.int32)
+
+
+def pivots_to_permutation(pivots, size):
+    """The order of rows after row i was exchanged with row pivots[i], for all i in turn."""
+    *batch, k = pivots.shape
+    count = int(np.prod(batch))
+    if count <= k:                                                   # one after the other, else all at once
+        orders = [list(range(size)) for _ in range(count)]
+        for order, exchanged in zip(orders, pivots.reshape(count, k).tolist()):
+            for i, p in enumerate(exchanged):
+                order[i], order[p] = order[p], order[i]
+        return np.asarray(orders, np.int32).reshape(*batch, size)
+    order, examples = np.tile(np.arange(size, dtype=np.int32), (count, 1)), np.arange(count)
+    for i, p in enumerate(pivots.reshape(count, k).T):
+        exchange_rows(order, examples, i, p)
+    return order.reshape(*batch, size)
+
+
+def exchange_rows(x, examples, i, p):
+    """Row i with row p[e] of each example e, in place."""
+    moved = x[examples, p]
+    x[examples, p] = x[:, i]
+    x[:, i] = moved
+
+
+def infer_cholesky_update(avals):
+    r, w = avals
+    square(r, 'cholesky_update')
+    if w.shape != r.shape[:-1]:
+        raise ValueError(f'cholesky_update: shapes {r.shape} and {w.shape} do not fit')
+    return aval(r.shape, r.dtype)
+
+
+def cholesky_update(r, w):
+    """Upper triangular R' with R'^T R' = R^T R + w w^T, by one Givens rotation a row."""
+    r, w = np.triu(r), np.array(w)
+    for k in range(w.shape[-1]):
+        x, y = r[..., k, k, None], w[..., k, None]
+        size = np.hypot(x, y)
+        still = y == 0
+        size = np.where(still, 1, size)
+        c, s = np.where(still, 1, x / size), np.where(still, 0, y / size)
+        row = r[..., k, :].copy()
+        r[..., k, :] = c * row + s * w
+        w = c * w - s * row
+    return r
+
+
+def infer_geqrf(avals):
+    a, = avals
+    return aval(a.shape, a.dtype), aval(a.shape[:-2] + (min(a.shape[-2:]),), a.dtype)
+
+
+def geqrf(a):
+    """(R with Householder's vectors below its diagonal, their factors)."""
+    packed, taus = np.linalg.qr(a, 'raw')
+    return packed.swapaxes(-1, -2), taus
+
+
+# --- forms of matrices ---------------------------------------------------------------------------------------------
+
+def infer_hessenberg(avals):
+    a, = avals
+    square(a, 'hessenberg')
+    return aval(a.shape, a.dtype), aval(a.shape[:-2] + (max(a.shape[-1] - 1, 0),), a.dtype)
+
+
+def hessenberg(a):
+    """(the Hessenberg matrix with reflectors below it, factors of the reflectors)."""
+    n = a.shape[-1]
+    gehrd = routine('gehrd', a)
+
+    def one(x):
+        packed, taus, info = gehrd(x)
+        checked('hessenberg', info)
+        return packed, taus[:n - 1]
+    return each(one, (a,), 2, [((n, n), a.dtype), ((max(n - 1, 0),), a.dtype)])
+
+
+def infer_tridiagonal(avals, lower):
+    a, = avals
+    square(a, 'tridiagonal')
+    batch, n, real = a.shape[:-2], a.shape[-1], dtypes.real_of(a.dtype)
+    rest = max(n - 1, 0)
+    return aval(a.shape, a.dtype), aval(batch + (n,), real), aval(batch + (rest,), real), aval(batch + (rest,), a.dtype)
+
+
+def tridiagonal(a, lower):
+    """(the tridiagonal matrix with reflectors beside it, its diagonal, its off-diagonal, factors of the reflectors)."""
+    n, real = a.shape[-1], dtypes.real_of(a.dtype)
+    rest = max(n - 1, 0)
+    trd = routine('hetrd' if dtypes.kind(a.dtype) == 'c' else 'sytrd', a)
+
+    def one(x):
+        packed, d, e, taus, info = trd(x, lower=int(lower))
+        checked('tridiagonal', info)
+        return packed, d, e[:rest], taus[:rest]
+    return each(one, (a,), 2, [((n, n), a.dtype), ((n,), real), ((rest,), real), ((rest,), a.dtype)])
+
+
+def infer_schur(avals):
+    square(avals[0], 'schur')
+    return avals[0], avals[0]
+
+
+def schur(a):
+    """(T, Q) with a = Q T Q^H, T triangular; for real matrices with blocks of size 2 on its diagonal."""
+    own = a.shape[-2:], a.dtype
+    return each(lambda x: scipy_linalg().schur(x, check_finite=False), (a,), 2, [own, own])
+
+
+def infer_rsf2csf(avals):
+    t, z = avals
+    square(t, 'rsf2csf')
+    if t.shape != z.shape:
+        raise ValueError(f'rsf2csf: shapes {t.shape} and {z.shape} do not fit')
+    found = aval(t.shape, dtypes.complex_of(t.dtype))
+    return found, found
+
+
+def rsf2csf(t, z):
+    """The complex Schur form of a real one."""
+    check_finite(t, z)
+    own = t.shape[-2:], dtypes.complex_of(t.dtype)
+    return each(lambda *given: scipy_linalg().rsf2csf(*given, check_finite=False), (t, z), 2, [own, own])
+
+
+def infer_eigh_tridiagonal(avals):
+    d, e = avals
+    if d.ndim < 1 or e.shape != d.shape[:-1] + (max(d.shape[-1] - 1, 0),):
+        raise ValueError(f'eigh_tridiagonal: shapes {d.shape} and {e.shape} do not fit')
+    return aval(d.shape, d.dtype), aval(d.shape + d.shape[-1:], d.dtype)
+
+
+def eigh_tridiagonal(d, e):
+    n = d.shape[-1]
+    if n == 1:
+        return d, np.ones(d.shape + (1,), d.dtype)
+    return each(lambda *given: scipy_linalg().eigh_tridiagonal(*given, check_finite=False), (d, e), 1,
+                [((n,), d.dtype), ((n, n), d.dtype)])
+
+
+# --- equations -----------------------------------------------------------------------------------------------------
+
+def infer_tridiagonal_solve(avals, perturb):
+    lower, d, upper, b = avals
+    if not lower.shape == d.shape == upper.shape or b.shape[:-1] != d.shape:
+        raise ValueError(f'tridiagonal_solve: shapes {lower.shape}, {d.shape}, {upper.shape} and {b.shape} do not fit')
+    return aval(b.shape, b.dtype)
+
+
+def tridiagonal_solve(lower, d, upper, b, perturb):
+    """x in A x = b for A with these diagonals, lower[0] and upper[-1] being ignored. perturb: pivots that are nearly
+    zero are replaced by the machine precision times the largest element of the triangular factor."""
+    gttrf, gttrs = routine('gttrf', d), routine('gttrs', d)
+
+    def one(lower, d, upper, b):
+        if not b.size:
+            return b,
+        if len(d) < 3:                                               # SciPy's gttrf wants a second superdiagonal
+            a = np.diag(d) + np.diag(lower[1:], -1) + np.diag(upper[:-1], 1)
+            return np.linalg.solve(a, b),
+        *factors, pivots, info = gttrf(lower[1:], d, upper[:-1])
+        if perturb:
+            largest = max(np.abs(x).max(initial=0) for x in factors[1:])
+            least = np.finfo(d.dtype).eps * (largest or 1)
+            factors[1] = np.where(np.abs(factors[1]) < least, least, factors[1])
+        elif info > 0:
+            raise np.linalg.LinAlgError('Singular matrix')
+        x, info = gttrs(*factors, pivots, b)
+        checked('tridiagonal_solve', info)
+        return x,
+    return each(one, (lower, d, upper, b), 1, [(b.shape[-2:], b.dtype)])[0]
+
+
+def infer_sylvester(avals):
+    a, b, c = avals
+    square(a, 'sylvester')
+    square(b, 'sylvester')
+    if c.shape != a.shape[:-1] + b.shape[-1:] or a.shape[:-2] != b.shape[:-2]:
+        raise ValueError(f'Incompatible shapes for Sylvester equation: A {a.shape}, B {b.shape}, C {c.shape}')
+    return aval(c.shape, c.dtype)
+
+
+def sylvester(a, b, c):
+    """X in A X + X B = C."""
+    def one(a, b, c):
+        if not c.size:
+            return c,
+        schur_, dtype = scipy_linalg().schur, c.dtype
+        (r, u), (s, v) = schur_(a, check_finite=False), schur_(b.conj().T, check_finite=False)
+        y, scale, info = routine('trsyl', r)(r, s, u.conj().T @ c @ v, tranb='C')
+        if info:
+            raise np.linalg.LinAlgError('A X + X B = C has no unique solution: A and -B have a common eigenvalue')
+        return (u @ (y / dtype.type(scale)) @ v.conj().T),
+    return each(one, (a, b, c), 2, [(c.shape[-2:], c.dtype)])[0]
+
+
+# --- functions of matrices -----------------------------------------------------------------------------------------
+
+def infer_sqrtm(avals):
+    square(avals[0], 'sqrtm')
+    return aval(avals[0].shape, dtypes.complex_of(avals[0].dtype))
+
+
+def sqrtm(a):
+    """The principal square root, complex."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')                              # singular: NaNs say so
+        return each(lambda x: (scipy_linalg().sqrtm(x),), (a,), 2, [(a.shape[-2:], dtypes.complex_of(a.dtype))])[0]
+
+
+def expm(a):
+    return scipy_linalg().expm(a).astype(a.dtype, copy=False) if a.size else a
+
+
+def infer_expm_frechet(avals):
+    a, e = avals
+    square(a, 'expm_frechet')
+    if a.shape != e.shape:
+        raise ValueError(f'expected A and E to be the same shape, got {a.shape} and {e.shape}')
+    return aval(a.shape, a.dtype)
+
+
+def expm_frechet(a, e):
+    """The derivative of expm at a in the direction e (Al-Mohy and Higham 2009)."""
+    def one(a, e):
+        if not np.isfinite(a).all() or not np.isfinite(e).all():
+            return np.full_like(a, np.nan),
+        return scipy_linalg().expm_frechet(a, e, compute_expm=False, check_finite=False),
+    return each(one, (a, e), 2, [(a.shape[-2:], a.dtype)])[0]
+
+
+def infer_parlett(avals):
+    t, f = avals
+    square(t, 'funm')
+    if f.shape != t.shape[:-1]:
+        raise ValueError(f'funm: the function gives shape {f.shape} for {t.shape[:-1]} eigenvalues')
+    return aval(t.shape, t.dtype), aval(t.shape[:-2], dtypes.real_of(t.dtype))
+
+
+def parlett(t, f):
+    """A function of an upper triangular matrix from the function of its diagonal, and the least distance of two
+    eigenvalues (Golub and Van Loan, Matrix Computations, algorithm 9.1.1)."""
+    n = t.shape[-1]
+    found = f[..., None] * np.eye(n, dtype=t.dtype)
+    least = np.abs(t[..., 0, 0]) if n else np.zeros(t.shape[:-2], dtypes.real_of(t.dtype))
+    for offset in range(1, n):
+        for i in range(n - offset):
+            j = i + offset
+            inner = slice(i + 1, j)
+            s = t[..., i, j] * (found[..., j, j] - found[..., i, i])
+            s = s + (t[..., i, inner] * found[..., inner, j] - found[..., i, inner] * t[..., inner, j]).sum(-1)
+            difference = t[..., j, j] - t[..., i, i]
+            apart = difference != 0
+            found[..., i, j] = np.where(apart, s / np.where(apart, difference, 1), s)
+            least = np.minimum(least, np.abs(difference))
+    return found, least

@@ -1,0 +1,2 @@
+"""Clusters, with the signatures of jax.scipy.cluster."""
+from . import vq  # noqa: F401

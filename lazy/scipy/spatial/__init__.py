@@ -1,0 +1,2 @@
+"""Geometry, with the signatures of jax.scipy.spatial."""
+from . import transform  # noqa: F401

@@ -1,0 +1,68 @@
+"""Rows of tests of functions on arrays: ours, another library's, and arguments.
+
+    ROWS = [Row('solve', lazy.scipy.linalg.solve, scipy.linalg.solve, [a, b])]
+
+    @pytest.mark.parametrize('row', ROWS, ids=str)
+    def test_values(row):
+        row.check_values()
+"""
+import numpy as np
+
+import lazy
+from lazy.test_util import check_grads
+
+NARROW = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.complex64}
+
+
+def leaves(tree):
+    return [np.asarray(x) for x in lazy.tree.leaves(tree)]
+
+
+class Row:
+    """ours, theirs: functions of args (float64 or complex arrays, by which they are differentiated, and others).
+    order: how often they are differentiated. narrow: the tolerance in 32 bits, None where these are not tested.
+    vmap: whether ours is the same function of each example of a batch."""
+
+    def __init__(self, name, ours, theirs, args, order=2, tolerance=1e-9, narrow=2e-3, vmap=True):
+        self.name, self.ours, self.theirs, self.args = name, ours, theirs, [np.asarray(a) for a in args]
+        self.order, self.tolerance, self.narrow, self.vmap = order, tolerance, narrow, vmap
+
+    def __repr__(self):
+        return self.name
+
+    def close(self, found, expected, tolerance):
+        found, expected = leaves(found), leaves(expected)
+        assert len(found) == len(expected)
+        for x, y in zip(found, expected):
+            assert x.shape == y.shape, (x.shape, y.shape)
+            scale = max(1.0, np.max(np.abs(y[np.isfinite(y)]), initial=0))
+            np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance * scale, err_msg=self.name)
+
+    def check_values(self):
+        """Against the other library, in the dtypes given and in those of 32 bits, whose results have 32 bits too."""
+        expected = self.theirs(*self.args)
+        self.close(self.ours(*self.args), expected, self.tolerance)
+        if self.narrow is not None:
+            found = self.ours(*[a.astype(NARROW.get(a.dtype, a.dtype)) for a in self.args])
+            assert not any(x.dtype in NARROW for x in leaves(found)), [x.dtype for x in leaves(found)]
+            self.close(found, expected, self.narrow)
+
+    def check_jit_and_vmap(self):
+        """Compiled whole; and of a batch what it is of each example."""
+        self.close(lazy.jit(self.ours)(*self.args), self.ours(*self.args), self.tolerance)
+        if self.vmap and self.args:
+            other = [a * np.linspace(0.9, 1.1, a.size).reshape(a.shape) if a.dtype in NARROW else a for a in self.args]
+            found = lazy.vmap(self.ours)(*[np.stack(pair) for pair in zip(self.args, other)])
+            each = zip(leaves(self.ours(*self.args)), leaves(self.ours(*other)))
+            self.close(leaves(found), [np.stack(pair) for pair in each], self.tolerance)
+
+    def check_derivatives(self):
+        """Forward and reverse, and of these again where order is 2, against central differences."""
+        by = [i for i, a in enumerate(self.args) if a.dtype in NARROW]
+
+        def f(*given):
+            full = list(self.args)
+            for i, x in zip(by, given):
+                full[i] = x
+            return [x for x in lazy.tree.leaves(self.ours(*full)) if x.dtype.kind in 'fc']
+        check_grads(f, tuple(self.args[i] for i in by), self.order, atol=1e-4, rtol=1e-4)
