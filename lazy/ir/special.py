@@ -80,10 +80,14 @@ def _nodes(step=0.08):
 
 def _exponential_remainder(v):
     """exp(v) - 1 - v."""
-    series = np.zeros_like(v)
-    for n in range(12, 1, -1):
-        series = (series * v + 1) / n                               # 1/2! + v/3! + v**2/4! + ...
-    return np.where(abs(v) < 0.1, series * v * v, np.expm1(v) - v)
+    near = abs(v) < 0.1
+    if not near.any():
+        return np.expm1(v) - v
+    series = 0.0
+    for n in range(10, 1, -1):
+        series = (series * v + 1) * (1 / n)                         # 1/2! + v/3! + v**2/4! + ...
+    series = series * (v * v)
+    return series if near.all() else np.where(near, series, np.expm1(v) - v)
 
 
 def _gap(a):
@@ -124,8 +128,10 @@ def _gamma_slope(a, x):
     near = x <= 2
     slope = np.where(near, _gamma_slope_by_series(a, np.minimum(x, 2.0)), 0.0)
     far = inside & ~near
-    if far.any():
-        np.place(slope, far, _gamma_slope_by_quadrature(a[far], x[far]))
+    a, x = a[far], x[far]
+    pieces = [slice(i, i + 4096) for i in range(0, a.size, 4096)]   # whose intermediate results stay in the cache
+    if pieces:
+        np.place(slope, far, np.concatenate([_gamma_slope_by_quadrature(a[i], x[i]) for i in pieces]))
     return np.where(inside, slope, np.nan)
 
 
@@ -268,7 +274,7 @@ def hyp1f1_grad(a, b, x, by):
 
 @in_double
 def hyp2f1_grad(a, b, c, x, by):
-    """Derivative of 2F1(a, b; c; x) by a, b or c (by=0, 1, 2); of (1 - x)**-a 2F1(a, c - b; c; x/(x - 1)) where x < 0."""
+    """Derivative of 2F1(a, b; c; x) by a, b or c (by=0, 1, 2), of (1 - x)**-a 2F1(a, c - b; c; x/(x - 1)) for x < 0."""
     low = np.minimum(x, 0)
     plain = _series([a, b], [c], np.where(x < 1, np.maximum(x, 0), np.nan), by)[1]
     found = [_series([a, c - b], [c], low / (low - 1), i) for i in range(3)]
