@@ -181,6 +181,29 @@ def test_orders_of_bessel_functions():
         ours.yn(1.5, X)
 
 
+def test_bessel_functions_far_from_zero():
+    """Where SciPy's lose digits of the phase; relative to their amplitude."""
+    x = onp.array([25.0, 40.5, 1e4, 43051.8, 1e15])
+    for name, f in (('j0', lambda x: mpmath.besselj(0, x)), ('j1', lambda x: mpmath.besselj(1, x)),
+                    ('y0', lambda x: mpmath.bessely(0, x)), ('y1', lambda x: mpmath.bessely(1, x))):
+        found, expected = onp.asarray(getattr(ours, name)(x)), by_mpmath(f, x)
+        onp.testing.assert_allclose(found * onp.sqrt(x), expected * onp.sqrt(x), atol=2e-15)
+        assert float(getattr(ours, name)(onp.inf)) == 0
+    odd = onp.asarray(ours.j1(onp.array([-40.5, -2.0, -0.0])))
+    onp.testing.assert_array_equal(odd, -onp.asarray(ours.j1(onp.array([40.5, 2.0, 0.0]))))
+    assert onp.isnan(onp.asarray(ours.y1(onp.array([-40.0, -1.0, onp.nan])))).all()
+
+
+def test_accuracy_of_integrals():
+    """Where SciPy's are off by tens of ulp and more."""
+    cases = {'erfcx': (lambda x: mpmath.exp(x * x) * mpmath.erfc(x), [-26.6, -5.5, -1.5]),
+             'dawsn': (lambda x: mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(-x * x) * mpmath.erfi(x), [0.0141, 0.3, -33.0]),
+             'expi': (mpmath.ei, [0.37250741, 0.3725, 0.41, 40.2, 300.0, 715.0])}
+    for name, (f, x) in cases.items():
+        x = onp.array(x)
+        onp.testing.assert_allclose(onp.asarray(getattr(ours, name)(x)), by_mpmath(f, x), rtol=9e-16)
+
+
 def test_exponential_integrals_of_low_order():
     onp.testing.assert_allclose(gradient(lambda x: ours.expn(1, x), 0, X), -theirs.expn(0, X), rtol=1e-13)
     onp.testing.assert_allclose(gradient(lambda x: ours.expn(0, x), 0, X), -(1 + X) * onp.exp(-X) / X**2, rtol=1e-13)

@@ -6,6 +6,8 @@ import importlib
 
 import numpy as np
 
+from .reference import fma
+
 
 def module():
     """scipy.special, imported when first used."""
@@ -33,18 +35,50 @@ def scipy(name, output=None):
     return in_double(call)
 
 
-# --- Bessel functions, exponential integral ------------------------------------------------------------------------
+# --- Bessel functions ------------------------------------------------------------------------
 
-def _of_order(first, second, general):
-    """Function of order n from those of orders 0 and 1 and that of any order."""
-    def call(x, n):
-        return getattr(module(), (first, second)[n])(x) if n in (0, 1) else getattr(module(), general)(n, x)
-    return in_double(call)
+def _hankel(x, n):
+    """(J_n(x), Y_n(x)) for n = 0, 1 and x >= 25 by Hankel's expansion (DLMF 10.17.3), from the sine and cosine of x."""
+    p, q, term = 0.0, 0.0, np.ones_like(x)
+    for k in range(24):
+        sign = -1 if k % 4 > 1 else 1
+        p, q = (p, q + sign * term) if k % 2 else (p + sign * term, q)
+        term = term * (4 * n * n - (2 * k + 1) ** 2) / ((k + 1) * 8 * x)
+    sine, cosine = np.sin(x), np.cos(x)
+    c, s = (sine - cosine, -sine - cosine) if n else (cosine + sine, sine - cosine)
+    scale = np.sqrt(1 / (np.pi * x))
+    return scale * (p * c - q * s), scale * (p * s + q * c)
 
 
-bessel_j = _of_order('j0', 'j1', 'jv')
-bessel_y = _of_order('y0', 'y1', 'yv')
-bessel_ke = _of_order('k0e', 'k1e', 'kve')
+def _with_far(near, n, kind, x):
+    """SciPy's function `near`, but from 25 on, where its phase loses digits, Hankel's (kind 0: J_n, 1: Y_n)."""
+    size = abs(x)
+    far = np.where(size == np.inf, 0.0, _hankel(np.where((size >= 25) & (size < np.inf), size, 25.0), n)[kind])
+    return np.where((size >= 25) & ((kind == 0) | (x > 0)), far, getattr(module(), near)(x))
+
+
+@in_double
+def bessel_j(x, n):
+    """J_n(x)."""
+    if n == 1:
+        return np.where(x < 0, -1, 1) * _with_far('j1', 1, 0, abs(x))
+    return _with_far('j0', 0, 0, x) if n == 0 else module().jv(n, x)
+
+
+@in_double
+def bessel_y(x, n):
+    """Y_n(x)."""
+    if n == 1:                                                      # SciPy overflows early at 0
+        return np.where((x > 0) & (x < 1e-300), -2 / np.pi / x, _with_far('y1', 1, 1, x))
+    return _with_far('y0', 0, 1, x) if n == 0 else module().yv(n, x)
+
+
+@in_double
+def bessel_ke(x, n):
+    """exp(x) K_n(x)."""
+    if n == 0:                                                      # SciPy loses digits of subnormal numbers
+        return np.where((x > 0) & (x < 1e-300), np.log(2) - np.euler_gamma - np.log(x), module().k0e(x))
+    return module().k1e(x) if n == 1 else module().kve(n, x)
 
 
 @in_double
@@ -55,6 +89,54 @@ def bessel_i0(x):
 @in_double
 def bessel_i1(x):
     return np.where(np.isinf(x), x, module().i1(x))
+
+
+# --- exponentials and their integrals ---------------------------------------------------------------------------------
+
+@in_double
+def erfcx(x):
+    """exp(x**2) erfc(x); where x < -1 it is 2 exp(x**2) - erfcx(-x), x**2 with its rounding error."""
+    far = (x < -1) & (x > -30)
+    z = np.where(far, x, 0.0)
+    square = z * z
+    left = 2 * np.exp(square) * (1 + fma(z, z, -square)) - module().erfcx(-z)
+    return np.where(far, left, module().erfcx(x))
+
+
+@in_double
+def dawsn(x):
+    """Dawson's integral: near 0 x times the sum of (-2 x**2)**k / (2k + 1)!!, from 10 on its asymptotic series."""
+    near = abs(x) < 0.5
+    series, z = 1.0, np.where(near, -2 * x * x, 0.0)
+    for k in range(14, 0, -1):
+        series = 1 + z / (2 * k + 1) * series
+    far, tail, size = abs(x) > 10, 1.0, np.where(abs(x) > 10, x, 10.0)
+    z = 0.5 / size / size
+    for k in range(14, 0, -1):
+        tail = 1 + (2 * k - 1) * z * tail
+    return np.where(near, x * series, np.where(far, 0.5 / size * tail, module().dawsn(x)))
+
+
+_EI_ROOT = 0.3725074107813666, 1.3140183414386028e-17               # Ei is zero at their sum, and its Taylor series there:
+_EI = (3.8962157339071672, -3.2816078663985615, 6.522376145438925, -12.969697383536516, 27.88629796294205,
+       -62.37880152891542, 143.5349488096751, -337.1558271787469, 804.5318399821382, -1943.7966457234988,
+       4743.765650402431, -11673.463991167164, 28926.95530543545, -72107.9458683716, 180669.55858939196,
+       -454696.21885446657, 1148834.5468177444, -2912721.6638508374, 7407692.958000587, -18891727.000381533)
+
+
+@in_double
+def expi(x):
+    """Exponential integral Ei; from 40 on by its asymptotic series."""
+    far, tail, size = x >= 40, 1.0, np.where(x >= 40, x, 40.0)
+    for k in range(40, 0, -1):
+        tail = 1 + k / size * tail
+    tail = np.where(x == np.inf, x, np.exp(size - 10) / size * tail * np.exp(10.0))
+    distance = x - _EI_ROOT[0] - _EI_ROOT[1]
+    near = abs(distance) < 0.05
+    distance, series = np.where(near, distance, 0.0), 0.0
+    for c in _EI[::-1]:
+        series = series * distance + c
+    return np.where(near, distance * series, np.where(far, tail, module().expi(x)))
 
 
 @in_double
