@@ -35,6 +35,14 @@ def scipy(name, output=None):
     return in_double(call)
 
 
+def where(condition, function, x, otherwise):
+    """function(x) where the condition holds, computed there only; else `otherwise`."""
+    result = np.array(otherwise)
+    if condition.any():
+        result[condition] = function(x[condition])
+    return result
+
+
 # --- Bessel functions ------------------------------------------------------------------------
 
 def _hankel(x, n):
@@ -53,8 +61,9 @@ def _hankel(x, n):
 def _with_far(near, n, kind, x):
     """SciPy's function `near`, but from 25 on, where its phase loses digits, Hankel's (kind 0: J_n, 1: Y_n)."""
     size = abs(x)
-    far = np.where(size == np.inf, 0.0, _hankel(np.where((size >= 25) & (size < np.inf), size, 25.0), n)[kind])
-    return np.where((size >= 25) & ((kind == 0) | (x > 0)), far, getattr(module(), near)(x))
+    far = (size >= 25) & ((kind == 0) | (x > 0))
+    result = where(far & (size < np.inf), lambda size: _hankel(size, n)[kind], size, getattr(module(), near)(x))
+    return np.where(far & (size == np.inf), 0.0, result)
 
 
 @in_double
@@ -91,7 +100,7 @@ def bessel_i1(x):
     return np.where(np.isinf(x), x, module().i1(x))
 
 
-# --- exponentials and their integrals ---------------------------------------------------------------------------------
+# --- exponentials and their integrals ----------------------------------------------------------------------------
 
 @in_double
 def erfcx(x):
@@ -106,18 +115,22 @@ def erfcx(x):
 @in_double
 def dawsn(x):
     """Dawson's integral: near 0 x times the sum of (-2 x**2)**k / (2k + 1)!!, from 10 on its asymptotic series."""
-    near = abs(x) < 0.5
-    series, z = 1.0, np.where(near, -2 * x * x, 0.0)
-    for k in range(14, 0, -1):
-        series = 1 + z / (2 * k + 1) * series
-    far, tail, size = abs(x) > 10, 1.0, np.where(abs(x) > 10, x, 10.0)
-    z = 0.5 / size / size
-    for k in range(14, 0, -1):
-        tail = 1 + (2 * k - 1) * z * tail
-    return np.where(near, x * series, np.where(far, 0.5 / size * tail, module().dawsn(x)))
+    def near(x):
+        series = 1.0
+        for k in range(14, 0, -1):
+            series = 1 - 2 * x * x / (2 * k + 1) * series
+        return x * series
+
+    def far(x):
+        z, series = 0.5 / x / x, 1.0
+        for k in range(14, 0, -1):
+            series = 1 + (2 * k - 1) * z * series
+        return 0.5 / x * series
+    return where(abs(x) > 10, far, x, where(abs(x) < 0.5, near, x, module().dawsn(x)))
 
 
-_EI_ROOT = 0.3725074107813666, 1.3140183414386028e-17               # Ei is zero at their sum, and its Taylor series there:
+# Ei is zero at the sum of these two; its Taylor series there.
+_EI_ROOT = 0.3725074107813666, 1.3140183414386028e-17
 _EI = (3.8962157339071672, -3.2816078663985615, 6.522376145438925, -12.969697383536516, 27.88629796294205,
        -62.37880152891542, 143.5349488096751, -337.1558271787469, 804.5318399821382, -1943.7966457234988,
        4743.765650402431, -11673.463991167164, 28926.95530543545, -72107.9458683716, 180669.55858939196,
@@ -126,17 +139,20 @@ _EI = (3.8962157339071672, -3.2816078663985615, 6.522376145438925, -12.969697383
 
 @in_double
 def expi(x):
-    """Exponential integral Ei; from 40 on by its asymptotic series."""
-    far, tail, size = x >= 40, 1.0, np.where(x >= 40, x, 40.0)
-    for k in range(40, 0, -1):
-        tail = 1 + k / size * tail
-    tail = np.where(x == np.inf, x, np.exp(size - 10) / size * tail * np.exp(10.0))
-    distance = x - _EI_ROOT[0] - _EI_ROOT[1]
-    near = abs(distance) < 0.05
-    distance, series = np.where(near, distance, 0.0), 0.0
-    for c in _EI[::-1]:
-        series = series * distance + c
-    return np.where(near, distance * series, np.where(far, tail, module().expi(x)))
+    """Exponential integral Ei: around its root by a Taylor series, from 40 on by its asymptotic series."""
+    def near(x):
+        distance, series = x - _EI_ROOT[0] - _EI_ROOT[1], 0.0
+        for c in _EI[::-1]:
+            series = series * distance + c
+        return distance * series
+
+    def far(x):
+        series = 1.0
+        for k in range(40, 0, -1):
+            series = 1 + k / x * series
+        return np.exp(x - 10) / x * series * np.exp(10.0)           # exp(x) may overflow
+    around = abs(x - _EI_ROOT[0]) < 0.05
+    return where((x >= 40) & (x < np.inf), far, x, where(around, near, x, module().expi(x)))
 
 
 @in_double
