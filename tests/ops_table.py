@@ -110,8 +110,8 @@ SHAPES = {1: [(3, 4)], 2: [(3, 4), (4,)], 3: [(3, 1), (3, 4), (4,)], 4: [(), (1,
 # Ranges of the operands where they aren't (-2, 2), one for each operand or one for all.
 RANGES = {'sqrt': (0.2, 4), 'rsqrt': (0.2, 4), 'cbrt': (0.2, 4), 'reciprocal': (0.3, 3), 'log': (0.2, 4), 'log2': (0.2, 4),
           'log10': (0.2, 4), 'log1p': (-0.7, 3), 'tan': (-1.2, 1.2), 'asin': (-0.9, 0.9), 'acos': (-0.9, 0.9),
-          'acosh': (1.2, 4), 'atanh': (-0.9, 0.9), 'erf_inv': (-0.9, 0.9), 'ndtri': (0.05, 0.95), 'erf_inv_giles': (-0.9, 0.9),
-          'lgamma': (0.3, 5), 'gamma': (0.3, 5), 'digamma': (0.3, 5), 'polygamma': (0.5, 5), 'div': [(-2, 2), (0.4, 3)],
+          'acosh': (1.2, 4), 'atanh': (-0.9, 0.9), 'erf_inv': (-0.9, 0.9), 'erf_inv_giles': (-0.9, 0.9),
+          'ndtri': (0.05, 0.95), 'lgamma': (0.3, 5), 'gamma': (0.3, 5), 'digamma': (0.3, 5), 'polygamma': (0.5, 5), 'div': [(-2, 2), (0.4, 3)],
           'pow': [(0.3, 3), (-2, 2)], 'rem': [(-9, 9), (1.3, 3.7)], 'remainder': [(-9, 9), (1.3, 3.7)],
           'floor_divide': [(-9, 9), (1.3, 3.7)], 'round': (-4, 4), 'floor': (-4, 4), 'ceil': (-4, 4), 'trunc': (-4, 4),
           'shift_left': [(0, 9), (0, 3)], 'shift_right_logical': [(0, 90), (0, 3)],
@@ -119,7 +119,8 @@ RANGES = {'sqrt': (0.2, 4), 'rsqrt': (0.2, 4), 'cbrt': (0.2, 4), 'reciprocal': (
           'sin_integral': (0.2, 4), 'cos_integral': (0.2, 4), 'bessel_y': (0.5, 5), 'bessel_ke': (0.5, 5),
           'igamma': (0.4, 5), 'igammac': (0.4, 5), 'igamma_grad_a': (0.4, 5), 'gamma_density': (0.4, 5),
           'beta_density': [(0.5, 4), (0.5, 4), (0.1, 0.9)], 'random_gamma_grad': (0.4, 5),
-          'regularized_incomplete_beta': [(0.5, 4), (0.5, 4), (0.1, 0.9)], 'betainc_grad': [(0.5, 4), (0.5, 4), (0.1, 0.9)],
+          'regularized_incomplete_beta': [(0.5, 4), (0.5, 4), (0.1, 0.9)],
+          'betainc_grad': [(0.5, 4), (0.5, 4), (0.1, 0.9)],
           'zeta': [(1.5, 5), (0.5, 4)], 'expn': [(1.1, 3.9), (0.4, 4)], 'hyp1f1': [(0.5, 3), (0.5, 3), (-2, 2)],
           'hyp1f1_grad': [(0.5, 3), (0.5, 3), (-2, 2)], 'hyp2f1': [(0.5, 3), (0.5, 3), (0.5, 3), (-2, 0.7)],
           'hyp2f1_grad': [(0.5, 3), (0.5, 3), (0.5, 3), (-2, 0.7)]}
@@ -131,17 +132,19 @@ ORDERS.update(dict.fromkeys(['igamma', 'igammac', 'regularized_incomplete_beta',
 # Other parameters than one case without: name -> [(suffix, params)].
 PARAMS = {'polygamma': [('1', (1,)), ('2', (2,))], 'betainc_grad': [('a', (0,)), ('b', (1,))],
           'hyp1f1_grad': [('a', (0,)), ('b', (1,))], 'hyp2f1_grad': [('a', (0,)), ('b', (1,)), ('c', (2,))],
-          **dict.fromkeys(('bessel_j', 'bessel_y', 'bessel_ke'), [(str(n), (n,)) for n in (0, 1, 3)]), 'integer_pow': [(str(n), (n,)) for n in (0, 1, 2, 3, 7, -1, -2)],
+          **dict.fromkeys(('bessel_j', 'bessel_y', 'bessel_ke'), [(str(n), (n,)) for n in (0, 1, 3)]),
+          'integer_pow': [(str(n), (n,)) for n in (0, 1, 2, 3, 7, -1, -2)],
           'convert': [(d.name, (d, False)) for d in (dtypes.float64, dtypes.float32, dtypes.int32, dtypes.complex128,
                                                      dtypes.bool_)],
           'threefry2x32': [('0', (0,)), ('1', (1,))], 'philox4x32': [(str(i), (i,)) for i in range(4)]}
 CLASSES = {'integer_pow': 'fc'}
 _WIDE = {dtypes.bfloat16: 5e-2, dtypes.float16: 1e-2, dtypes.float32: 2e-4, dtypes.float64: 1e-10,
          dtypes.complex64: 2e-4, dtypes.complex128: 1e-10}
-WIDE = ('polygamma', 'digamma', 'lgamma', 'gamma', 'pow', 'tan', 'erf_inv', 'ndtri', 'erf_inv_giles', 'acosh', 'atanh', 'log1p', 'remainder',
-        'rem', 'floor_divide', 'erfc', 'bessel_i1', 'bessel_i1e', 'fma', 'wofz', 'exp1', 'expi', 'cos_integral', 'bessel_y', 'bessel_ke',
-        'igamma', 'igammac', 'igamma_grad_a', 'random_gamma_grad', 'regularized_incomplete_beta', 'betainc_grad', 'zeta',
-        'gamma_density', 'beta_density',
+WIDE = ('polygamma', 'digamma', 'lgamma', 'gamma', 'pow', 'tan', 'erf_inv', 'ndtri', 'erf_inv_giles', 'acosh', 'atanh',
+        'log1p', 'remainder', 'rem', 'floor_divide', 'erfc', 'bessel_i1', 'bessel_i1e', 'fma', 'wofz', 'exp1', 'expi',
+        'cos_integral', 'bessel_y', 'bessel_ke',
+        'igamma', 'igammac', 'igamma_grad_a', 'random_gamma_grad', 'regularized_incomplete_beta', 'betainc_grad',
+        'zeta', 'gamma_density', 'beta_density',
         'expn', 'hyp1f1', 'hyp1f1_grad', 'hyp2f1', 'hyp2f1_grad')
 PARTLY = {dtypes.bfloat16, dtypes.float16}                       # discontinuous functions: narrow types jump elsewhere
 DISCONTINUOUS = ('rem', 'remainder', 'floor_divide', 'floor', 'ceil', 'trunc', 'round')
@@ -184,8 +187,8 @@ def _elementwise_cases():
                 order = 0
             tolerance = 0.1 if op is ops.convert and params[0] == dtypes.float32 else 2e-6
             by = [i for i, partial in enumerate(op.partials) if partial is not None] if op.partials else None
-            yield Case(f'{op.name}{"_" if suffix else ""}{suffix}', op, maker, types, params, order, by, tolerances=wide,
-                       shaped=True, derivative_tolerance=tolerance)
+            yield Case(f'{op.name}{"_" if suffix else ""}{suffix}', op, maker, types, params, order, by,
+                       tolerances=wide, shaped=True, derivative_tolerance=tolerance)
     for a, b in ((dtypes.float32, dtypes.int32), (dtypes.int64, dtypes.float64), (dtypes.float16, dtypes.uint16)):
         yield Case(f'bitcast_{a.name}_{b.name}', ops.bitcast, _elementwise_maker(ops.bitcast), [a], (b,), 0, shaped=True)
     same = lambda rng, dtype: [np.array([1, 2, 2, -1]).astype(dtype), np.array([1, 3, 2, -1]).astype(dtype)]

@@ -61,7 +61,7 @@ for _name, _op, _doc in (
         ('igamma', ops.igamma, 'Regularised lower incomplete gamma function of a = x at y'),
         ('igammac', ops.igammac, '1 - igamma(x, y)'),
         ('igamma_grad_a', ops.igamma_grad_a, 'Derivative of igamma by its first argument'),
-        ('random_gamma_grad', ops.random_gamma_grad, 'Derivative by x of a sample y of the gamma distribution of shape x'),
+        ('random_gamma_grad', ops.random_gamma_grad, 'Derivative of a sample y of a gamma distribution by its shape x'),
         ('zeta', ops.zeta, 'Hurwitz zeta function, the sum of (k + y)**-x over k = 0, 1, ...')):
     globals()[_name] = _binary(_name, _op, _doc)
 

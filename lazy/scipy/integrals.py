@@ -9,15 +9,17 @@ erfcx = elementwise('erfcx', ops.erfcx, """exp(x**2) erfc(x).
     >>> round(float(lazy.scipy.special.erfcx(100.0)), 6)
     0.005642
     """)
-dawsn = elementwise('dawsn', ops.dawsn, """Dawson's integral: exp(-x**2) times the integral of exp(t**2) from 0 to x.""")
+dawsn = elementwise('dawsn', ops.dawsn, "exp(-x**2) times the integral of exp(t**2) from 0 to x (Dawson's integral).")
 exp1 = elementwise('exp1', ops.exp1, """Exponential integral E1: the integral of exp(-t)/t from x to infinity, of x > 0.
 
     >>> import lazy
     >>> round(float(lazy.scipy.special.exp1(1.0)), 4)
     0.2194
     """)
-expi = elementwise('expi', ops.expi, """Exponential integral Ei: the principal value of the integral of exp(t)/t from -infinity to x.""")
-spence = elementwise('spence', ops.spence, """The integral of log(t)/(1 - t) from 1 to x, which is Li2(1 - x), of x >= 0; NaN below.""")
+expi = elementwise('expi', ops.expi, 
+                   'Exponential integral Ei: the principal value of the integral of exp(t)/t from -infinity to x.')
+spence = elementwise('spence', ops.spence, 
+                     'The integral of log(t)/(1 - t) from 1 to x, which is Li2(1 - x), of x >= 0; NaN below.')
 
 
 def expn(n, x):
@@ -40,7 +42,7 @@ def fresnel(x):
 
 
 def sici(x):
-    """Sine and cosine integrals (Si, Ci): the integral of sin(t)/t from 0 to x, and that of cos(t)/t from infinity to x."""
+    """(Si, Ci): the integral of sin(t)/t from 0 to x, and that of cos(t)/t from infinity to x."""
     x, = args('sici', x)
     return apply(ops.sin_integral, x), apply(ops.cos_integral, x)
 

@@ -14,12 +14,12 @@ from .harmonics import sph_harm_y
 from .integrals import dawsn, erfcx, exp1, expi, expn, fresnel, hyp1f1, hyp2f1, owens_t, sici, spence, wofz
 from .operands import apply as _apply, args as _args, elementwise as _elementwise, like as _like, select as _select
 
-__all__ = ['bernoulli', 'bessel_jn', 'beta', 'betainc', 'betaln', 'boxcox', 'boxcox1p', 'comb', 'dawsn', 'digamma', 'entr',
-           'erf', 'erfc', 'erfcx', 'erfinv', 'exp1', 'expi', 'expit', 'expn', 'factorial', 'fresnel', 'gamma', 'gammainc',
-           'gammaincc', 'gammaln', 'gammasgn', 'hyp1f1', 'hyp2f1', 'i0', 'i0e', 'i1', 'i1e', 'j0', 'j1', 'jn', 'k0', 'k0e',
-           'k1', 'k1e', 'kl_div', 'kn', 'log_ndtr', 'log_softmax', 'loggamma', 'logit', 'logsumexp', 'multigammaln', 'ndtr',
-           'ndtri', 'owens_t', 'poch', 'polygamma', 'rel_entr', 'sici', 'softmax', 'spence', 'sph_harm_y', 'wofz', 'xlog1py',
-           'xlogy', 'y0', 'y1', 'yn', 'zeta']
+__all__ = ['bernoulli', 'bessel_jn', 'beta', 'betainc', 'betaln', 'boxcox', 'boxcox1p', 'comb', 'dawsn', 'digamma',
+           'entr', 'erf', 'erfc', 'erfcx', 'erfinv', 'exp1', 'expi', 'expit', 'expn', 'factorial', 'fresnel', 'gamma',
+           'gammainc', 'gammaincc', 'gammaln', 'gammasgn', 'hyp1f1', 'hyp2f1', 'i0', 'i0e', 'i1', 'i1e', 'j0', 'j1',
+           'jn', 'k0', 'k0e', 'k1', 'k1e', 'kl_div', 'kn', 'log_ndtr', 'log_softmax', 'loggamma', 'logit',
+           'logsumexp', 'multigammaln', 'ndtr', 'ndtri', 'owens_t', 'poch', 'polygamma', 'rel_entr', 'sici',
+           'softmax', 'spence', 'sph_harm_y', 'wofz', 'xlog1py', 'xlogy', 'y0', 'y1', 'yn', 'zeta']
 
 
 erf = _elementwise('erf', ops.erf, """2/sqrt(pi) times the integral of exp(-t**2) from 0 to x.
@@ -74,7 +74,7 @@ def gammasgn(x):
     return _select(pole, _like(x, math.nan), _select(minus, _like(x, -1.0), 1.0))
 
 
-gamma = _elementwise('gamma', ops.gamma, """Gamma function; NaN at its poles but 0, where it is infinite with the sign of x.
+gamma = _elementwise('gamma', ops.gamma, """Gamma function; NaN at its poles but 0, where it has the sign of x.
 
     >>> import lazy
     >>> float(lazy.scipy.special.gamma(5.0))
