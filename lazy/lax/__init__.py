@@ -17,6 +17,8 @@ from .elementwise import (RoundingMethod, abs, acos, acosh, add, asin, asinh, at
                           polygamma, population_count, pow, real, reciprocal, rem, round, rsqrt, select,
                           select_n, shift_left, shift_right_arithmetic, shift_right_logical, sign, sin,
                           sinh, sqrt, square, sub, tan, tanh)
+from .gathering import (GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers, gather,  # noqa: F401
+                        scatter, scatter_add, scatter_apply, scatter_max, scatter_min, scatter_mul, scatter_sub)
 from .shapes import (broadcast, broadcast_in_dim, broadcast_like, broadcast_shapes, broadcast_to_rank,  # noqa: F401
                      broadcasted_iota, collapse, concatenate, empty, expand_dims, full, full_like, iota,
                      pad, reshape, rev, shape_as_value, split, squeeze, stack, tile, transpose, unstack)
