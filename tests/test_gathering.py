@@ -106,3 +106,10 @@ def test_modes_and_errors():
     for call in (lambda: lax.gather(x, i + 3, rows, (1, 3)), lambda: lax.scatter(x, i - 2, onp.ones((1, 3)), into)):
         with pytest.raises(IndexError):
             call().block_until_ready()
+
+
+@pytest.mark.parametrize('shape', [(0, 1), (1, 0), (0, 3)])
+def test_no_indices(shape):
+    """What is gathered at no places and reshaped reads no index, nor reports one."""
+    found = lazy.numpy.ones((4, 3))[lazy.numpy.zeros(shape, 'int32')].reshape(0, 3)
+    assert found.tolist() == [] and found.sum(0).tolist() == [0, 0, 0]
