@@ -1,5 +1,6 @@
 """Operations on the bits of numbers, and random ones."""
 import enum
+import math
 import operator
 
 from ..array import as_node, wrap
@@ -98,7 +99,7 @@ class RandomAlgorithm(enum.IntEnum):
 def rng_bit_generator(key, shape, dtype='uint32', algorithm=RandomAlgorithm.RNG_DEFAULT, *, out_sharding=None):
     """(new key, random bits) by threefry-2x32: a key of two words and a counter of two, as uint32[4] or uint64[2].
 
-    dtype: uint8, uint16, uint32 or uint64. Use lazy.random: this is for programs that keep the counter themselves.
+    The bits are those of XLA's RNG_THREE_FRY. dtype: uint8, uint16, uint32 or uint64. Use lazy.random: this is for programs that keep the counter themselves.
 
     >>> import lazy, lazy.numpy as np
     >>> key, bits = lazy.lax.rng_bit_generator(np.array([0, 1, 0, 0], 'uint32'), (3,))
@@ -120,18 +121,22 @@ def rng_bit_generator(key, shape, dtype='uint32', algorithm=RandomAlgorithm.RNG_
         ops.shift_right_logical, v, build.literal(32, dtypes.uint64)), dtypes.uint32))
     seed = (take(0), take(1)) if words else cut(take(0))
     counter = join(take(2), take(3)) if words else take(1)
-    size = 1
-    for n in shape:
-        size *= n
-    count = size if dtype == dtypes.uint64 else -(-size // 2)
-    place = build.add(build.iota((count,), dtypes.uint64), counter)
+    half, axis = list(shape), next((a for a, n in enumerate(shape) if n % 2 == 0), 0)
+    if dtype != dtypes.uint64 and shape:                             # both words of a result stand side by side
+        half[axis] = -(-half[axis] // 2)
+    count = math.prod(half)
+    place = build.reshape(build.add(build.iota((count,), dtypes.uint64), counter), half)
     found = [build.make(ops.threefry2x32, (*seed, *cut(place)), (word,)) for word in (0, 1)]
-    flat = join(*found) if dtype == dtypes.uint64 else build.convert(
-        build.slice_axis(build.concatenate(found, 0), 0, 0, size), dtype)
+    if dtype == dtypes.uint64 or not shape:
+        bits = join(*found) if dtype == dtypes.uint64 else build.convert(found[0], dtype)
+    else:
+        bits = build.concatenate([build.expand_dims(x, (axis + 1,)) for x in found], axis + 1)
+        bits = build.reshape(bits, [2 * n if a == axis else n for a, n in enumerate(half)])
+        bits = build.convert(build.slice_axis(bits, axis, 0, shape[axis]), dtype)
     after = build.add(counter, build.literal(count, dtypes.uint64))
     parts = [*seed, *cut(after)] if words else [take(0), after]
     new = build.concatenate([build.reshape(v, (1,)) for v in parts], 0)
-    return wrap(new), wrap(build.reshape(flat, shape))
+    return wrap(new), wrap(bits)
 
 
 def _wide(x):

@@ -47,7 +47,7 @@ def ragged_dot_general(lhs, rhs, group_sizes, ragged_dot_dimension_numbers, prec
 
     Cut from an axis that is kept, each group has a matrix of its own along rhs's group dimension; from a contracting axis,
     the result has one more axis in front, of the sums of each group; from a batch axis groups change nothing.
-    group_sizes: (g,), or with leading axes for those of lhs that the batch has and that come before the ragged one.
+    group_sizes: (g,), or with leading axes for those of the batch, and of lhs's kept or contracting axes before the ragged one.
     """
     if group_offset is not None:
         raise NotImplementedError('ragged_dot_general: group_offset is not supported')
@@ -59,7 +59,8 @@ def ragged_dot_general(lhs, rhs, group_sizes, ragged_dot_dimension_numbers, prec
     ragged = axis_number(numbers.lhs_ragged_dimensions[0], x.aval.ndim)
     if ragged in batch:
         return dot_general(lhs, rhs, numbers.dot_dimension_numbers, precision, preferred_element_type)
-    outer = [a for a in range(ragged) if a not in batch and (a in contract) == (ragged in contract)]
+    outer = contract[:contract.index(ragged)] if ragged in contract else [
+        a for a in range(ragged) if a not in batch and a not in contract]
     x = _in_groups(x, sizes, ragged, [*batch, *outer])
     groups = x.aval.ndim - 1
     if ragged in contract:
