@@ -200,3 +200,30 @@ def test_functions():
     assert lax.platform_dependent(1.0, cpu=lambda x: x + 1, tpu=lambda x: x) == 2
     with pytest.raises(NotImplementedError, match='cpu'):
         lax.platform_dependent(1.0, tpu=lambda x: x)
+
+
+def test_custom_root():
+    """The cube root by a fixed number of steps of Newton's method, whose own derivative would be another; a tree of roots."""
+    def solve(f, x):
+        for _ in range(60):
+            x = x - f(x) / lazy.vmap(lazy.grad(lambda y: f(y).sum()))(x[:, None])[:, 0]
+        return x
+    each = lambda g, y: y / g(np.ones_like(y))
+    root = lambda a: lax.custom_root(lambda x: x ** 3 - a, np.ones(3, 'float64'), solve, each)
+    a = onp.array([1.0, 8.0, 2.0])
+    onp.testing.assert_allclose(onp.asarray(root(a)), onp.cbrt(a))
+    jacobian = onp.diag(onp.cbrt(a) / a / 3)
+    for transform in (lazy.jacfwd, lazy.jacrev, lambda f: lazy.jit(lazy.jacrev(f))):
+        onp.testing.assert_allclose(onp.asarray(transform(root)(a)), jacobian, atol=1e-12)
+    second = lazy.grad(lambda a: lazy.grad(lambda b: root(b)[1])(a)[1])(a)[1]
+    onp.testing.assert_allclose(float(second), -2 / 9 * 8.0 ** (-5 / 3), rtol=1e-6)
+
+    matrix, right = rng.standard_normal((3, 3)) + 3 * onp.eye(3), rng.standard_normal(3)
+    linear = lambda m, b: lax.custom_root(lambda x: m @ x - b, onp.zeros(3), lambda f, x: (np.linalg.solve(m, b), 7),
+                                          lambda g, y: np.linalg.solve(lazy.jacobian(g)(y), y), has_aux=True)
+    x, aux = linear(matrix, right)
+    assert aux == 7
+    found = lazy.grad(lambda m, b: (linear(m, b)[0] ** 2).sum(), (0, 1))(matrix, right)
+    expected = lazy.grad(lambda m, b: (np.linalg.solve(m, b) ** 2).sum(), (0, 1))(matrix, right)
+    for p, q in zip(found, expected):
+        onp.testing.assert_allclose(onp.asarray(p), onp.asarray(q), atol=1e-10)

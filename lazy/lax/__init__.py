@@ -18,7 +18,7 @@ from .elementwise import (RoundingMethod, abs, acos, acosh, add, asin, asinh, at
                           polygamma, population_count, pow, real, reciprocal, rem, round, rsqrt, select,
                           select_n, shift_left, shift_right_arithmetic, shift_right_logical, sign, sin,
                           sinh, sqrt, square, sub, tan, tanh)
-from .functions import composite, platform_dependent, stage  # noqa: F401
+from .functions import composite, custom_root, platform_dependent, stage  # noqa: F401
 from .gathering import (GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers, gather,  # noqa: F401
                         scatter, scatter_add, scatter_apply, scatter_max, scatter_min, scatter_mul, scatter_sub)
 from .ragged import (AccuracyMode, DotAlgorithm, DotAlgorithmPreset, DotDimensionNumbers,  # noqa: F401
