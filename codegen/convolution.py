@@ -1,4 +1,4 @@
-"""Convolutions as products of matrices, of which one is never there as a whole: C = W B with B[k, j] = x[taps[k] + places[j]].
+"""Convolutions as products of matrices: C = W B with B[k, j] = x[taps[k] + places[j]], which is never there as a whole.
 
     found = from_conv(instruction, x, w, out)            # a gemm.Plan; `gemm` says what its kernels have in common
 
@@ -44,8 +44,9 @@ def from_conv(x, source, weights, out, workers=None):
     batch = (groups, 1 if feature_first else n)
     offsets = {'w': (at_w, s_w[0], m * s_w[0]), 'x': (at_a, a.shape[1] // groups * s_a[1], s_a[0]),
                'c': (at_c, row, m * row, s_c[0])}
-    return _plan(m, len(at), len(taps), x.aval.dtype.name, batch, {k: [e * size for e in v] for k, v in offsets.items()},
-                 taps, at, workers or gemm.threads.get_num_threads())
+    offsets = {name: [n * size for n in of] for name, of in offsets.items()}
+    return _plan(m, len(at), len(taps), x.aval.dtype.name, batch, offsets, taps, at,
+                 workers or gemm.threads.get_num_threads())
 
 
 def _offsets(shape, strides):

@@ -74,7 +74,7 @@ def through_reshape(old, new, where):
     that forms several old ones must be an iteration axis, which is then cut (NeedsSplit).
     """
     n = len(where[0][1]) if where else 0
-    if 0 in old:                                # nothing is read: what the loops don't enter must not be taken out of them
+    if 0 in old:                                # nothing is read: what no loop enters must not be taken out of it
         return (where[new.index(0)],) * len(old)
     result, i, j = [], 0, 0
     while i < len(old) or j < len(new):

@@ -15,9 +15,9 @@ __all__ = ['ResizeMethod', 'resize', 'scale_and_translate']
 class ResizeMethod(enum.Enum):
     """How pixels are made of those around their place.
 
-    NEAREST: the nearest one. LINEAR: a triangle of radius 1. CUBIC: Keys' cubic of radius 2 (IEEE Trans. ASSP 29(6), 1981)
-    with a = -0.5; CUBIC_PYTORCH: a = -0.75 and repeated edges where antialias=False. LANCZOS3, LANCZOS5: a sinc with a
-    window of radius 3 and 5. AREA: the mean over the pixel's area.
+    NEAREST: the nearest one. LINEAR: a triangle of radius 1. CUBIC: Keys' cubic of radius 2 (IEEE Trans. ASSP 29(6),
+    1981) with a = -0.5; CUBIC_PYTORCH: a = -0.75 and repeated edges where antialias=False. LANCZOS3, LANCZOS5: a sinc
+    with a window of radius 3 and 5. AREA: the mean over the pixel's area.
     """
     NEAREST = 0
     LINEAR = 1
@@ -76,9 +76,9 @@ def resize(image, shape, method, antialias=True, precision=None):
 def scale_and_translate(image, shape, spatial_dims, scale, translation, method, antialias=True, precision=None):
     """The image moved and made larger: what is at y goes to y * scale + translation along each of spatial_dims.
 
-    Pixels have their centres at half numbers. What comes from outside of the image is 0. scale, translation: an entry for
-    each of spatial_dims, also traced arrays, by which can be differentiated. method, antialias: as for `resize`, but for
-    'nearest'.
+    Pixels have their centres at half numbers. What comes from outside of the image is 0. scale, translation: an entry
+    for each of spatial_dims, also traced arrays, by which can be differentiated. method, antialias: as for `resize`,
+    but for 'nearest'.
 
     >>> import lazy.numpy as np, lazy.image
     >>> lazy.image.scale_and_translate(np.arange(4.), (4,), (0,), np.ones(1), np.array([1.]), 'linear').tolist()
@@ -90,8 +90,8 @@ def scale_and_translate(image, shape, spatial_dims, scale, translation, method, 
         raise ValueError('Nearest neighbor resampling is not currently supported for scale_and_translate.')
     scale, translation = (np.asarray(v, dtypes.real_of(_inexact(as_node(v)).aval.dtype)) for v in (scale, translation))
     if scale.shape != (len(spatial_dims),) or translation.shape != (len(spatial_dims),):
-        raise ValueError(f'scale_and_translate: scale of shape {scale.shape} and translation of shape {translation.shape} must '
-                         f'have an entry for each of the {len(spatial_dims)} spatial_dims')
+        raise ValueError(f'scale_and_translate: scale of shape {scale.shape} and translation of shape '
+                         f'{translation.shape} must have an entry for each of the {len(spatial_dims)} spatial_dims')
     for place, axis in enumerate(spatial_dims):
         axis = range(x.aval.ndim)[operator.index(axis)]
         weights = _weights(np, x.aval.shape[axis], shape[axis], scale[place], translation[place], method, antialias)
@@ -159,7 +159,8 @@ def _weights(np, m, n, scale, translation, method, antialias):
     repeated = method is ResizeMethod.CUBIC_PYTORCH and not antialias
     if method is ResizeMethod.CUBIC_PYTORCH and antialias:
         method = ResizeMethod.CUBIC
-    old, new = np.arange(-2 if repeated else 0, m + 2 if repeated else m, dtype=dtype)[:, None], np.arange(n, dtype=dtype)
+    beyond = 2 if repeated else 0
+    old, new = np.arange(-beyond, m + beyond, dtype=dtype)[:, None], np.arange(n, dtype=dtype)
     centres = (new + 0.5) * step - translation * step - 0.5
     if method is ResizeMethod.AREA:
         left = new * step - translation * step

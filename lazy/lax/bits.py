@@ -87,7 +87,7 @@ _reduced.defjvp(lambda exponent_bits, mantissa_bits, primals, tangents:
                 (_reduced(primals[0], exponent_bits, mantissa_bits), tangents[0]))
 
 
-# --- random bits --------------------------------------------------------------------------------------------------------
+# --- random bits ------------------------------------------------------------------------------------------------------
 
 class RandomAlgorithm(enum.IntEnum):
     """How rng_bit_generator makes bits: by default with threefry."""
@@ -99,7 +99,8 @@ class RandomAlgorithm(enum.IntEnum):
 def rng_bit_generator(key, shape, dtype='uint32', algorithm=RandomAlgorithm.RNG_DEFAULT, *, out_sharding=None):
     """(new key, random bits) by threefry-2x32: a key of two words and a counter of two, as uint32[4] or uint64[2].
 
-    The bits are those of XLA's RNG_THREE_FRY. dtype: uint8, uint16, uint32 or uint64. Use lazy.random: this is for programs that keep the counter themselves.
+    The bits are those of XLA's RNG_THREE_FRY. dtype: uint8, uint16, uint32 or uint64. Use lazy.random: this is for
+    programs that keep the counter themselves.
 
     >>> import lazy, lazy.numpy as np
     >>> key, bits = lazy.lax.rng_bit_generator(np.array([0, 1, 0, 0], 'uint32'), (3,))

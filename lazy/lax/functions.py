@@ -46,10 +46,10 @@ def stage(x, /):
 def custom_root(f, initial_guess, solve, tangent_solve, has_aux=False):
     """solve(f, initial_guess), a root of f, with the derivative that the implicit function theorem gives.
 
-    f: from a tree of arrays to a tree like it; what it closes over can be differentiated by. solve(f, guess) returns a root
-    (and what else it likes, with has_aux). tangent_solve(g, y) returns x such that g(x) = y for the linear function g, for
-    numbers `lambda g, y: y / g(1.0)`. How solve comes to the root isn't looked at: Python's control flow works in it where
-    values exist.
+    f: from a tree of arrays to a tree like it; what it closes over can be differentiated by. solve(f, guess) returns a
+    root (and what else it likes, with has_aux). tangent_solve(g, y) returns x such that g(x) = y for the linear
+    function g, for numbers `lambda g, y: y / g(1.0)`. How solve comes to the root isn't looked at: Python's control
+    flow works in it where values exist.
 
     >>> import lazy
     >>> newton = lambda f, x: x if abs(float(f(x))) < 1e-6 else newton(f, x - f(x) / lazy.grad(f)(x))

@@ -14,8 +14,8 @@ class GatherDimensionNumbers(NamedTuple):
     """What the axes of a gather's operands and result are.
 
     offset_dims: axes of the result that are axes of a slice. collapsed_slice_dims: axes of the operand of which slices
-    have one element, left out of the result. start_index_map: the axis of the operand that each entry of an index belongs
-    to. operand_batching_dims, start_indices_batching_dims: axes that go together.
+    have one element, left out of the result. start_index_map: the axis of the operand that each entry of an index
+    belongs to. operand_batching_dims, start_indices_batching_dims: axes that go together.
     """
     offset_dims: tuple
     collapsed_slice_dims: tuple
@@ -26,7 +26,8 @@ class GatherDimensionNumbers(NamedTuple):
 
 class ScatterDimensionNumbers(NamedTuple):
     """What the axes of a scatter's operands are: update_window_dims, axes of updates that are axes of a slice;
-    inserted_window_dims, axes of the operand of which slices have one element that updates lack; the rest as for a gather."""
+    inserted_window_dims, axes of the operand of which slices have one element that updates lack; the rest as for a
+    gather."""
     update_window_dims: tuple
     inserted_window_dims: tuple
     scatter_dims_to_operand_dims: tuple
@@ -35,9 +36,9 @@ class ScatterDimensionNumbers(NamedTuple):
 
 
 class GatherScatterMode(enum.Enum):
-    """What happens to a slice that isn't within the operand: CLIP moves it, FILL_OR_DROP gives a fill value or leaves the
-    update out. PROMISE_IN_BOUNDS says that there is none (and moves it if there is), ONE_HOT means FILL_OR_DROP. Without a
-    mode such a slice is an IndexError when the result is waited for."""
+    """What happens to a slice that isn't within the operand: CLIP moves it, FILL_OR_DROP gives a fill value or leaves
+    the update out. PROMISE_IN_BOUNDS says that there is none (and moves it if there is), ONE_HOT means FILL_OR_DROP.
+    Without a mode such a slice is an IndexError when the result is waited for."""
     CLIP = enum.auto()
     FILL_OR_DROP = enum.auto()
     PROMISE_IN_BOUNDS = enum.auto()
@@ -56,17 +57,19 @@ class GatherScatterMode(enum.Enum):
 
 
 class _Places:
-    """Slices of an operand: index arrays for `axes` of it, in the order of their numbers, which broadcast to the batch's
-    shape and one more axis for each of `axes`. inside: whether a slice lies within the operand, None where all do."""
+    """Slices of an operand: index arrays for `axes` of it, in the order of their numbers, which broadcast to the
+    batch's shape and one more axis for each of `axes`. inside: whether a slice lies within the operand, None where all
+    do."""
 
     def __init__(self, name, x, starts, index_map, batching, sizes, mode):
         shape, indices = x.aval.shape, as_node(starts)
         if not dtypes.is_integer(indices.aval.dtype) or not indices.aval.ndim:
             raise TypeError(f'{name}: indices must be integers with at least one axis, got {indices.aval}')
         if len(index_map) != indices.aval.shape[-1] or len(set(index_map)) != len(index_map):
-            raise TypeError(f'{name}: an index has {indices.aval.shape[-1]} entries, which belong to axes {tuple(index_map)}')
-        if any(not 0 <= axis < len(shape) for axis in (*index_map, *batching)) or len(set(batching)) + len(set(index_map)) \
-                != len({*batching, *index_map}):
+            raise TypeError(f'{name}: an index has {indices.aval.shape[-1]} entries, which belong to axes '
+                            f'{tuple(index_map)}')
+        named = [*index_map, *batching]
+        if any(not 0 <= axis < len(shape) for axis in named) or len(set(named)) != len(named):
             raise TypeError(f'{name}: axes {tuple(index_map)} and {tuple(batching)} must be different axes of {shape}')
         if any(not 0 <= size <= n for size, n in zip(sizes, shape)):
             raise TypeError(f'{name}: slices of {tuple(sizes)} are larger than the operand of shape {shape}')
@@ -138,8 +141,8 @@ def gather(operand, start_indices, dimension_numbers, slice_sizes, *, unique_ind
     """Slices of the operand at start_indices, whose last axis is an index; see GatherDimensionNumbers.
 
     mode: see GatherScatterMode; fill_value is by default NaN, the smallest signed or the largest unsigned integer.
-    x[index] and x.at[index].get() are easier to read. Raises TypeError for dimension numbers that don't fit, IndexError for
-    slices that aren't within the operand where no mode is given.
+    x[index] and x.at[index].get() are easier to read. Raises TypeError for dimension numbers that don't fit, IndexError
+    for slices that aren't within the operand where no mode is given.
 
     >>> import lazy, lazy.numpy as np
     >>> rows = lazy.lax.GatherDimensionNumbers(offset_dims=(1,), collapsed_slice_dims=(0,), start_index_map=(0,))
@@ -151,8 +154,8 @@ def gather(operand, start_indices, dimension_numbers, slice_sizes, *, unique_ind
     gone = {*d.collapsed_slice_dims, *batching}
     kept = [axis for axis in range(x.aval.ndim) if axis not in gone]
     if len(sizes) != x.aval.ndim or len(kept) != len(d.offset_dims) or any(sizes[a] != 1 for a in gone):
-        raise TypeError(f'gather: slices of {sizes} of shape {x.aval.shape} do not fit {d}: collapsed and batching dimensions '
-                        'have slices of one element, the others are as many as offset_dims')
+        raise TypeError(f'gather: slices of {sizes} of shape {x.aval.shape} do not fit {d}: collapsed and batching '
+                        'dimensions have slices of one element, the others are as many as offset_dims')
     places = _Places('gather', x, start_indices, d.start_index_map, batching, sizes, mode)
     found = places.gather(x)
     if places.inside is not None:
@@ -185,16 +188,16 @@ def _located(name, x, indices, shape, d, mode):
     gone = {*d.inserted_window_dims, *batching}
     kept = [axis for axis in range(x.aval.ndim) if axis not in gone]
     if len(kept) != len(d.update_window_dims) or any(not 0 <= a < len(shape) for a in d.update_window_dims):
-        raise TypeError(f'{name}: updates of shape {shape} for an operand of {x.aval.shape} do not fit {d}: an axis that is not '
-                        'inserted or batching has an axis of the updates')
+        raise TypeError(f'{name}: updates of shape {shape} for an operand of {x.aval.shape} do not fit {d}: an axis '
+                        'that is not inserted or batching has an axis of the updates')
     sizes = [1] * x.aval.ndim
     for axis, window in zip(kept, d.update_window_dims):
         sizes[axis] = shape[window]
     places = _Places(name, x, indices, d.scatter_dims_to_operand_dims, batching, sizes, mode)
     order = _batch_then(d.update_window_dims, len(shape))
     if tuple([shape[a] for a in order[:len(order) - len(kept)]]) != places.batch:
-        raise TypeError(f'{name}: updates of shape {shape} do not have the axes {places.batch} of the indices beside those of '
-                        'slices')
+        raise TypeError(f'{name}: updates of shape {shape} do not have the axes {places.batch} of the indices beside '
+                        'those of slices')
     rank = len(places.batch)
 
     def arranged(u):
@@ -204,14 +207,14 @@ def _located(name, x, indices, shape, d, mode):
 
 
 def _scatter_function(name, kind, doc):
-    def function(operand, scatter_indices, updates, dimension_numbers, *, indices_are_sorted=False, unique_indices=False,
-                 mode=None):
+    def function(operand, scatter_indices, updates, dimension_numbers, *, indices_are_sorted=False,
+                 unique_indices=False, mode=None):
         return _scatter(name, kind, operand, scatter_indices, updates, dimension_numbers, mode)
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""The operand with {doc} by slices at scatter_indices, whose last axis is an index.
 
-    See ScatterDimensionNumbers, and GatherScatterMode for what isn't within the operand: without a mode it is an IndexError.
-    x.at[index] offers the same and is easier to read.
+    See ScatterDimensionNumbers, and GatherScatterMode for what isn't within the operand: without a mode it is an
+    IndexError. x.at[index] offers the same and is easier to read.
     """
     return function
 
@@ -226,7 +229,8 @@ scatter_max = _scatter_function('scatter_max', 'max', 'the larger of element and
 def scatter_sub(operand, scatter_indices, updates, dimension_numbers, *, indices_are_sorted=False, unique_indices=False,
                 mode=None):
     """scatter_add of -updates."""
-    return _scatter('scatter_sub', 'add', operand, scatter_indices, wrap(build.neg(as_node(updates))), dimension_numbers, mode)
+    updates = wrap(build.neg(as_node(updates)))
+    return _scatter('scatter_sub', 'add', operand, scatter_indices, updates, dimension_numbers, mode)
 
 
 def scatter_apply(operand, scatter_indices, func, dimension_numbers, *, update_shape=(), indices_are_sorted=False,

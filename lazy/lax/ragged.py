@@ -27,7 +27,8 @@ class RaggedDotDimensionNumbers:
         object.__setattr__(self, 'rhs_group_dimensions', tuple(rhs_group_dimensions))
 
 
-def ragged_dot(lhs, rhs, group_sizes, precision=None, preferred_element_type=None, group_offset=None, out_sharding=None):
+def ragged_dot(lhs, rhs, group_sizes, precision=None, preferred_element_type=None, group_offset=None,
+               out_sharding=None):
     """Rows of lhs (m, k) in groups, one after the other, each times its matrix of rhs (g, k, n): (m, n).
 
     group_sizes: (g,) integers; rows behind the last group give zeros.
@@ -45,9 +46,10 @@ def ragged_dot_general(lhs, rhs, group_sizes, ragged_dot_dimension_numbers, prec
                        group_offset=None, out_sharding=None):
     """dot_general with an axis of lhs cut into groups of group_sizes.
 
-    Cut from an axis that is kept, each group has a matrix of its own along rhs's group dimension; from a contracting axis,
-    the result has one more axis in front, of the sums of each group; from a batch axis groups change nothing.
-    group_sizes: (g,), or with leading axes for those of the batch, and of lhs's kept or contracting axes before the ragged one.
+    Cut from an axis that is kept, each group has a matrix of its own along rhs's group dimension; from a contracting
+    axis, the result has one more axis in front, of the sums of each group; from a batch axis groups change nothing.
+    group_sizes: (g,), or with leading axes for those of the batch, and of lhs's kept or contracting axes before the
+    ragged one.
     """
     if group_offset is not None:
         raise NotImplementedError('ragged_dot_general: group_offset is not supported')
@@ -65,13 +67,14 @@ def ragged_dot_general(lhs, rhs, group_sizes, ragged_dot_dimension_numbers, prec
     groups = x.aval.ndim - 1
     if ragged in contract:
         if numbers.rhs_group_dimensions:
-            raise TypeError('ragged_dot_general: rhs has no group dimension where groups are cut from a contracting one')
+            raise TypeError('ragged_dot_general: rhs has no group dimension where groups are cut from a contracting '
+                            'one')
         result = dot_general(wrap(x), rhs, numbers.dot_dimension_numbers, precision, preferred_element_type)
         kept = groups - len(contract)                           # the groups' place: behind batch and what lhs keeps
         return wrap(build.moveaxis(as_node(result), kept, 0))
     if len(numbers.rhs_group_dimensions) != 1 or w.aval.shape[numbers.rhs_group_dimensions[0]] != sizes.aval.shape[-1]:
-        raise TypeError(f'ragged_dot_general: rhs of shape {w.aval.shape} must have one group dimension, of the size of '
-                        f'{sizes.aval.shape[-1]} groups, got {numbers.rhs_group_dimensions}')
+        raise TypeError(f'ragged_dot_general: rhs of shape {w.aval.shape} must have one group dimension, of the size '
+                        f'of {sizes.aval.shape[-1]} groups, got {numbers.rhs_group_dimensions}')
     pairs = ((*contract, groups), (*contract_rhs, numbers.rhs_group_dimensions[0]))
     return dot_general(wrap(x), rhs, (pairs, (batch, batch_rhs)), precision, preferred_element_type)
 
@@ -80,9 +83,10 @@ def _in_groups(x, sizes, ragged, prefix):
     """x with a last axis of groups: zero but for its part of the ragged axis."""
     lead, count = [x.aval.shape[a] for a in prefix], sizes.aval.shape[-1]
     if sizes.aval.ndim == 1:
-        sizes, prefix = sizes, []
+        prefix = []
     elif list(sizes.aval.shape[:-1]) != lead:
-        raise TypeError(f'ragged_dot_general: group_sizes must have shape {(*lead, count)} or {(count,)}, got {sizes.aval.shape}')
+        raise TypeError(f'ragged_dot_general: group_sizes must have shape {(*lead, count)} or {(count,)}, got '
+                        f'{sizes.aval.shape}')
     last = sizes.aval.ndim - 1
     sizes = build.convert(sizes, dtypes.int32)
     ends = build.make(ops.cumsum, (sizes,), (last, False))
@@ -97,8 +101,8 @@ def _in_groups(x, sizes, ragged, prefix):
 def scaled_dot(lhs, rhs, *, lhs_scale=None, rhs_scale=None, dimension_numbers=None, preferred_element_type=None):
     """dot_general of operands times scales, of which each serves a block of a contracting axis.
 
-    Scales have the shape of their operand but for contracting axes, of whose sizes theirs are divisors. Without dimension
-    numbers it is a matrix product over equal leading axes; the result is bfloat16 where no type is asked for.
+    Scales have the shape of their operand but for contracting axes, of whose sizes theirs are divisors. Without
+    dimension numbers it is a matrix product over equal leading axes; the result is bfloat16 where no type is asked for.
 
     >>> import lazy, lazy.numpy as np
     >>> x, s = np.ones((1, 4), 'bfloat16'), np.array([[1, 2]], 'bfloat16')
@@ -124,7 +128,8 @@ def _scaled(x, scale):
         return x
     s = build.convert(as_node(scale), wide)
     if s.aval.ndim != x.aval.ndim or any(not n or m % n for m, n in zip(x.aval.shape, s.aval.shape)):
-        raise TypeError(f'scaled_dot: a scale of shape {s.aval.shape} does not divide an operand of shape {x.aval.shape}')
+        raise TypeError(f'scaled_dot: a scale of shape {s.aval.shape} does not divide an operand of shape '
+                        f'{x.aval.shape}')
     blocks = [part for m, n in zip(x.aval.shape, s.aval.shape) for part in (n, m // n)]
     spread = build.broadcast(s, blocks, range(0, len(blocks), 2))
     return build.mul(x, build.reshape(spread, x.aval.shape))
@@ -133,8 +138,8 @@ def _scaled(x, scale):
 # --- ways to compute --------------------------------------------------------------------------------------------------
 
 class DotAlgorithm(NamedTuple):
-    """Types in which a product is computed: accepted as `precision`. Products are never computed in less than their type
-    says, so that it changes nothing."""
+    """Types in which a product is computed: accepted as `precision`. Products are never computed in less than their
+    type says, so that it changes nothing."""
     lhs_precision_type: object
     rhs_precision_type: object
     accumulation_type: object
@@ -159,8 +164,8 @@ class AccuracyMode(enum.Enum):
 
 
 class Tolerance:
-    """How inaccurate a function of one number may be: accepted for compatibility. Raises ValueError for negative numbers,
-    and where none is given."""
+    """How inaccurate a function of one number may be: accepted for compatibility. Raises ValueError for negative
+    numbers, and where none is given."""
 
     def __init__(self, atol=0.0, rtol=0.0, ulps=0):
         if min(atol, rtol, ulps) < 0:

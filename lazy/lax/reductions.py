@@ -68,8 +68,9 @@ def _zero(operand):
 def reduce(operands, init_values, computation, dimensions, out_sharding=None):
     """`computation` of init_values and all elements along dimensions.
 
-    operands: an array, or a tree of arrays of one shape with a tree of initial values. computation: an associative function
-    of two elements (or trees of them); lax.add, mul, max, min, bitwise_and and bitwise_or have kernels of their own.
+    operands: an array, or a tree of arrays of one shape with a tree of initial values. computation: an associative
+    function of two elements (or trees of them); lax.add, mul, max, min, bitwise_and and bitwise_or have kernels of
+    their own.
 
     >>> import lazy, lazy.numpy as np
     >>> float(lazy.lax.reduce(np.array([1., 2., 4.]), 1., lambda x, y: x * y, (0,)))

@@ -20,11 +20,11 @@ def reduce_window(operand, init_value, computation, window_dimensions, window_st
                   base_dilation=None, window_dilation=None):
     """`computation` of init_value and all elements of a window, at every place of the window.
 
-    operand: an array, or a tree of arrays of one shape with a tree of initial values. computation: an associative function
-    of two elements (or trees of them), such as lax.add, mul, max, min. window_dimensions, window_strides, base_dilation
-    (one more than the elements put between those of the operand), window_dilation (distance of a window's elements) and
-    padding ('VALID', 'SAME', 'SAME_LOWER' or pairs) have an entry for every axis; what is put in is init_value.
-    Of elements that are equally large, the derivative of lax.max and lax.min goes to the first.
+    operand: an array, or a tree of arrays of one shape with a tree of initial values. computation: an associative
+    function of two elements (or trees of them), such as lax.add, mul, max, min. window_dimensions, window_strides,
+    base_dilation (one more than the elements put between those of the operand), window_dilation (distance of a window's
+    elements) and padding ('VALID', 'SAME', 'SAME_LOWER' or pairs) have an entry for every axis; what is put in is
+    init_value. Of elements that are equally large, the derivative of lax.max and lax.min goes to the first.
 
     >>> import lazy, lazy.numpy as np
     >>> x = np.array([[1., 5., 2., 0.], [3., 4., 8., 7.]])
@@ -39,8 +39,10 @@ def reduce_window(operand, init_value, computation, window_dimensions, window_st
     inits = [initial(i, x) for i, x in zip(inits, nodes)]
     shape, count = nodes[0].aval.shape, nodes[0].aval.ndim
     if any(x.aval.shape != shape for x in nodes):
-        raise ValueError(f'reduce_window: operands must have one shape, got {", ".join(str(x.aval.shape) for x in nodes)}')
-    window, strides, spread, dilation = _per_axis(count, window_dimensions, window_strides, base_dilation, window_dilation)
+        raise ValueError('reduce_window: operands must have one shape, got '
+                         f'{", ".join(str(x.aval.shape) for x in nodes)}')
+    window, strides, spread, dilation = _per_axis(count, window_dimensions, window_strides, base_dilation,
+                                                  window_dilation)
     sizes = [extent(n, s) for n, s in zip(shape, spread)]
     if isinstance(padding, str):
         padding = padtype_to_pads(sizes, [extent(k, d) for k, d in zip(window, dilation)], strides, padding)
@@ -59,8 +61,8 @@ def reduce_window(operand, init_value, computation, window_dimensions, window_st
 def _per_axis(count, window, *others):
     found = [sizes_of(window)] + [(1,) * count if v is None else sizes_of(v) for v in others]
     if any(len(v) != count or any(n < 1 for n in v) for v in found):
-        raise ValueError('reduce_window: window_dimensions, window_strides, base_dilation and window_dilation must have a '
-                         f'positive entry for each of the {count} dimensions, got {(window, *others)}')
+        raise ValueError('reduce_window: window_dimensions, window_strides, base_dilation and window_dilation must '
+                         f'have a positive entry for each of the {count} dimensions, got {(window, *others)}')
     return found
 
 
