@@ -8,7 +8,6 @@ sum of one offset for each, since the operation knows no padding. Panels of B ar
 examples of a group (all of them with `feature_first`) times a block of rows times a block of columns; small images
 are taken together, so that weights are packed for many columns.
 """
-import math
 
 import numpy as np
 

@@ -8,11 +8,13 @@ import lazy
 from lazy import lax
 
 rng = onp.random.default_rng(5)
-# operand, indices (last axis: an index), offset dims, collapsed, start_index_map, slice sizes, operand batching, indices batching
+# operand, indices (last axis: an index), offset dims, collapsed, start_index_map, slice sizes, batching dims
 CASES = [((5, 4), (3, 1), (1,), (0,), (0,), (1, 4), (), ()), ((5, 4), (3, 1), (0, 2), (), (1,), (2, 3), (), ()),
          ((5, 4, 3), (2, 3, 2), (2, 3), (1,), (2, 1), (3, 1, 2), (), ()), ((6,), (1,), (0,), (), (0,), (3,), (), ()),
-         ((5, 4), (2, 2), (), (0, 1), (1, 0), (1, 1), (), ()), ((3, 5, 4), (3, 2, 1), (2,), (1,), (1,), (1, 1, 2), (0,), (0,)),
-         ((5, 2, 4), (3, 2, 1), (0, 2), (), (0,), (2, 1, 4), (1,), (1,)), ((4, 3), (2, 0), (1, 2), (), (), (3, 2), (), ()),
+         ((5, 4), (2, 2), (), (0, 1), (1, 0), (1, 1), (), ()),
+         ((3, 5, 4), (3, 2, 1), (2,), (1,), (1,), (1, 1, 2), (0,), (0,)),
+         ((5, 2, 4), (3, 2, 1), (0, 2), (), (0,), (2, 1, 4), (1,), (1,)),
+         ((4, 3), (2, 0), (1, 2), (), (), (3, 2), (), ()),
          ((4, 3), (0, 1), (1,), (0,), (0,), (1, 3), (), ())]
 NAMES = ['scatter', 'scatter_add', 'scatter_mul', 'scatter_min', 'scatter_max', 'scatter_sub']
 
@@ -50,7 +52,8 @@ def test_gather(case, mode):
         g, e = lazy.grad(square(lax))(x), jax.jit(jax.grad(square(jax.lax)))(x)
         onp.testing.assert_allclose(onp.asarray(g), onp.asarray(e))
         xs = onp.stack([x, 2 * x])
-        onp.testing.assert_array_equal(onp.asarray(lazy.jit(lazy.vmap(f(lax)))(xs)), onp.asarray(jax.vmap(f(jax.lax))(xs)))
+        onp.testing.assert_array_equal(onp.asarray(lazy.jit(lazy.vmap(f(lax)))(xs)),
+                                       onp.asarray(jax.vmap(f(jax.lax))(xs)))
 
 
 @pytest.mark.parametrize('case', CASES, ids=str)
@@ -85,7 +88,8 @@ def test_what_is_gathered_can_be_scattered(case):
     for mode in ('clip', 'fill'):
         assert lax.scatter(x, i, found, scatter_numbers(lax, case), mode=mode).tolist() == x.tolist()
         assert lax.scatter_add(x, i, 0 * found, scatter_numbers(lax, case), mode=mode).tolist() == x.tolist()
-        twice = lax.scatter_apply(x, i, lambda v: 2 * v, scatter_numbers(lax, case), update_shape=found.shape, mode=mode)
+        twice = lax.scatter_apply(x, i, lambda v: 2 * v, scatter_numbers(lax, case), update_shape=found.shape,
+                                  mode=mode)
         expected = lax.scatter(x, i, 2 * found, scatter_numbers(lax, case), mode=mode)
         assert twice.tolist() == expected.tolist()
 
@@ -99,7 +103,8 @@ def test_modes_and_errors():
             [(ValueError, lambda: m.from_any('around')), (TypeError, lambda: lax.gather(x, i * 1.0, rows, (1, 3)))],
             [(TypeError, lambda s=s: lax.gather(x, i, rows, s)) for s in ((2, 3), (1, 4), (1,))],
             [(TypeError, lambda: lax.gather(x, onp.array([[1, 1]]), rows, (1, 3))),
-             (TypeError, lambda: lax.scatter(x, i, onp.ones((1, 3), 'int32'), into)), (TypeError, lambda: lax.scatter(x, i, onp.ones((2, 3)), into)),
+             (TypeError, lambda: lax.scatter(x, i, onp.ones((1, 3), 'int32'), into)),
+             (TypeError, lambda: lax.scatter(x, i, onp.ones((2, 3)), into)),
              (TypeError, lambda: lax.scatter(x, i, onp.ones(1), into))]):
         with pytest.raises(error):
             call()

@@ -21,7 +21,8 @@ def test_resize_against_jax(method, antialias):
         assert found.dtype == onp.float32
         onp.testing.assert_allclose(onp.asarray(found), onp.asarray(expected), atol=2e-5)
     f = lambda m: lambda x: (m.image.resize(x, (9, 3, 3), method, antialias) ** 2).sum()
-    onp.testing.assert_allclose(onp.asarray(lazy.grad(f(lazy))(x)), onp.asarray(jax.jit(jax.grad(f(jax)))(x)), atol=1e-4)
+    onp.testing.assert_allclose(onp.asarray(lazy.grad(f(lazy))(x)), onp.asarray(jax.jit(jax.grad(f(jax)))(x)),
+                                atol=1e-4)
 
 
 @pytest.mark.parametrize('method', METHODS[1:])
@@ -31,7 +32,8 @@ def test_scale_and_translate_against_jax(method):
     scale, move = onp.array([0.7, 1.3], 'float32'), onp.array([0.4, -1.2], 'float32')
     for antialias in [False] if method == 'cubic-pytorch' else (True, False):
         f = lambda m: lambda x, s, t: m.image.scale_and_translate(x, (5, 9, 3), (0, 1), s, t, method, antialias)
-        onp.testing.assert_allclose(onp.asarray(f(lazy)(x, scale, move)), onp.asarray(jax.jit(f(jax))(x, scale, move)), atol=2e-5)
+        onp.testing.assert_allclose(onp.asarray(f(lazy)(x, scale, move)), onp.asarray(jax.jit(f(jax))(x, scale, move)),
+                                    atol=2e-5)
     g, e = (m.jit(m.grad(lambda x, s, t: (f(m)(x, s, t) ** 2).sum(), (0, 1, 2)))(x, scale, move) for m in (lazy, jax))
     for a, b in zip(g, e):
         onp.testing.assert_allclose(onp.asarray(a), onp.asarray(b), rtol=2e-3, atol=2e-3)
@@ -43,7 +45,8 @@ def test_scale_and_translate_against_jax(method):
 def test_of_a_constant_image(method):
     """Weights add up to 1, and an image in its own size stays as it is."""
     for shape in SHAPES:
-        onp.testing.assert_allclose(onp.asarray(lazy.image.resize(np.ones((6, 8, shape[2])), shape, method)), 1, atol=1e-6)
+        onp.testing.assert_allclose(onp.asarray(lazy.image.resize(np.ones((6, 8, shape[2])), shape, method)), 1,
+                                    atol=1e-6)
     x = rng.standard_normal((4, 5))
     assert lazy.image.resize(x, (4, 5), method).tolist() == x.tolist()
     whole = lazy.image.resize(onp.arange(12).reshape(3, 4), (6, 4), method)

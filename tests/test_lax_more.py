@@ -1,6 +1,4 @@
 """lax: scans and reductions by any function, ragged and scaled products, bits; against JAX where it is installed."""
-import itertools
-
 import numpy as onp
 import pytest
 
@@ -46,7 +44,8 @@ def test_associative_scan_of_trees():
     onp.testing.assert_allclose(float(g[7]), float(f(a + 1e-6 * e, b) - f(a - 1e-6 * e, b)) / 2e-6, rtol=1e-6)
     both = lazy.vmap(scan)(onp.stack([a, a]), onp.stack([b, 2 * b]))
     onp.testing.assert_allclose(onp.asarray(both[1]), 2 * onp.array(expected))
-    for error, call in ((TypeError, lambda: lax.associative_scan(3, a)), (TypeError, lambda: lax.associative_scan(lambda x, y: (x, y), a)),
+    for error, call in ((TypeError, lambda: lax.associative_scan(3, a)),
+                        (TypeError, lambda: lax.associative_scan(lambda x, y: (x, y), a)),
                         (ValueError, lambda: lax.associative_scan(np.add, a, axis=1)),
                         (ValueError, lambda: lax.associative_scan(combine, {'a': a, 'b': b[:3]}))):
         with pytest.raises(error):
@@ -54,7 +53,8 @@ def test_associative_scan_of_trees():
 
 
 def test_reductions_by_any_function():
-    for shape, axes in (((5, 7), (0,)), ((5, 7), (1, 0)), ((2, 3, 4), (2, 0)), ((1, 3), (0,)), ((0, 3), (0,)), ((0, 3), (1,))):
+    for shape, axes in (((5, 7), (0,)), ((5, 7), (1, 0)), ((2, 3, 4), (2, 0)), ((1, 3), (0,)), ((0, 3), (0,)),
+                        ((0, 3), (1,))):
         x = rng.integers(-9, 9, shape)
         assert lax.reduce_xor(x, axes).tolist() == onp.bitwise_xor.reduce(x, axes).tolist()
         add = lambda a, b: a + b
@@ -67,7 +67,8 @@ def test_reductions_by_any_function():
     assert top.tolist() == x.max(0).tolist() and at.tolist() == (x.argmax(0) * 4 + onp.arange(4)).tolist()
     g = lazy.grad(lambda x: lax.reduce(x, 1.0, lambda a, b: a * b, (0, 1)))(x)
     onp.testing.assert_allclose(onp.asarray(g), x.prod() / x)
-    for error, call in ((TypeError, lambda: lax.reduce((x, x), 0.0, lax.add, (0,))), (TypeError, lambda: lax.reduce(x, 1j, lax.add, (0,))),
+    for error, call in ((TypeError, lambda: lax.reduce((x, x), 0.0, lax.add, (0,))),
+                        (TypeError, lambda: lax.reduce(x, 1j, lax.add, (0,))),
                         (ValueError, lambda: lax.reduce(x, 0.0, lax.add, (2,)))):
         with pytest.raises(error):
             call()
@@ -77,12 +78,13 @@ def test_approximate_extremes():
     x = rng.standard_normal((3, 20)).astype('float32')
     order = onp.argsort(x, 1)
     values, indices = lax.approx_max_k(x, 4)
-    assert indices.tolist() == order[:, :-5:-1].tolist() and values.tolist() == onp.take_along_axis(x, order[:, :-5:-1], 1).tolist()
+    assert indices.tolist() == order[:, :-5:-1].tolist()
+    assert values.tolist() == onp.sort(x, 1)[:, :-5:-1].tolist()
     values, indices = lax.approx_min_k(x.T, 3, reduction_dimension=0)
-    assert indices.tolist() == order[:, :3].T.tolist() and values.tolist() == onp.take_along_axis(x, order[:, :3], 1).T.tolist()
+    assert indices.tolist() == order[:, :3].T.tolist() and values.tolist() == onp.sort(x, 1)[:, :3].T.tolist()
 
 
-# --- products -----------------------------------------------------------------------------------------------------------
+# --- products ---------------------------------------------------------------------------------------------------------
 
 def test_ragged_dot():
     x, w, sizes = rng.standard_normal((7, 3)), rng.standard_normal((4, 3, 2)), onp.array([2, 0, 3, 1])
@@ -93,7 +95,8 @@ def test_ragged_dot():
     onp.testing.assert_allclose(onp.asarray(found), expected, atol=1e-12)
     g = lazy.grad(lambda w: (lax.ragged_dot(x, w, sizes) ** 2).sum())(w)
     assert onp.abs(onp.asarray(g[1])).max() == 0 and onp.abs(onp.asarray(g[2])).max() > 0
-    assert lax.ragged_dot(x.astype('float16'), w.astype('float16'), sizes, preferred_element_type='float32').dtype == onp.float32
+    assert lax.ragged_dot(x.astype('float16'), w.astype('float16'), sizes,
+                          preferred_element_type='float32').dtype == onp.float32
     for call in (lambda: lax.ragged_dot(x, w[:3], sizes), lambda: lax.ragged_dot(x, w, sizes * 1.0)):
         with pytest.raises(TypeError):
             call()
@@ -130,13 +133,14 @@ def test_names_of_algorithms():
     for name in ('DotAlgorithmPreset', 'AccuracyMode', 'RandomAlgorithm', 'GatherScatterMode'):
         assert [(m.name, m.value) for m in getattr(lax, name)] == [(m.name, m.value) for m in getattr(jax.lax, name)]
     assert lax.DotAlgorithm._fields == jax.lax.DotAlgorithm._fields
-    assert lax.Tolerance(ulps=2).ulps == 2 and lax.dot(np.ones(3), np.ones(3), precision=lax.DotAlgorithmPreset.F32_F32_F32) == 3
+    assert lax.Tolerance(ulps=2).ulps == 2
+    assert lax.dot(np.ones(3), np.ones(3), precision=lax.DotAlgorithmPreset.F32_F32_F32) == 3
     for call in (lambda: lax.Tolerance(), lambda: lax.Tolerance(rtol=-1)):
         with pytest.raises(ValueError):
             call()
 
 
-# --- bits ---------------------------------------------------------------------------------------------------------------
+# --- bits -------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('dtype', ['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64'])
 def test_mulhi(dtype):
@@ -154,7 +158,8 @@ def test_mulhi(dtype):
 def test_reduce_precision(dtype):
     jax = pytest.importorskip('jax')
     with jax.enable_x64(True):
-        x = onp.concatenate([rng.standard_normal(50) * 10.0 ** rng.integers(-40, 40, 50), [0, -0.0, onp.inf, -onp.inf, onp.nan, 1, 65504]])
+        x = onp.concatenate([rng.standard_normal(50) * 10.0 ** rng.integers(-40, 40, 50),
+                             [0, -0.0, onp.inf, -onp.inf, onp.nan, 1, 65504]])
         x = onp.asarray(np.asarray(x, dtype))
         for exponent, mantissa in ((8, 7), (5, 10), (4, 3), (11, 52), (2, 0), (8, 23), (5, 2)):
             found, expected = (onp.asarray(m.reduce_precision(x, exponent, mantissa)) for m in (lax, jax.lax))
@@ -162,7 +167,8 @@ def test_reduce_precision(dtype):
             onp.testing.assert_array_equal(found.astype('float64'), expected.astype('float64'))
             assert (onp.signbit(found) == onp.signbit(expected)).all()
     assert lazy.grad(lambda x: lax.reduce_precision(x, 5, 3) ** 2)(2.01) == 2 * lax.reduce_precision(2.01, 5, 3)
-    for error, call in ((TypeError, lambda: lax.reduce_precision(1, 5, 3)), (ValueError, lambda: lax.reduce_precision(1.0, 0, 3))):
+    for error, call in ((TypeError, lambda: lax.reduce_precision(1, 5, 3)),
+                        (ValueError, lambda: lax.reduce_precision(1.0, 0, 3))):
         with pytest.raises(error):
             call()
 
@@ -178,8 +184,9 @@ def test_rng_bit_generator():
     assert lax.rng_bit_generator(wide, (1000, 2))[1].tolist() == bits.tolist()
     for dtype in ('uint8', 'uint16', 'uint64'):
         assert lax.rng_bit_generator(state, (3,), dtype)[1].dtype == dtype
-    for error, call in itertools.chain([(NotImplementedError, lambda: lax.rng_bit_generator(state, (2,), algorithm=lax.RandomAlgorithm.RNG_PHILOX))],
-                                       [(TypeError, lambda a=a: lax.rng_bit_generator(*a)) for a in ((state[:2], (2,)), (state, (2,), 'int32'))]):
+    for error, call in ((NotImplementedError, lambda: lax.rng_bit_generator(state, (2,), 'uint32', 2)),
+                        (TypeError, lambda: lax.rng_bit_generator(state[:2], (2,))),
+                        (TypeError, lambda: lax.rng_bit_generator(state, (2,), 'int32'))):
         with pytest.raises(error):
             call()
 
@@ -193,7 +200,7 @@ def test_rng_bit_generator_against_jax():
         assert lax.rng_bit_generator(state, shape, dtype)[1].tolist() == onp.asarray(expected).tolist()
 
 
-# --- functions ------------------------------------------------------------------------------------------------------------
+# --- functions --------------------------------------------------------------------------------------------------------
 
 def test_functions():
     assert lax.composite(lambda x, *, k: x ** k, 'power')(3.0, k=2) == 9 and lax.stage(2.0).dtype == onp.float32
@@ -203,7 +210,7 @@ def test_functions():
 
 
 def test_custom_root():
-    """The cube root by a fixed number of steps of Newton's method, whose own derivative would be another; a tree of roots."""
+    """The cube root by a fixed number of steps of Newton's method, and the solution of a linear system."""
     def solve(f, x):
         for _ in range(60):
             x = x - f(x) / lazy.vmap(lazy.grad(lambda y: f(y).sum()))(x[:, None])[:, 0]
