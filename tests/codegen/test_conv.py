@@ -68,3 +68,14 @@ def test_what_has_no_plan():
     x, w, out = (aval(a.shape, np.dtype('float32')) for a in (x, w, out))
     assert plan(layout(x), layout(w), (out, 0, (6, 6, 2))) is None
     assert isinstance(plan(layout(x), layout(w), layout(out)), gemm.Plan)
+
+
+def test_by_torch():
+    """What a GPU's library is asked for, on the CPU."""
+    torch = pytest.importorskip('torch')
+    from lazy.codegen import cuda_program
+    for x_shape, w_shape, *params in CASES:
+        x, w = (np.random.default_rng(1).standard_normal(shape) for shape in (x_shape, w_shape))
+        keywords = dict(zip(ops.conv.param_names, params))
+        found = cuda_program._BY_TORCH[ops.conv](torch, torch.from_numpy(x), torch.from_numpy(w), **keywords)
+        np.testing.assert_allclose(found.numpy(), windows.conv(x, w, **keywords), atol=1e-10)
