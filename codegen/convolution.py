@@ -1,4 +1,4 @@
-"""Convolutions as products of matrices, of which one is never there as a whole: C = W B with B[k, j] = x[taps[k] + places[j]].
+"""Convolutions as products of matrices: C = W B with B[k, j] = x[taps[k] + places[j]], which is never there as a whole.
 
     found = from_conv(instruction, x, w, out)            # a gemm.Plan; `gemm` says what its kernels have in common
 
@@ -8,13 +8,12 @@ sum of one offset for each, since the operation knows no padding. Panels of B ar
 examples of a group (all of them with `feature_first`) times a block of rows times a block of columns; small images
 are taken together, so that weights are packed for many columns.
 """
-import math
 
 import numpy as np
 
 from . import choices, gemm, llvm
-from .gemm_text import (DTYPES, GROUP, SIGNATURES, STACK_BYTES, Tile, _declarations, _function, _kernel,
-                        _micro_kernel, _pack_group, _pack_rows, _panel_times_block, _store_part)
+from .gemm_text import (DTYPES, GROUP, STACK_BYTES, Tile, declarations, function, kernel,
+                        micro_kernel, pack_group, pack_rows, panel_times_block, store_part)
 
 GATHER_NS = 0.4                         # estimate for an element of B
 COLUMNS = 512                           # of images that share packed weights
@@ -31,8 +30,8 @@ def from_conv(x, source, weights, out, workers=None):
         return None if c.size else gemm.Plan((), 0, 0)
     n, m, places = a.shape[0], w.shape[0] // groups, c.shape[2:]
     lead = [(n, s_a[0], s_c[1])] if feature_first else []
-    columns = gemm._merged([(size, step) for size, _, step in lead] + list(zip(places, s_c[2:])))
-    depth = gemm._merged(list(zip(w.shape[1:], s_w[1:])))
+    columns = gemm.merged([(size, step) for size, _, step in lead] + list(zip(places, s_c[2:])))
+    depth = gemm.merged(list(zip(w.shape[1:], s_w[1:])))
     if len(columns) > 1 or len(depth) > 1 or columns and columns[0][1] != 1 or depth and depth[0][1] != 1:
         return None
     size, row = DTYPES[x.aval.dtype.name][1], s_c[0] if feature_first else s_c[1]
@@ -44,8 +43,9 @@ def from_conv(x, source, weights, out, workers=None):
     batch = (groups, 1 if feature_first else n)
     offsets = {'w': (at_w, s_w[0], m * s_w[0]), 'x': (at_a, a.shape[1] // groups * s_a[1], s_a[0]),
                'c': (at_c, row, m * row, s_c[0])}
-    return _plan(m, len(at), len(taps), x.aval.dtype.name, batch, {k: [e * size for e in v] for k, v in offsets.items()},
-                 taps, at, workers or gemm.threads.get_num_threads())
+    offsets = {name: [n * size for n in of] for name, of in offsets.items()}
+    return _plan(m, len(at), len(taps), x.aval.dtype.name, batch, offsets, taps, at,
+                 workers or gemm.threads.get_num_threads())
 
 
 def _offsets(shape, strides):
@@ -58,8 +58,8 @@ def _offsets(shape, strides):
 
 def _plan(m, n, k, dtype, batch, offsets, taps, places, workers):
     size, tile = DTYPES[dtype][1], Tile(dtype, llvm.host())
-    depth = gemm._depth(k, tile)
-    rows, columns = gemm._blocks(m, n, k, depth, tile, batch[0] * batch[1], workers)
+    depth = gemm.depth_of(k, tile)
+    rows, columns = gemm.blocks(m, n, k, depth, tile, batch[0] * batch[1], workers)
     row_blocks, column_blocks = -(-m // rows), -(-n // columns)
     images = max(1, min(-(-COLUMNS // n), batch[1], batch[0] * batch[1] * row_blocks * column_blocks // (4 * workers)))
     group = (GROUP * depth + tile.lanes) * size
@@ -85,7 +85,6 @@ def _plan(m, n, k, dtype, batch, offsets, taps, places, workers):
 
 _CONSTANTS = ('m n k rows columns depth row_blocks column_blocks count images count1 group edge scratch_bytes '
               'w_offset w_row w_batch0 x_offset x_batch0 x_batch c_offset c_row c_batch0 c_batch')
-SIGNATURES['pack_windows'] = 'ptr target, ptr source, ptr taps, ptr places, i64 depth'
 
 
 def emit(dtype, machine):
@@ -93,14 +92,14 @@ def emit(dtype, machine):
     t = Tile(dtype, machine)
     n = t.lanes
     gather = f'declare {t.vector} @llvm.masked.gather.{t.name}.v{n}p0(<{n} x ptr>, i32, <{n} x i1>, {t.vector})\n'
-    parts = [_micro_kernel(t, *shape) for shape in t.shapes]
-    parts += [_store_part(t), _panel_times_block(t), _pack_group(t), _pack_rows(t), _pack_windows(t), _conv(t)]
-    return _declarations(t) + gather + '\n'.join(parts)
+    parts = [micro_kernel(t, *shape) for shape in t.shapes]
+    parts += [store_part(t), panel_times_block(t), pack_group(t), pack_rows(t), _pack_windows(t), _conv(t)]
+    return declarations(t) + gather + '\n'.join(parts)
 
 
 def _pack_windows(t):
     """target[d, j] = source[taps[d] + places[j]] for a panel: by vectors where the places are one run or two."""
-    f = _function(t, 'pack_windows')
+    f = function(t, 'pack_windows')
     n, step = t.lanes, t.columns * t.size
     numbers, whole = f'<{n} x i32>', f'<{n} x i1>'
     steps = f'<{", ".join(f"i32 {i * t.size}" for i in range(n))}>'
@@ -145,7 +144,7 @@ def _pack_windows(t):
 
 
 def _conv(t):
-    f, v = _kernel(t, 'conv', 'w x c scratch', _CONSTANTS)
+    f, v = kernel(t, 'conv', 'w x c scratch', _CONSTANTS)
     taps = f.at('%constants', 8 * len(_CONSTANTS.split()))
     places = f.at(taps, f.mul(v['k'], 8))
     stack = f.fixed(f'[{STACK_BYTES} x i8]')

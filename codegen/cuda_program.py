@@ -140,6 +140,8 @@ class Program(Plan):
         x = self.linear.instructions[i]
         by_torch = _BY_TORCH.get(x.op)
         avals = [self.linear.instructions[j].aval for j in x.inputs]
+        if x.op is ops.conv and (len(x.params[0]) > 3 or not x.aval.size):      # more axes, or less, than torch takes
+            by_torch = None
         if by_torch is not None and all(a.dtype.name in _TORCH_FLOATS for a in avals):
             return self._by_torch(i, x, by_torch)
         return self._by_reference(i, x)
@@ -259,6 +261,16 @@ def _product(torch, a, b, **axes):
     return torch.matmul(a.permute(left[0]).reshape(left[1]), b.permute(right[0]).reshape(right[1])).reshape(out)
 
 
+def _conv(torch, x, w, stride, dilation, groups, feature_first):
+    """In the type of the operands: cuDNN would take float32 for TF32."""
+    if not stride:
+        return _conv(torch, x[..., None], w[..., None], (1,), (1,), groups, feature_first)[..., 0]
+    function = getattr(torch.nn.functional, f'conv{len(stride)}d')
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        result = function(x, w, None, stride, 0, dilation, groups)
+    return result.transpose(0, 1) if feature_first else result
+
+
 def _cumulative(name):
     def call(torch, x, axis, reverse):
         x = x.flip(axis) if reverse else x
@@ -269,7 +281,7 @@ def _cumulative(name):
 
 
 _BY_TORCH = {
-    ops.dot_general: _product,
+    ops.dot_general: _product, ops.conv: _conv,
     ops.sort: lambda torch, x, axis: torch.sort(x, axis).values,
     ops.argsort: lambda torch, x, axis, dtype: torch.argsort(x, dim=axis, stable=True),
     ops.cumsum: _cumulative('cumsum'), ops.cumprod: _cumulative('cumprod'), ops.cummax: _cumulative('cummax'),

@@ -135,8 +135,8 @@ def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers, names):
     machine = llvm.host()
     size = DTYPES[dtype][1]
     tile = Tile(dtype, machine)
-    depth = _depth(k, tile)
-    rows, columns = _blocks(m, n, k, depth, tile, batch[0] * batch[1], workers)
+    depth = depth_of(k, tile)
+    rows, columns = blocks(m, n, k, depth, tile, batch[0] * batch[1], workers)
     row_blocks, column_blocks = -(-m // rows), -(-n // columns)
     group_stride = (GROUP * depth + tile.lanes) * size
     edge = -(-rows // GROUP) * group_stride                       # where a panel that gemm packs itself lies
@@ -171,7 +171,7 @@ def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers, names):
     return Plan(tuple(launches), packed, scratch)
 
 
-def _depth(k, tile):
+def depth_of(k, tile):
     """How many k at once, in equal parts."""
     share = PANEL_SHARE_TALL if tile.rows >= 8 else PANEL_SHARE
     most = max(64, int(share * _cache_bytes(1) / (tile.columns * tile.size)) // 16 * 16)
@@ -179,7 +179,7 @@ def _depth(k, tile):
     return max(1, -(-k // parts))
 
 
-def _blocks(m, n, k, depth, tile, batch, workers):
+def blocks(m, n, k, depth, tile, batch, workers):
     """(rows, columns) of an item: blocks that fit the cache, and as many of them as feed the threads."""
     worth = 2.0 * m * n * max(k, 1) / (FLOPS_PER_NS * choices.GRAIN_NS)
     wanted = min(4 * workers, worth) / batch if workers > 1 else 1
@@ -246,9 +246,9 @@ def from_dot_general(x, a, b, c, workers=None):
     rows = [(a.shape[i], s_a[i], 0, s_c[n_batch + t]) for t, i in enumerate(free_a)]
     columns = [(b.shape[j], 0, s_b[j], s_c[n_batch + len(free_a) + t]) for t, j in enumerate(free_b)]
     depth = [(a.shape[i], s_a[i], s_b[j], 0) for i, j in zip(contract_a, contract_b)]
-    depth = _merged(sorted(depth, key=lambda axis: (-axis[1], -axis[2])))
-    rows, columns = _merged(rows), _merged(columns)
-    batch = _merged([*batch, *rows[:-1], *columns[:-1]])            # what has a stride of its own is another batch axis
+    depth = merged(sorted(depth, key=lambda axis: (-axis[1], -axis[2])))
+    rows, columns = merged(rows), merged(columns)
+    batch = merged([*batch, *rows[:-1], *columns[:-1]])            # what has a stride of its own is another batch axis
     none = (1, 0, 0, 0)
     (m, a_m, _, c_m), (n, _, b_n, c_n) = rows[-1] if rows else none, columns[-1] if columns else none
     if len(depth) > 1 or len(batch) > 2:
@@ -259,7 +259,7 @@ def from_dot_general(x, a, b, c, workers=None):
                 [axis[0] for axis in batch], workers=workers)
 
 
-def _merged(axes):
+def merged(axes):
     """Axes (size, strides ...) with neighbours made one where one stride serves both; those of size 1 are left out."""
     result = []
     for size, *strides in axes:

@@ -35,20 +35,20 @@ class Tile:
 def emit_products(dtype, machine):
     """The text of gemm_pack and gemm."""
     tile = Tile(dtype, machine)
-    parts = [_micro_kernel(tile, groups, vectors) for groups, vectors in tile.shapes]
-    parts += [_store_part(tile), _panel_times_block(tile), _pack_group(tile), _pack_rows(tile), _pack_panel(tile),
+    parts = [micro_kernel(tile, groups, vectors) for groups, vectors in tile.shapes]
+    parts += [store_part(tile), panel_times_block(tile), pack_group(tile), pack_rows(tile), _pack_panel(tile),
               _gemm_pack(tile), _gemm(tile)]
-    return _declarations(tile) + '\n'.join(parts)
+    return declarations(tile) + '\n'.join(parts)
 
 
 def emit_matvecs(dtype, machine):
     """The text of gemv_dot and gemv_axpy."""
     tile = Tile(dtype, machine)
     parts = [_rows_dot(tile, 4, 2), _rows_dot(tile, 1, 4), _gemv_dot(tile), _gemv_axpy(tile)]
-    return _declarations(tile) + '\n'.join(parts)
+    return declarations(tile) + '\n'.join(parts)
 
 
-def _declarations(t):
+def declarations(t):
     return f'''
 declare i64 @llvm.smin.i64(i64, i64)
 declare i64 @llvm.smax.i64(i64, i64)
@@ -235,16 +235,17 @@ SIGNATURES = {
     'pack_group': 'ptr target, i64 step, ptr source, i64 row, i64 column, i64 count, i64 depth',
     'pack_rows': 'ptr target, i64 group, ptr source, i64 row, i64 column, i64 rows, i64 depth',
     'pack_panel': 'ptr target, ptr source, i64 column, i64 row, i64 columns, i64 depth',
+    'pack_windows': 'ptr target, ptr source, ptr taps, ptr places, i64 depth',
     'dot': 'ptr matrix, i64 row, ptr x, ptr y, i64 step, i64 k'}
 
 
-def _function(tile, name):
+def function(tile, name):
     """An internal function; its parameters are those of its name without numbers at the end."""
     parameters = SIGNATURES[name.rstrip('_0123456789')].replace(' ', ' %').replace(', %', ', ')
     return _Function(tile, f'define internal void @{name}({parameters}) noinline nounwind')
 
 
-def _kernel(tile, name, slots, constants):
+def kernel(tile, name, slots, constants):
     """(function, {name: value}) of a kernel with named slots and constants."""
     f = _Function(tile, f'define void @{name}(ptr noalias %slots, ptr noalias %constants, i64 %lo, i64 %hi, '
                         'i64 %worker)')
@@ -258,12 +259,12 @@ def _kernel(tile, name, slots, constants):
 
 # --- the micro-kernel
 
-def _micro_kernel(t, groups, vectors):
+def micro_kernel(t, groups, vectors):
     """C (+)= A B for `groups` groups of packed rows and `vectors` vectors of columns; strides in bytes.
 
     Meanwhile a line of the panel that comes next is fetched in each turn, which the hardware would find out too late.
     """
-    f = _function(t, f'micro_{groups}_{vectors}')
+    f = function(t, f'micro_{groups}_{vectors}')
     nbytes, c_rows = t.lanes * t.size, ['%c']
     acc = [[f.variable(t.vector, 'zeroinitializer') for _ in range(vectors)] for _ in range(GROUP * groups)]
     for _ in acc[1:]:
@@ -295,9 +296,9 @@ def _micro_kernel(t, groups, vectors):
     return f.text()
 
 
-def _store_part(t):
+def store_part(t):
     """C (+)= the first rows and columns of a whole tile."""
-    f = _function(t, 'store_part')
+    f = function(t, 'store_part')
     kind, lanes = (t.vector, t.lanes) if t.masked else (t.scalar, 1)
 
     def put(value, load, store):
@@ -317,9 +318,9 @@ def _store_part(t):
     return f.text()
 
 
-def _panel_times_block(t):
+def panel_times_block(t):
     """All the rows of a packed block of A times one panel of B. What exceeds C is computed beside it."""
-    f = _function(t, 'panel')
+    f = function(t, 'panel')
     tile = f.fixed(f'[{t.rows * t.vectors} x {t.vector}]')
     a, c, left = f.variable('ptr', '%a'), f.variable('ptr', '%c'), f.variable('i64', '%rows')
 
@@ -366,9 +367,9 @@ def _interleaved(f, rows):
     return [z for x, y in zip(list(even), list(odd)) for z in zip_(x, y)]
 
 
-def _pack_group(t):
+def pack_group(t):
     """target[d, i] = source[i, d] for four i, 0 where there are fewer: by vectors along d or along i, or one by one."""
-    f = _function(t, 'pack_group')
+    f = function(t, 'pack_group')
     quad, done = f'<{GROUP} x {t.scalar}>', f.variable('i64', 0)
     whole = f.test('sge', '%count', GROUP)
 
@@ -411,9 +412,9 @@ def _pack_group(t):
     return f.text()
 
 
-def _pack_rows(t):
+def pack_rows(t):
     """Rows in groups: target[g, d, i] = source[4 g + i, d]; a group's missing rows are 0. Strides in bytes."""
-    f = _function(t, 'pack_rows')
+    f = function(t, 'pack_rows')
     target = f.variable('ptr', '%target')
     with f.loop(0, '%rows', GROUP) as r:
         f.call('pack_group', f.get(target), GROUP * t.size, f.at('%source', f.mul(r, '%row')), '%row', '%column',
@@ -424,7 +425,7 @@ def _pack_rows(t):
 
 def _pack_panel(t):
     """A panel of B: target[d, j] = source[d, j], 0 for the missing columns. Strides in bytes."""
-    f = _function(t, 'pack_panel')
+    f = function(t, 'pack_panel')
     nbytes, step = t.lanes * t.size, t.columns * t.size
 
     def rows():
@@ -445,8 +446,8 @@ def _pack_panel(t):
 # --- kernels
 
 def _gemm_pack(t):
-    f, v = _kernel(t, 'gemm_pack', 'b packed',
-                   'n k offset column row batch0 batch1 count1 panels packs depth panel to0 to1')
+    f, v = kernel(t, 'gemm_pack', 'b packed',
+                  'n k offset column row batch0 batch1 count1 panels packs depth panel to0 to1')
     with f.loop('%lo', '%hi') as item:
         rest, pack = f.divmod(item, v['packs'])
         rest, number = f.divmod(rest, v['panels'])
@@ -462,10 +463,10 @@ def _gemm_pack(t):
 
 
 def _gemm(t):
-    f, v = _kernel(t, 'gemm', 'a b c packed scratch',
-                   'm n k rows columns depth row_blocks column_blocks count1 mode accumulate '
-                   'a_offset a_row a_column a_batch0 a_batch1 b_offset b_column b_row b_batch0 b_batch1 '
-                   'c_offset c_row c_batch0 c_batch1 panel packed0 packed1 group edge scratch_bytes ahead')
+    f, v = kernel(t, 'gemm', 'a b c packed scratch',
+                  'm n k rows columns depth row_blocks column_blocks count1 mode accumulate '
+                  'a_offset a_row a_column a_batch0 a_batch1 b_offset b_column b_row b_batch0 b_batch1 '
+                  'c_offset c_row c_batch0 c_batch1 panel packed0 packed1 group edge scratch_bytes ahead')
     stack = f.fixed(f'[{STACK_BYTES} x i8]')
     own = f.new(f'select i1 {f.test("eq", v["scratch_bytes"], 0)}, ptr {stack}, '
                 f'ptr {f.at(v["scratch"], f.mul("%worker", v["scratch_bytes"]))}')
@@ -515,7 +516,7 @@ def _gemm(t):
 
 def _rows_dot(t, rows, vectors):
     """y_j = sum_k M_jk x_k for `rows` rows, contiguous along k."""
-    f = _function(t, f'dot_{rows}')
+    f = function(t, f'dot_{rows}')
     at = ['%matrix']
     for _ in range(rows - 1):
         at.append(f.at(at[-1], '%row'))
@@ -564,7 +565,7 @@ def _matvec_item(f, v, item):
 
 
 def _gemv_dot(t):
-    f, v = _kernel(t, 'gemv_dot', 'm x y', _MATVEC)
+    f, v = kernel(t, 'gemv_dot', 'm x y', _MATVEC)
     with f.loop('%lo', '%hi') as item:
         matrix, x, y, count = _matvec_item(f, v, item)
         end = f.sub(count, f.divmod(count, 4)[1])
@@ -577,7 +578,7 @@ def _gemv_dot(t):
 
 def _gemv_axpy(t):
     """Some rows of the contraction at a time, so that memory is read in a few long streams."""
-    f, v = _kernel(t, 'gemv_axpy', 'm x y', _MATVEC)
+    f, v = kernel(t, 'gemv_axpy', 'm x y', _MATVEC)
     with f.loop('%lo', '%hi') as item:
         matrix, x, y, count = _matvec_item(f, v, item)
         whole = f.sub(count, f.divmod(count, t.lanes)[1])

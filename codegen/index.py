@@ -76,8 +76,8 @@ def through_reshape(old, new, where):
     that forms several old ones must be an iteration axis, which is then cut (NeedsSplit).
     """
     n = len(where[0][1]) if where else 0
-    if 0 in old:
-        return (constant(0, n),) * len(old)                          # nothing is read
+    if 0 in old:                                # nothing is read: what no loop enters must not be taken out of it
+        return (where[new.index(0)],) * len(old)
     result, i, j = [], 0, 0
     while i < len(old) or j < len(new):
         olds, news, a, b = [], [], 1, 1

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval
-from . import choices, compiled, convolution, gemm, memory, native, native_printer, reference, regions, runtime, scatter, threads, tune
+from . import (choices, compiled, convolution, gemm, memory, native, native_printer, reference, regions, runtime, scatter,
+               threads, tune)
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Step
@@ -94,7 +95,8 @@ class Program:
         """
         x, found = self.linear.instructions[i], None
         if x.op in self.products and all(j in self.layouts for j in (*x.inputs, i)):
-            found = self.products[x.op](x, *[(self.linear.instructions[j].aval, *self.layouts[j][1:]) for j in (*x.inputs, i)])
+            found = self.products[x.op](x, *[(self.linear.instructions[j].aval, *self.layouts[j][1:])
+                                             for j in (*x.inputs, i)])
         mine = found and found.launches
         if mine and not self.repeated and not gemm.at_hand(found.launches, x.aval.dtype.name, runtime.cache()):
             mine, self.provisional = False, True

@@ -20,8 +20,8 @@ from .transforms import (ShapeDtypeStruct, eval_shape, grad, hessian, jacfwd, ja
 from .waiting import block_until_ready, get_num_threads, set_num_threads
 
 # What is imported when first used, so that `import lazy` stays quick: modules, and names of other modules.
-_MODULES = ('debug', 'dlpack', 'dtypes', 'flatten_util', 'lax', 'nn', 'ops', 'optimizers', 'random', 'scipy', 'test_util',
-            'tree_util', 'typing')
+_MODULES = ('debug', 'dlpack', 'dtypes', 'flatten_util', 'image', 'lax', 'nn', 'ops', 'optimizers', 'random', 'scipy',
+            'test_util', 'tree_util', 'typing')
 _NAMES = {'custom_derivatives': ('closure_convert', 'custom_gradient', 'custom_jvp', 'custom_vjp'),
           'hardware': ('Device', 'devices', 'default_backend', 'default_device', 'device_count', 'device_get', 'device_put',
                       'local_device_count', 'local_devices', 'process_count', 'process_index'),

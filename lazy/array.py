@@ -419,8 +419,13 @@ def elementwise(op, *operands, kind='arithmetic'):
     """op of operands (anything array-like) after promotion and with broadcasting."""
     nodes = [as_node(x) for x in operands]
     dtype, weak = common(kind, op.name, [n.aval for n in nodes])
-    nodes = tuple([convert_operand(n, dtype) for n in nodes])
+    nodes, op = tuple([convert_operand(n, dtype) for n in nodes]), _of_type(op, dtype)
     return wrap(Node(op, nodes, None, result_aval(op, nodes, None)))
+
+
+def _of_type(op, dtype):
+    """The operation for operands of a dtype: >> fills unsigned integers with zeros."""
+    return ops.shift_right_logical if op is ops.shift_right_arithmetic and dtypes.kind(dtype) == 'u' else op
 
 
 def convert_operand(node, dtype):
@@ -445,11 +450,12 @@ dtypes.Defaults.caches.append(clear_plans)
 
 
 def _plan(op, kind, a, b):
-    """(dtype to convert the first operand to or None, the second likewise, the result's aval)."""
+    """(operation, dtype to convert the first operand to or None, the second likewise, the result's aval)."""
     dtype, weak = common(kind, op.name, [a, b])
+    op = _of_type(op, dtype)
     inputs = [Node(ops.leaf, (), None, aval(x.shape, dtype, x.weak), 0) for x in (a, b)]
     result = result_aval(op, inputs, None)
-    return (dtype if a.dtype != dtype else None), (dtype if b.dtype != dtype else None), result
+    return op, (dtype if a.dtype != dtype else None), (dtype if b.dtype != dtype else None), result
 
 
 def _operator(op, kind='arithmetic'):
@@ -461,13 +467,13 @@ def _operator(op, kind='arithmetic'):
         plan = plans.get(key)
         if plan is None:
             plan = plans[key] = _plan(op, kind, a.aval, b.aval)
-        to_a, to_b, result = plan
+        chosen, to_a, to_b, result = plan
         if to_a is not None:
             a = convert_operand(a, to_a)
         if to_b is not None:
             b = convert_operand(b, to_b)
         array = _new(Array)
-        array._node = node = Node(op, (a, b), None, result, None, 3)
+        array._node = node = Node(chosen, (a, b), None, result, None, 3)
         if len(here.pending) > evaluate.FLUSH_NODES:
             evaluate.check_pending(node)
         return array

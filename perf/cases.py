@@ -249,3 +249,24 @@ def mlp_step(np, L, *arrays):
         return -np.mean(np.sum(z * y, -1))
     value, grads = L.value_and_grad(loss, 4)(*parameters)
     return value, *[p - 0.1 * g for p, g in zip(parameters, grads)]
+
+
+# --- images ----------------------------------------------------------------------------------------------------------
+
+def images(channels, size, out, window):
+    return lambda n: [Uniform((n(32), channels, n(size), n(size))), Uniform((out, channels, window, window), -0.1, 0.1)]
+
+
+@case('relu of a 3x3 convolution, 32 images of 64 x 56², 64 channels out', images(64, 56, 64, 3))
+def conv_relu(np, L, x, w):
+    return np.maximum(L.conv(x, w, 1), 0.0)
+
+
+@case('relu of a 1x1 convolution, 32 images of 64 x 56², 256 channels out', images(64, 56, 256, 1))
+def conv_point_relu(np, L, x, w):
+    return np.maximum(L.conv(x, w, 0), 0.0)
+
+
+@case('largest of 3x3 at every other place, 32 images of 64 x 112²', lambda n: images(64, 112, 1, 1)(n)[:1])
+def max_pool(np, L, x):
+    return L.max_pool(x, 3, 2, 1)

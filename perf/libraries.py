@@ -1,7 +1,7 @@
 """The libraries that are compared, each behind the same few names so that one program text serves all.
 
-A library has `np` (functions with NumPy's names), `erf`, `logsumexp`, `put`, `value_and_grad`, and for the harness
-`array`, `compile`, `wait`, `numpy`. `device` is None or a kind such as 'cuda'.
+A library has `np` (functions with NumPy's names), `erf`, `logsumexp`, `put`, `conv`, `max_pool`, `value_and_grad`, and
+for the harness `array`, `compile`, `wait`, `numpy`. `device` is None or a kind such as 'cuda'.
 """
 import functools
 import importlib.util
@@ -68,6 +68,19 @@ class NumPy:
         return x
 
 
+    def conv(self, x, w, padding):
+        """Convolution of images (batch, channel, y, x) with weights (out, channel, y, x)."""
+        return onp.einsum('ncyxij,ocij->noyx', self._windows(x, w.shape[2:], padding, 0), w, optimize=True)
+
+    def max_pool(self, x, window, stride, padding):
+        found = self._windows(x, (window, window), padding, -onp.inf)
+        return found[:, :, ::stride, ::stride].max((-1, -2))
+
+    def _windows(self, x, shape, padding, value):
+        wide = onp.pad(x, [(0, 0)] * 2 + [(padding, padding)] * 2, constant_values=value)
+        return onp.lib.stride_tricks.sliding_window_view(wide, shape, (2, 3))
+
+
 class Numba(NumPy):
     """Cases have explicit loops for it."""
 
@@ -96,6 +109,13 @@ class _Jaxlike:
 
     def put(self, x, index, value):
         return x.at[index].set(value)
+
+    def conv(self, x, w, padding):
+        return self.module.lax.conv(x, w, (1, 1), 'SAME' if padding else 'VALID')
+
+    def max_pool(self, x, window, stride, padding):
+        lax, amounts = self.module.lax, [(0, 0)] * 2 + [(padding, padding)] * 2
+        return lax.reduce_window(x, -onp.inf, lax.max, (1, 1, window, window), (1, 1, stride, stride), amounts)
 
     def value_and_grad(self, f, count):
         """(value, gradients) by the first `count` arguments."""
@@ -161,6 +181,12 @@ class Torch:
         x = x.clone()
         x[index] = value
         return x
+
+    def conv(self, x, w, padding):
+        return self.torch.nn.functional.conv2d(x, w, padding=padding)
+
+    def max_pool(self, x, window, stride, padding):
+        return self.torch.nn.functional.max_pool2d(x, window, stride, padding)
 
     def value_and_grad(self, f, count):
         """By torch.func, in the order (value, gradients)."""

@@ -11,6 +11,13 @@ from lazy import lax
 rng = onp.random.default_rng(7)
 
 
+@pytest.fixture(scope='module', autouse=True)
+def compiled():
+    """A program that is run again is compiled: from then on the kernel is there for all."""
+    for _, dtype in itertools.product(range(4), ('float32', 'float64')):
+        onp.asarray(lax.conv(np.ones((1, 1, 4), dtype), np.ones((1, 1, 2), dtype), (1,), 'VALID'))
+
+
 def direct(x, w, strides, padding, spread, dilation, feature_groups=1, batch_groups=1):
     """The definition: a sum over windows of the padded and spread out operand."""
     n, c, *space = x.shape
@@ -18,11 +25,13 @@ def direct(x, w, strides, padding, spread, dilation, feature_groups=1, batch_gro
     wide[(..., *[slice(None, None, d) for d in spread])] = x
     wide = onp.pad(wide, [(0, 0), (0, 0), *[(max(a, 0), max(b, 0)) for a, b in padding]])
     wide = wide[(..., *[slice(max(-a, 0), s - max(-b, 0)) for s, (a, b) in zip(wide.shape[2:], padding)])]
-    places = [max(0, (s - ((k - 1) * d + 1)) // a + 1) for s, k, d, a in zip(wide.shape[2:], w.shape[2:], dilation, strides)]
+    places = [max(0, (s - ((k - 1) * d + 1)) // a + 1)
+              for s, k, d, a in zip(wide.shape[2:], w.shape[2:], dilation, strides)]
     o = w.shape[0]
     out = onp.zeros((n // batch_groups, o, *places), x.dtype)
     for p in itertools.product(*map(range, places)):
-        window = wide[(..., *[slice(i * a, i * a + (k - 1) * d + 1, d) for i, a, k, d in zip(p, strides, w.shape[2:], dilation)])]
+        window = wide[(..., *[slice(i * a, i * a + (k - 1) * d + 1, d)
+                              for i, a, k, d in zip(p, strides, w.shape[2:], dilation)])]
         groups = feature_groups * batch_groups
         for g in range(groups):
             part = window[:, g * w.shape[1]:(g + 1) * w.shape[1]] if feature_groups > 1 else window
@@ -115,12 +124,16 @@ def test_types():
 def test_errors():
     x, w = np.ones((2, 4, 5, 5)), np.ones((6, 4, 3, 3))
     for error, call in (
-            (ValueError, lambda: lax.conv(x, np.ones((6, 3, 3, 3)), (1, 1), 'SAME')), (TypeError, lambda: lax.conv(x, w, (1,), 'SAME')),
-            (RuntimeError, lambda: lax.conv(x, w, (1, 1), 'ALL')), (TypeError, lambda: lax.conv(x, w[0], (1, 1), 'SAME')),
+            (ValueError, lambda: lax.conv(x, np.ones((6, 3, 3, 3)), (1, 1), 'SAME')),
+            (TypeError, lambda: lax.conv(x, w, (1,), 'SAME')),
+            (RuntimeError, lambda: lax.conv(x, w, (1, 1), 'ALL')),
+            (TypeError, lambda: lax.conv(x, w[0], (1, 1), 'SAME')),
             (ValueError, lambda: lax.conv_general_dilated(x, w, (1, 1), 'SAME', (2, 2))),
-            (TypeError, lambda: lax.conv_general_dilated(x, w, (1, 1), 'SAME', dimension_numbers=('NCHW', 'OIHH', 'NCHW'))),
+            (TypeError, lambda: lax.conv_general_dilated(x, w, (1, 1), 'SAME',
+                                                         dimension_numbers=('NCHW', 'OIHH', 'NCHW'))),
             (TypeError, lambda: lax.conv_general_dilated(x, w, (1, 1), 'SAME', dimension_numbers=('NCHW', 'OIHW'))),
-            (TypeError, lambda: lax.conv_general_dilated(x, w, (1, 1), [(1, 1)])), (TypeError, lambda: lax.conv(x, w, (0, 1), 'SAME')),
+            (TypeError, lambda: lax.conv_general_dilated(x, w, (1, 1), [(1, 1)])),
+            (TypeError, lambda: lax.conv(x, w, (0, 1), 'SAME')),
             (ValueError, lambda: lax.conv_general_dilated(x, w, (1, 1), 'SAME', feature_group_count=3)),
             (ValueError, lambda: lax.conv_general_dilated(x, w, (1, 1), 'SAME', batch_group_count=4)),
             (ValueError, lambda: lax.conv_general_dilated(x, w, (1, 1), [(-3, -3), (0, 0)]))):
@@ -128,7 +141,7 @@ def test_errors():
             call()
 
 
-# --- against JAX -----------------------------------------------------------------------------------------------------------
+# --- against JAX ------------------------------------------------------------------------------------------------------
 
 LAYOUTS = [('NCHW', 'OIHW', 'NCHW'), ('NHWC', 'HWIO', 'NHWC'), ('CHWN', 'WIHO', 'HNCW')]
 
@@ -144,7 +157,8 @@ def test_layouts_against_jax(layout, padding):
     x = arranged(rng.standard_normal((2, 3, 7, 6)).astype('float32'), layout[0], 'NCHW')
     w = arranged(rng.standard_normal((4, 3, 3, 2)).astype('float32'), layout[1], 'OIHW')
     for kwargs in ({}, {'rhs_dilation': (2, 1)}):
-        found, expected = (m.conv_general_dilated(x, w, (2, 1), padding, dimension_numbers=layout, **kwargs) for m in (lax, jax.lax))
+        found, expected = (m.conv_general_dilated(x, w, (2, 1), padding, dimension_numbers=layout, **kwargs)
+                           for m in (lax, jax.lax))
         onp.testing.assert_allclose(onp.asarray(found), onp.asarray(expected), atol=1e-5)
     for transpose_kernel, consistent in itertools.product((False, True), (False, True)):
         if padding == 'SAME_LOWER':
@@ -158,15 +172,18 @@ def test_layouts_against_jax(layout, padding):
     sizes = dict(zip(layout[2], patches[0].shape))
     local = [{'O': 2, 'I': 18}.get(c, sizes.get(c)) for c in layout[1]]
     kernel = rng.standard_normal(local).astype('float32')
-    found, expected = (m.conv_general_dilated_local(x, kernel, (2, 1), padding, (3, 2), None, (1, 2), layout) for m in (lax, jax.lax))
+    found, expected = (m.conv_general_dilated_local(x, kernel, (2, 1), padding, (3, 2), None, (1, 2), layout)
+                       for m in (lax, jax.lax))
     onp.testing.assert_allclose(onp.asarray(found), onp.asarray(expected), atol=1e-4)
 
 
 def test_shapes_against_jax():
     jax = pytest.importorskip('jax')
-    for layout, strides, padding in itertools.product(LAYOUTS[:2], [(1, 1), (2, 3)], ['SAME', 'VALID', [(1, 2), (0, 3)]]):
+    for layout, strides, padding in itertools.product(LAYOUTS[:2], [(1, 1), (2, 3)],
+                                                      ['SAME', 'VALID', [(1, 2), (0, 3)]]):
         x, w = (2, 3, 7, 6), (4, 3, 3, 2)
-        sizes = [arranged(onp.empty(s), spec, letters).shape for s, spec, letters in ((x, layout[0], 'NCHW'), (w, layout[1], 'OIHW'))]
+        sizes = [arranged(onp.empty(s), spec, letters).shape
+                 for s, spec, letters in ((x, layout[0], 'NCHW'), (w, layout[1], 'OIHW'))]
         for name in ('conv_general_shape_tuple', 'conv_transpose_shape_tuple'):
             found, expected = (getattr(m, name)(*sizes, strides, padding, layout) for m in (lax, jax.lax))
             assert found == tuple(map(int, expected))

@@ -11,11 +11,14 @@ from lazy import lax
 rng = onp.random.default_rng(3)
 FUNCTIONS = {'add': (onp.sum, 0), 'mul': (onp.prod, 1), 'max': (onp.max, -9), 'min': (onp.min, 9)}
 # shape, window, strides, padding, spread, dilation
-CASES = [((6, 7), (2, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), (1, 1)), ((6, 7), (3, 2), (2, 3), ((1, 2), (0, 1)), (1, 1), (1, 1)),
+CASES = [((6, 7), (2, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), (1, 1)),
+         ((6, 7), (3, 2), (2, 3), ((1, 2), (0, 1)), (1, 1), (1, 1)),
          ((5, 6), (2, 2), (1, 2), ((1, 0), (2, 1)), (2, 3), (2, 1)), ((40,), (17,), (3,), ((2, 5),), (1,), (1,)),
-         ((30, 2), (11, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), (2, 1)), ((2, 3, 4, 4), (1, 1, 2, 2), (1, 1, 2, 2), ((0, 0),) * 4, (1,) * 4, (1,) * 4),
+         ((30, 2), (11, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), (2, 1)),
+         ((2, 3, 4, 4), (1, 1, 2, 2), (1, 1, 2, 2), ((0, 0),) * 4, (1,) * 4, (1,) * 4),
          ((3,), (5,), (1,), ((0, 0),), (1,), (1,)), ((5, 4), (2, 2), (1, 1), ((-1, 0), (0, -1)), (1, 1), (1, 1)),
-         ((), (), (), (), (), ()), ((0, 3), (1, 2), (1, 1), ((0, 0), (0, 0)), (1, 1), (1, 1)), ((9,), (1,), (2,), ((0, 0),), (1,), (1,))]
+         ((), (), (), (), (), ()), ((0, 3), (1, 2), (1, 1), ((0, 0), (0, 0)), (1, 1), (1, 1)),
+         ((9,), (1,), (2,), ((0, 0),), (1,), (1,))]
 
 
 def direct(x, name, init, window, strides, padding, spread, dilation):
@@ -27,7 +30,8 @@ def direct(x, name, init, window, strides, padding, spread, dilation):
     places = [max(0, (s - ((k - 1) * d + 1)) // a + 1) for s, k, d, a in zip(wide.shape, window, dilation, strides)]
     out = onp.zeros(places, x.dtype)
     for p in itertools.product(*map(range, places)):
-        part = wide[tuple([slice(i * a, i * a + (k - 1) * d + 1, d) for i, a, k, d in zip(p, strides, window, dilation)])]
+        part = wide[tuple([slice(i * a, i * a + (k - 1) * d + 1, d)
+                           for i, a, k, d in zip(p, strides, window, dilation)])]
         out[p] = f(onp.append(part.ravel(), onp.asarray(init, x.dtype)))
     return out
 
@@ -56,7 +60,8 @@ def test_against_jax(name, padding):
     init = {'add': 0.0, 'mul': 1.0, 'max': -onp.inf, 'min': onp.inf}[name]
     x = rng.integers(-2, 3, (2, 6, 7, 3)).astype('float32')           # with ties
     weights = rng.standard_normal(3).astype('float32')
-    f = lambda m, grad_of: (lambda x: grad_of(m.lax.reduce_window(x, init, getattr(m.lax, name), (1, 3, 2, 1), (1, 2, 1, 1), padding)))
+    f = lambda m, grad_of: (lambda x: grad_of(m.lax.reduce_window(x, init, getattr(m.lax, name), (1, 3, 2, 1),
+                                                                  (1, 2, 1, 1), padding)))
     onp.testing.assert_array_equal(onp.asarray(f(lazy, lambda y: y)(x)), onp.asarray(f(jax, lambda y: y)(x)))
     if name == 'mul':                                                 # has no derivative there
         return
@@ -89,8 +94,10 @@ def test_several_operands():
 
 def test_errors():
     x = np.ones((4, 4))
-    for error, call in ((ValueError, lambda: lax.reduce_window(x, 0., lax.add, (2,))), (TypeError, lambda: lax.reduce_window(x, 0j, lax.add, (2, 2))),
-                        (ValueError, lambda: lax.reduce_window(x, 0., lax.add, (2, 0))), (RuntimeError, lambda: lax.reduce_window(x, 0., lax.add, (2, 2), None, 'ALL')),
+    for error, call in ((ValueError, lambda: lax.reduce_window(x, 0., lax.add, (2,))),
+                        (TypeError, lambda: lax.reduce_window(x, 0j, lax.add, (2, 2))),
+                        (ValueError, lambda: lax.reduce_window(x, 0., lax.add, (2, 0))),
+                        (RuntimeError, lambda: lax.reduce_window(x, 0., lax.add, (2, 2), None, 'ALL')),
                         (TypeError, lambda: lax.reduce_window((x, x), 0., lax.add, (2, 2)))):
         with pytest.raises(error):
             call()

@@ -79,6 +79,7 @@ def input_cotangent(ct, x, w, stride, dilation, groups):
 
 
 PARTS = 16                                      # sums over examples are made in so many parts, side by side
+MANY = 32                                       # weights of a feature, of which each is a reduction of its own
 
 
 def weight_cotangent(ct, x, w, stride, dilation, groups):
@@ -90,6 +91,8 @@ def weight_cotangent(ct, x, w, stride, dilation, groups):
     places = ct.aval.shape[2:]
     parts = max(p for p in range(1, PARTS + 1) if n % p == 0)
     used = [extent(p, s) + extent(k, d) - 1 for p, k, s, d in zip(places, window, stride, dilation)]
+    if c == 1 and o == groups and math.prod(window) <= MANY:
+        return _weight_by_weight(ct, x, w, stride, dilation)
     rest = tuple(range(4, 4 + len(window)))
     x = build.slice_(x, [0] * x.aval.ndim, (n, features, *used))
     # x (parts, n, groups, c) -> (c, groups parts n); ct (parts, n, groups, o) -> (groups parts o, n)
@@ -100,3 +103,15 @@ def weight_cotangent(ct, x, w, stride, dilation, groups):
     out = convolve(x, ct, dilation, stride, groups * parts, True)
     out = build.reshape(out, (groups, parts, o // groups, c, *out.aval.shape[2:]))
     return build.reshape(build.reduce_sum(out, (1,)), w.aval.shape)
+
+
+def _weight_by_weight(ct, x, w, stride, dilation):
+    """The same where every feature has weights of its own: for each weight the sum of a product of two arrays."""
+    places, found = ct.aval.shape[2:], []
+    axes = [axis for axis in range(ct.aval.ndim) if axis != 1]
+    for at in np.ndindex(*w.aval.shape[2:]):
+        start = [q * d for q, d in zip(at, dilation)]
+        stop = [a + (p - 1) * s + 1 for a, p, s in zip(start, places, stride)]
+        seen = build.slice_(x, (0, 0, *start), (*ct.aval.shape[:2], *stop), (1, 1, *stride))
+        found.append(build.reshape(build.reduce_sum(build.mul(seen, ct), axes), (w.aval.shape[0], 1)))
+    return build.reshape(build.concatenate(found, 1), w.aval.shape)

@@ -228,8 +228,8 @@ def library(name, numpy, infer, *param_names, **more):
 
 dot_general = library('dot_general', ref.dot_general, ref.infer_dot_general,
                       'contract_lhs', 'contract_rhs', 'batch_lhs', 'batch_rhs', linear=True)
-conv = library('conv', windows.conv, windows.infer_conv, 'stride', 'dilation', 'groups', 'feature_first', classes='iufc',
-               linear=True)
+conv = library('conv', windows.conv, windows.infer_conv, 'stride', 'dilation', 'groups', 'feature_first',
+               classes='iufc', linear=True)
 sort = library('sort', ref.sort, ref.infer_same, 'axis')
 argsort = library('argsort', ref.argsort, ref.infer_argsort, 'axis', 'dtype')
 searchsorted = library('searchsorted', ref.searchsorted, ref.infer_searchsorted, 'side', 'dtype')

@@ -31,11 +31,11 @@ def infer_conv(avals, stride, dilation, groups, feature_first):
     if x.dtype != w.dtype:
         raise TypeError(f'a convolution needs operands of one dtype, got {x} and {w}')
     if x.ndim != w.ndim or x.ndim < 2 or len(stride) != x.ndim - 2 or len(dilation) != x.ndim - 2:
-        raise ValueError(f'convolution of shapes {x.shape} and {w.shape} with strides {stride} and dilation {dilation}: '
-                         'the numbers of dimensions do not fit')
+        raise ValueError(f'convolution of shapes {x.shape} and {w.shape} with strides {stride} and dilation '
+                         f'{dilation}: the numbers of dimensions do not fit')
     if x.shape[1] != groups * w.shape[1] or w.shape[0] % groups:
-        raise ValueError(f'convolution of shapes {x.shape} and {w.shape}: {x.shape[1]} features are not {groups} groups of '
-                         f'{w.shape[1]}, or {w.shape[0]} results are no multiple of the number of groups')
+        raise ValueError(f'convolution of shapes {x.shape} and {w.shape}: {x.shape[1]} features are not {groups} '
+                         f'groups of {w.shape[1]}, or {w.shape[0]} results are no multiple of the number of groups')
     space = [out_size(*sizes) for sizes in zip(x.shape[2:], w.shape[2:], stride, dilation)]
     lead = (w.shape[0], x.shape[0]) if feature_first else (x.shape[0], w.shape[0])
     return aval((*lead, *space), x.dtype)

@@ -14,14 +14,14 @@ from .reductions import dot_general
 
 
 class ConvDimensionNumbers(NamedTuple):
-    """Axes of the operands and the result: (batch, features, space ...), for the weights (out, in features, space ...)."""
+    """Axes of operands and result (batch, features, space ...), and of the weights (out, in features, space ...)."""
     lhs_spec: tuple
     rhs_spec: tuple
     out_spec: tuple
 
 
 def padtype_to_pads(in_shape, window_shape, window_strides, padding):
-    """(low, high) for each axis of 'VALID' (none), 'SAME' (ceil(n / stride) results) or 'SAME_LOWER' (more of it before).
+    """(low, high) for each axis: none for 'VALID', ceil(n / stride) results for 'SAME' and 'SAME_LOWER' (more before).
 
     >>> import lazy
     >>> lazy.lax.padtype_to_pads((5, 6), (3, 3), (1, 2), 'SAME')
@@ -60,7 +60,8 @@ def conv_dimension_numbers(lhs_shape, rhs_shape, dimension_numbers):
     if isinstance(dimension_numbers, ConvDimensionNumbers):
         return dimension_numbers
     if len(lhs_shape) != len(rhs_shape):
-        raise TypeError(f'convolution requires lhs and rhs ndim to be equal, got {len(lhs_shape)} and {len(rhs_shape)}.')
+        raise TypeError(f'convolution requires lhs and rhs ndim to be equal, got {len(lhs_shape)} and '
+                        f'{len(rhs_shape)}.')
     if dimension_numbers is None:
         return ConvDimensionNumbers(*[tuple(range(len(lhs_shape)))] * 3)
     if not isinstance(dimension_numbers, (list, tuple)) or len(dimension_numbers) != 3:
@@ -82,8 +83,8 @@ def _per_axis(name, values, count, default=1):
 def _paddings(padding, space, window, strides, spread, dilation):
     if isinstance(padding, str) or hasattr(padding, 'name'):
         if any(s != 1 for s in spread) and str(padding).upper() != 'VALID':
-            raise ValueError('String padding is not implemented for transposed convolution using this op. Please either '
-                             'exactly specify the required padding or use conv_transpose.')
+            raise ValueError('String padding is not implemented for transposed convolution using this op. Please '
+                             'either exactly specify the required padding or use conv_transpose.')
         return padtype_to_pads(space, [extent(k, d) for k, d in zip(window, dilation)], strides, padding)
     found = [(operator.index(a), operator.index(b)) for a, b in padding]
     if len(found) != len(space):
@@ -95,15 +96,15 @@ def _paddings(padding, space, window, strides, spread, dilation):
     return found
 
 
-def conv_general_dilated(lhs, rhs, window_strides, padding, lhs_dilation=None, rhs_dilation=None, dimension_numbers=None,
-                         feature_group_count=1, batch_group_count=1, precision=None, preferred_element_type=None, *,
-                         out_sharding=None):
+def conv_general_dilated(lhs, rhs, window_strides, padding, lhs_dilation=None, rhs_dilation=None,
+                         dimension_numbers=None, feature_group_count=1, batch_group_count=1, precision=None,
+                         preferred_element_type=None, *, out_sharding=None):
     """Convolution over any number of spatial dimensions.
 
     lhs: batch, features, space; rhs: out features, in features / groups, window; in the order that dimension_numbers
     says. padding: 'VALID', 'SAME', 'SAME_LOWER' or (low, high) for each spatial dimension, negative ones cut off.
-    lhs_dilation: one more than the zeros put between elements of lhs; rhs_dilation: the distance of elements of the window.
-    feature_group_count: features are taken in so many groups, each with its part of rhs's out features;
+    lhs_dilation: one more than the zeros put between elements of lhs; rhs_dilation: the distance of elements of the
+    window. feature_group_count: features are taken in so many groups, each with its part of rhs's out features;
     batch_group_count: examples are. Raises TypeError or ValueError for shapes and dtypes that don't fit.
 
     >>> import lazy, lazy.numpy as np
@@ -133,15 +134,15 @@ def conv_general_dilated(lhs, rhs, window_strides, padding, lhs_dilation=None, r
 def _check_groups(x, w, feature_groups, batch_groups):
     feature_groups, batch_groups = operator.index(feature_groups), operator.index(batch_groups)
     if feature_groups < 1 or batch_groups < 1 or feature_groups > 1 and batch_groups > 1:
-        raise ValueError('feature_group_count and batch_group_count must be positive and at most one of them larger than '
-                         f'1, got {feature_groups} and {batch_groups}')
+        raise ValueError('feature_group_count and batch_group_count must be positive and at most one of them larger '
+                         f'than 1, got {feature_groups} and {batch_groups}')
     if x[1] != feature_groups * w[1]:
-        raise ValueError('conv_general_dilated lhs feature dimension size divided by feature_group_count must equal the '
-                         f'rhs input feature dimension size, but {x[1]} // {feature_groups} != {w[1]}.')
+        raise ValueError('conv_general_dilated lhs feature dimension size divided by feature_group_count must equal '
+                         f'the rhs input feature dimension size, but {x[1]} // {feature_groups} != {w[1]}.')
     groups = feature_groups * batch_groups
     if w[0] % groups or x[0] % batch_groups:
-        raise ValueError(f'the sizes of the out features, {w[0]}, and of the batch, {x[0]}, must be multiples of the number '
-                         f'of groups, {groups}')
+        raise ValueError(f'the sizes of the out features, {w[0]}, and of the batch, {x[0]}, must be multiples of the '
+                         f'number of groups, {groups}')
     return groups
 
 
@@ -167,7 +168,8 @@ def conv_transpose(lhs, rhs, strides, padding, rhs_dilation=None, dimension_numb
 
     By default axes are (batch, space ..., features) and (window ..., in, out features). transpose_kernel: turn the
     window around and exchange its features, for the gradient of a convolution. padding in numbers is that of the
-    convolution over the spread out lhs; of the convolution that this one is the transpose of with use_consistent_padding.
+    convolution over the spread out lhs; of the convolution that this one is the transpose of with
+    use_consistent_padding.
 
     >>> import lazy, lazy.numpy as np
     >>> lazy.lax.conv_transpose(np.ones((1, 2, 1)), np.ones((2, 1, 1)), (2,), 'VALID').ravel().tolist()
@@ -205,7 +207,7 @@ def _transpose_padding(k, s, padding):
     return k - 1 - padding[0], k - 1 - padding[1]
 
 
-# --- patches -----------------------------------------------------------------------------------------------------------
+# --- patches ----------------------------------------------------------------------------------------------------------
 
 def conv_general_dilated_patches(lhs, filter_shape, window_strides, padding, lhs_dilation=None, rhs_dilation=None,
                                  dimension_numbers=None, precision=None, preferred_element_type=None):
@@ -255,7 +257,7 @@ def conv_general_dilated_local(lhs, rhs, window_strides, padding, filter_shape, 
     return wrap(build.transpose(out, build.inverse_permutation(out_spec)))
 
 
-# --- shapes ------------------------------------------------------------------------------------------------------------
+# --- shapes -----------------------------------------------------------------------------------------------------------
 
 def conv_shape_tuple(lhs_shape, rhs_shape, strides, pads, batch_group_count=1):
     """Shape of a convolution's result for axes as `conv` takes them."""

@@ -2,9 +2,11 @@
 import enum
 import operator
 
+from .. import trees
 from ..array import as_node, wrap
 from ..ir import build, dtypes, ops, ordering
 from . import elementwise
+from .folding import combination, fold, initial
 from .operands import axis_number, axis_numbers, named
 
 
@@ -48,15 +50,52 @@ for _name, _doc in (('cumsum', 'Cumulative sum along an axis'), ('cumprod', 'Cum
     globals()[_name] = _cumulative(_name, _doc)
 
 
+def reduce_xor(operand, axes):
+    """Bitwise exclusive or over axes.
+
+    >>> import lazy, lazy.numpy as np
+    >>> int(lazy.lax.reduce_xor(np.array([1, 3, 8]), (0,)))
+    10
+    """
+    return reduce(operand, _zero(operand), elementwise.bitwise_xor, axes)
+
+
+def _zero(operand):
+    x = as_node(operand)
+    return wrap(build.literal(0, x.aval.dtype))
+
+
 def reduce(operands, init_values, computation, dimensions, out_sharding=None):
-    """Reduction with one of lax.add, mul, max, min, bitwise_and, bitwise_or, from an initial value."""
+    """`computation` of init_values and all elements along dimensions.
+
+    operands: an array, or a tree of arrays of one shape with a tree of initial values. computation: an associative
+    function of two elements (or trees of them); lax.add, mul, max, min, bitwise_and and bitwise_or have kernels of
+    their own.
+
+    >>> import lazy, lazy.numpy as np
+    >>> float(lazy.lax.reduce(np.array([1., 2., 4.]), 1., lambda x, y: x * y, (0,)))
+    8.0
+    """
     kinds = {'add': 'sum', 'mul': 'prod', 'max': 'max', 'min': 'min', 'bitwise_and': 'and', 'bitwise_or': 'or'}
     name = next((n for n in kinds if getattr(elementwise, n) is computation), None)
-    if name is None:
-        raise NotImplementedError(f'lax.reduce takes one of lax.{", ".join(kinds)}')
-    x = as_node(operands)
-    reduced = build.reduce(ops.OPS[f'reduce_{kinds[name]}'], x, axis_numbers(dimensions, x.aval.ndim))
-    return computation(wrap(reduced), init_values)
+    leaves, structure = trees.flatten(operands)
+    inits, other = trees.flatten(init_values)
+    if structure != other:
+        raise TypeError(f'reduce: init_values has the structure {other}, operands {structure}')
+    nodes = [as_node(x) for x in leaves]
+    shape = nodes[0].aval.shape
+    if any(x.aval.shape != shape for x in nodes):
+        raise ValueError(f'reduce: operands must have one shape, got {", ".join(str(x.aval.shape) for x in nodes)}')
+    axes = axis_numbers(dimensions, len(shape))
+    inits = [initial(i, x) for i, x in zip(inits, nodes)]
+    combine = combination(computation, structure)
+    empty = any(shape[axis] == 0 for axis in axes)
+    result = [build.broadcast(i, [n for axis, n in enumerate(shape) if axis not in axes], ()) for i in inits]
+    if name is not None and not empty:
+        result = combine(result, [build.reduce(ops.OPS[f'reduce_{kinds[name]}'], nodes[0], axes)])
+    elif not empty:
+        result = combine(result, fold(nodes, axes, combine))
+    return trees.unflatten(structure, [wrap(x) for x in result])
 
 
 # --- sorting ---------------------------------------------------------------------------------------------------------
@@ -109,6 +148,19 @@ def top_k(operand, k, *, axis=-1):
         raise ValueError(f'top_k: k must be between 0 and the size of the axis, {n}, got {k}')
     order = build.slice_axis(ordering.argsort(x, axis, dtypes.int32, descending=True), axis, 0, k)
     return wrap(_along(x, order, axis)), wrap(order)
+
+
+def approx_max_k(operand, k, reduction_dimension=-1, recall_target=0.95, reduction_input_size_override=-1,
+                 aggregate_to_topk=True):
+    """The k largest elements along an axis and their indices: exactly those, as top_k gives them."""
+    return top_k(operand, k, axis=reduction_dimension)
+
+
+def approx_min_k(operand, k, reduction_dimension=-1, recall_target=0.95, reduction_input_size_override=-1,
+                 aggregate_to_topk=True):
+    """The k smallest elements along an axis in ascending order and their indices: exactly those."""
+    values, indices = top_k(elementwise.neg(operand), k, axis=reduction_dimension)
+    return elementwise.neg(values), indices
 
 
 # --- products --------------------------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ from .. import trees
 from ..array import as_node, wrap
 from ..ir import build, dtypes, ops
 from ..ir.windows import extent, out_size
-from ..transforms import vmap
 from . import elementwise
 from .convolution import padtype_to_pads
-from .operands import adapt, sizes_of
+from .folding import combination, initial
+from .operands import sizes_of
 from .shapes import pad
 
 DIRECT = 8                                       # up to so many elements a window is combined one by one
@@ -20,11 +20,11 @@ def reduce_window(operand, init_value, computation, window_dimensions, window_st
                   base_dilation=None, window_dilation=None):
     """`computation` of init_value and all elements of a window, at every place of the window.
 
-    operand: an array, or a tree of arrays of one shape with a tree of initial values. computation: an associative function
-    of two elements (or trees of them), such as lax.add, mul, max, min. window_dimensions, window_strides, base_dilation
-    (one more than the elements put between those of the operand), window_dilation (distance of a window's elements) and
-    padding ('VALID', 'SAME', 'SAME_LOWER' or pairs) have an entry for every axis; what is put in is init_value.
-    Of elements that are equally large, the derivative of lax.max and lax.min goes to the first.
+    operand: an array, or a tree of arrays of one shape with a tree of initial values. computation: an associative
+    function of two elements (or trees of them), such as lax.add, mul, max, min. window_dimensions, window_strides,
+    base_dilation (one more than the elements put between those of the operand), window_dilation (distance of a window's
+    elements) and padding ('VALID', 'SAME', 'SAME_LOWER' or pairs) have an entry for every axis; what is put in is
+    init_value. Of elements that are equally large, the derivative of lax.max and lax.min goes to the first.
 
     >>> import lazy, lazy.numpy as np
     >>> x = np.array([[1., 5., 2., 0.], [3., 4., 8., 7.]])
@@ -36,18 +36,20 @@ def reduce_window(operand, init_value, computation, window_dimensions, window_st
     if structure != other:
         raise TypeError(f'reduce_window: init_value has the structure {other}, operand {structure}')
     nodes = [as_node(x) for x in leaves]
-    inits = [_initial(i, x) for i, x in zip(inits, nodes)]
+    inits = [initial(i, x) for i, x in zip(inits, nodes)]
     shape, count = nodes[0].aval.shape, nodes[0].aval.ndim
     if any(x.aval.shape != shape for x in nodes):
-        raise ValueError(f'reduce_window: operands must have one shape, got {", ".join(str(x.aval.shape) for x in nodes)}')
-    window, strides, spread, dilation = _per_axis(count, window_dimensions, window_strides, base_dilation, window_dilation)
+        raise ValueError('reduce_window: operands must have one shape, got '
+                         f'{", ".join(str(x.aval.shape) for x in nodes)}')
+    window, strides, spread, dilation = _per_axis(count, window_dimensions, window_strides, base_dilation,
+                                                  window_dilation)
     sizes = [extent(n, s) for n, s in zip(shape, spread)]
     if isinstance(padding, str):
         padding = padtype_to_pads(sizes, [extent(k, d) for k, d in zip(window, dilation)], strides, padding)
     amounts = [(a, b, s - 1) for (a, b), s in zip(padding, spread)]
     if len(amounts) != count:
         raise ValueError(f'reduce_window: {len(amounts)} entries of padding for {count} dimensions')
-    combine = _combination(computation, structure)
+    combine = combination(computation, structure)
     nodes = [pad(wrap(x), wrap(i), amounts)._node for x, i in zip(nodes, inits)]
     for axis in reversed(range(count)):
         nodes = _along(nodes, axis, window[axis], strides[axis], dilation[axis], combine)
@@ -59,19 +61,9 @@ def reduce_window(operand, init_value, computation, window_dimensions, window_st
 def _per_axis(count, window, *others):
     found = [sizes_of(window)] + [(1,) * count if v is None else sizes_of(v) for v in others]
     if any(len(v) != count or any(n < 1 for n in v) for v in found):
-        raise ValueError('reduce_window: window_dimensions, window_strides, base_dilation and window_dilation must have a '
-                         f'positive entry for each of the {count} dimensions, got {(window, *others)}')
+        raise ValueError('reduce_window: window_dimensions, window_strides, base_dilation and window_dilation must '
+                         f'have a positive entry for each of the {count} dimensions, got {(window, *others)}')
     return found
-
-
-def _initial(value, x):
-    node = as_node(value)
-    if node.op is ops.literal and dtypes.is_integer(node.aval.dtype) and dtypes.is_inexact(x.aval.dtype):
-        node = build.convert(node, x.aval.dtype)
-    node = adapt(node, x.aval.dtype)
-    if node.aval.dtype != x.aval.dtype or node.aval.shape:
-        raise TypeError(f'reduce_window: init_value must be a scalar of the dtype of the operand {x.aval}, got {node.aval}')
-    return node
 
 
 def _is_identity(computation, inits):
@@ -87,33 +79,6 @@ def _is_identity(computation, inits):
     ends = (-float('inf'), float('inf')) if kind == 'f' else (False, True) if kind == 'b' else (
         onp.iinfo(dtype).min, onp.iinfo(dtype).max)
     return value == ends[computation is elementwise.min]
-
-
-def _combination(computation, structure):
-    """A function of two lists of nodes."""
-    if computation in (elementwise.add, elementwise.mul):
-        return lambda xs, ys: [build.apply(ops.add if computation is elementwise.add else ops.mul, xs[0], ys[0])]
-    if computation in (elementwise.max, elementwise.min):
-        return functools.partial(_extreme, ops.gt if computation is elementwise.max else ops.lt)
-    each = vmap(computation)
-
-    def combine(xs, ys):
-        shape = xs[0].aval.shape
-        flat = lambda nodes: trees.unflatten(structure, [wrap(build.reshape(x, (x.aval.size,))) for x in nodes])
-        found, other = trees.flatten(each(flat(xs), flat(ys)))
-        if other != structure:
-            raise TypeError(f'reduce_window: computation gives the structure {other} for operands of {structure}')
-        return [build.reshape(as_node(x), shape) for x in found]
-    return combine
-
-
-def _extreme(before, xs, ys):
-    """The larger (smaller) one; the first of equal ones, so that only its derivative is taken; NaN where one is."""
-    (x,), (y,) = xs, ys
-    taken = build.apply(before, y, x)
-    if dtypes.kind(x.aval.dtype) == 'f':
-        taken = build.apply(ops.or_, taken, build.apply(ops.is_nan, y))
-    return [build.select(taken, y, x)]
 
 
 def _along(nodes, axis, window, stride, dilation, combine):

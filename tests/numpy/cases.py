@@ -49,7 +49,7 @@ ELEMENTWISE = [
     'np.floor_divide(i, 2)', 'np.remainder(i, -3)', 'np.fmod(i, -3)', 'np.isclose(n, n, equal_nan=True)',
     'np.nan_to_num(o, nan=1.0, posinf=2.0, neginf=3.0)', 'np.clip(g, -1, 1)', 'np.clip(i, 0, None)', 'np.power(i, 2)',
     'np.exp(h)', 'h + 1', 'h * v[0]', 'u + u', 'u + i[0]', 'l + 1', 'd * 2', 'i / 2', 'i // 2', 'i % 4', 'i ** 2', '2.0 ** v', '-i',
-    '~b', 'b & True', 'b | b', 'i << 1', 'i >> 1', 'v > 0.5', '1 - v', '1 / v', 'abs(g)', 'i == 3', 'l * 1.5', 'b + b', 'b * 2.0',
+    '~b', 'b & True', 'b | b', 'i << 1', 'i >> 1', '(u + np.uint8(200)) >> 1', 'np.right_shift(~u, u)', 'v > 0.5', '1 - v', '1 / v', 'abs(g)', 'i == 3', 'l * 1.5', 'b + b', 'b * 2.0',
 ]
 
 REDUCTIONS = [

@@ -1,0 +1,120 @@
+"""lax.gather and lax.scatter against JAX, over all kinds of dimension numbers."""
+import itertools
+
+import numpy as onp
+import pytest
+
+import lazy
+from lazy import lax
+
+rng = onp.random.default_rng(5)
+# operand, indices (last axis: an index), offset dims, collapsed, start_index_map, slice sizes, batching dims
+CASES = [((5, 4), (3, 1), (1,), (0,), (0,), (1, 4), (), ()), ((5, 4), (3, 1), (0, 2), (), (1,), (2, 3), (), ()),
+         ((5, 4, 3), (2, 3, 2), (2, 3), (1,), (2, 1), (3, 1, 2), (), ()), ((6,), (1,), (0,), (), (0,), (3,), (), ()),
+         ((5, 4), (2, 2), (), (0, 1), (1, 0), (1, 1), (), ()),
+         ((3, 5, 4), (3, 2, 1), (2,), (1,), (1,), (1, 1, 2), (0,), (0,)),
+         ((5, 2, 4), (3, 2, 1), (0, 2), (), (0,), (2, 1, 4), (1,), (1,)),
+         ((4, 3), (2, 0), (1, 2), (), (), (3, 2), (), ()),
+         ((4, 3), (0, 1), (1,), (0,), (0,), (1, 3), (), ())]
+NAMES = ['scatter', 'scatter_add', 'scatter_mul', 'scatter_min', 'scatter_max', 'scatter_sub']
+
+
+def arguments(case, dtype='float64', inside=False):
+    shape, index_shape, *_ = case
+    x = rng.standard_normal(shape).astype(dtype)
+    i = rng.integers(-2, 6, index_shape).astype('int32')
+    if inside and i.size:
+        i = i % onp.array([shape[a] - case[5][a] + 1 for a in case[4]])
+    return x, i.astype('int32')
+
+
+def gather_numbers(m, case):
+    _, _, offset, collapsed, index_map, _, batching, index_batching = case
+    return m.GatherDimensionNumbers(offset, collapsed, index_map, batching, index_batching)
+
+
+def scatter_numbers(m, case):
+    return m.ScatterDimensionNumbers(*gather_numbers(m, case))
+
+
+@pytest.mark.parametrize('case', CASES, ids=str)
+@pytest.mark.parametrize('mode', [None, 'clip', 'fill'])
+def test_gather(case, mode):
+    jax = pytest.importorskip('jax')
+    with jax.enable_x64(True):
+        for dtype in ('float64', 'int32'):
+            x, i = arguments(case, dtype, mode is None)
+            fill = None if mode is None else 7
+            f = lambda m: lambda x: m.gather(x, i, gather_numbers(m, case), case[5], mode=mode, fill_value=fill)
+            onp.testing.assert_array_equal(onp.asarray(f(lax)(x)), onp.asarray(f(jax.lax)(x)))
+        x, i = arguments(case, inside=mode is None)
+        square = lambda m: lambda x: (lazy.numpy if m is lax else jax.numpy).nan_to_num(f(m)(x) ** 2).sum()
+        g, e = lazy.grad(square(lax))(x), jax.jit(jax.grad(square(jax.lax)))(x)
+        onp.testing.assert_allclose(onp.asarray(g), onp.asarray(e))
+        xs = onp.stack([x, 2 * x])
+        onp.testing.assert_array_equal(onp.asarray(lazy.jit(lazy.vmap(f(lax)))(xs)),
+                                       onp.asarray(jax.vmap(f(jax.lax))(xs)))
+
+
+@pytest.mark.parametrize('case', CASES, ids=str)
+@pytest.mark.parametrize('name', NAMES)
+def test_scatter(case, name):
+    jax = pytest.importorskip('jax')
+    with jax.enable_x64(True):
+        x, i = arguments(case)
+        if name == 'scatter':                                        # which of several stays is for nobody to say
+            i[...] = i.ravel()[0] if i.size else i
+        shape = jax.eval_shape(lambda x: jax.lax.gather(x, i, gather_numbers(jax.lax, case), case[5]), x).shape
+        u = rng.standard_normal(shape)
+        if name == 'scatter' and u.size:
+            u[...] = 3.0
+        for mode in ('clip', 'fill'):
+            f = lambda m: lambda x, u: getattr(m, name)(x, i, u, scatter_numbers(m, case), mode=mode)
+            onp.testing.assert_allclose(onp.asarray(f(lax)(x, u)), onp.asarray(f(jax.lax)(x, u)))
+            if name in ('scatter_add', 'scatter_sub') or name in ('scatter_min', 'scatter_max') and mode == 'fill':
+                g, e = (m.jit(m.grad(lambda x, u: (f(m.lax)(x, u) ** 2).sum(), (0, 1)))(x, u) for m in (lazy, jax))
+                for a, b in zip(g, e):
+                    onp.testing.assert_allclose(onp.asarray(a), onp.asarray(b), atol=1e-12)
+        xs, us = onp.stack([x, 2 * x]), onp.stack([u, 3 * u])
+        onp.testing.assert_allclose(onp.asarray(lazy.vmap(f(lax))(xs, us)), onp.asarray(jax.vmap(f(jax.lax))(xs, us)))
+
+
+@pytest.mark.parametrize('case', CASES, ids=str)
+def test_what_is_gathered_can_be_scattered(case):
+    """Without JAX: slices put back where they were taken from change nothing; zeros added change nothing."""
+    x, i = arguments(case)
+    i = onp.zeros_like(i)
+    found = lax.gather(x, i, gather_numbers(lax, case), case[5], mode='clip')
+    for mode in ('clip', 'fill'):
+        assert lax.scatter(x, i, found, scatter_numbers(lax, case), mode=mode).tolist() == x.tolist()
+        assert lax.scatter_add(x, i, 0 * found, scatter_numbers(lax, case), mode=mode).tolist() == x.tolist()
+        twice = lax.scatter_apply(x, i, lambda v: 2 * v, scatter_numbers(lax, case), update_shape=found.shape,
+                                  mode=mode)
+        expected = lax.scatter(x, i, 2 * found, scatter_numbers(lax, case), mode=mode)
+        assert twice.tolist() == expected.tolist()
+
+
+def test_modes_and_errors():
+    m = lax.GatherScatterMode
+    assert [m.from_any(s) for s in ('clip', None, 'drop', m.CLIP)] == [m.CLIP, m.FILL_OR_DROP, m.FILL_OR_DROP, m.CLIP]
+    x, i, rows = onp.ones((4, 3)), onp.array([[1]]), lax.GatherDimensionNumbers((1,), (0,), (0,))
+    into = lax.ScatterDimensionNumbers((1,), (0,), (0,))
+    for error, call in itertools.chain(
+            [(ValueError, lambda: m.from_any('around')), (TypeError, lambda: lax.gather(x, i * 1.0, rows, (1, 3)))],
+            [(TypeError, lambda s=s: lax.gather(x, i, rows, s)) for s in ((2, 3), (1, 4), (1,))],
+            [(TypeError, lambda: lax.gather(x, onp.array([[1, 1]]), rows, (1, 3))),
+             (TypeError, lambda: lax.scatter(x, i, onp.ones((1, 3), 'int32'), into)),
+             (TypeError, lambda: lax.scatter(x, i, onp.ones((2, 3)), into)),
+             (TypeError, lambda: lax.scatter(x, i, onp.ones(1), into))]):
+        with pytest.raises(error):
+            call()
+    for call in (lambda: lax.gather(x, i + 3, rows, (1, 3)), lambda: lax.scatter(x, i - 2, onp.ones((1, 3)), into)):
+        with pytest.raises(IndexError):
+            call().block_until_ready()
+
+
+@pytest.mark.parametrize('shape', [(0, 1), (1, 0), (0, 3)])
+def test_no_indices(shape):
+    """What is gathered at no places and reshaped reads no index, nor reports one."""
+    found = lazy.numpy.ones((4, 3))[lazy.numpy.zeros(shape, 'int32')].reshape(0, 3)
+    assert found.tolist() == [] and found.sum(0).tolist() == [0, 0, 0]
