@@ -167,9 +167,10 @@ class Array:
 
     # --- protocols -----------------------------------------------------------------------------------------
     def __array_namespace__(self, *, api_version=None):
-        if api_version is not None and api_version not in ('2021.12', '2022.12', '2023.12', '2024.12'):
-            raise ValueError(f'array API version {api_version!r} is not supported')
         from . import numpy
+        from .numpy.standard import VERSIONS
+        if api_version is not None and api_version not in VERSIONS:
+            raise ValueError(f'array API version {api_version!r} is not supported; there are {", ".join(VERSIONS)}')
         return numpy
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):

@@ -15,7 +15,7 @@ __all__ = ['array', 'asarray', 'astype', 'copy', 'zeros', 'ones', 'full', 'empty
 
 def _place(device):
     if device is not None:
-        from ..devices import check_device
+        from ..hardware import check_device
         check_device(device)
 
 

@@ -183,12 +183,12 @@ def broadcast_shapes(*shapes):
 
 
 def broadcast_arrays(*args):
-    """The arrays broadcast against each other, as a list."""
+    """The arrays broadcast against each other, as a tuple."""
     nodes = [node_of(x) for x in args]
     if not nodes:
-        return []
+        return ()
     target = _broadcast_shapes('broadcast_arrays', *[n.aval.shape for n in nodes])
-    return [wrap(build.broadcast_to(n, target)) for n in nodes]
+    return tuple([wrap(build.broadcast_to(n, target)) for n in nodes])
 
 
 def _atleast(rank, places):
