@@ -183,10 +183,10 @@ class Array:
         return _unpickle, (onp.array(to_numpy(self._node, 'array')), self.weak_type)
 
     def __copy__(self):
-        return self
+        return wrap(self._node)
 
     def __deepcopy__(self, memo):
-        return self
+        return wrap(self._node)
 
     # --- indexing ------------------------------------------------------------------------------------------
     def __getitem__(self, index):
@@ -224,7 +224,7 @@ class Array:
         return power(other, self)
 
     def __pos__(self):
-        return self
+        return wrap(self._node)
 
     def __neg__(self):
         return unary(ops.neg, self)

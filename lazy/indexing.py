@@ -264,7 +264,7 @@ def _integers(item, shape, axis):
 
 def _mask(node, shape, axis):
     size = node.aval.shape
-    if size != tuple(shape[axis:axis + len(size)]):
+    if not all([n in (0, m) for n, m in zip(size, shape[axis:axis + len(size)], strict=True)]):
         raise IndexError(f'boolean index of shape {size} does not fit axes of sizes {shape[axis:axis + len(size)]}')
     return [arrays.from_numpy(i) for i in onp.nonzero(arrays.to_numpy(node, 'index'))]
 

@@ -4,7 +4,7 @@ import math
 import numpy as onp
 
 from ._util import (Array, array_of, axes_of, axis_of, broadcast_shapes as _broadcast_shapes, build, dtypes,
-                    known_values, node_of, ops, shape_of, static_int, wrap)
+                    fresh, known_values, node_of, ops, shape_of, static_int, wrap)
 
 __all__ = ['reshape', 'ravel', 'transpose', 'permute_dims', 'matrix_transpose', 'moveaxis', 'swapaxes',
            'rollaxis', 'squeeze', 'expand_dims', 'broadcast_to', 'broadcast_arrays', 'broadcast_shapes',
@@ -239,7 +239,7 @@ def _with_axes(m, count, name):
 
 def rot90(m, k=1, axes=(0, 1)):
     """Rotated k times by 90 degrees in the plane of two axes, from the first to the second."""
-    x = array_of(m)
+    x = fresh(m)
     a, b = [axis_of(axis, x.ndim) for axis in axes]
     if a == b:
         raise ValueError(f'axes must be different, got {axes}')
