@@ -314,8 +314,13 @@ def from_numpy(array):
 
 
 def python_scalar(scalar, dtype=None):
-    """A literal for a Python scalar: weak unless a dtype is given."""
-    kind = dtypes.scalar_dtype(scalar) if dtype is None else dtype
+    """A literal for a Python scalar: weak unless a dtype is given. An integer beyond the default width has the next."""
+    if dtype is None:
+        kind = dtypes.scalar_dtype(scalar)
+        if type(scalar) is int and scalar.bit_length() >= 8 * kind.itemsize:
+            kind = dtypes.int64 if scalar.bit_length() < 64 else dtypes.uint64      # what it meets decides, or has no room
+    else:
+        kind = dtype
     check_integer(scalar, kind)
     return build.literal(scalar, kind, dtype is None)
 
@@ -485,6 +490,8 @@ def _operator(op, kind='arithmetic'):
                 found = plans[key] = (fits, aval((), fits, True), dtypes.is_integer(fits))
             fits, literal_aval, check = found
             if check:
+                if fits is not aval_of.dtype and other.bit_length() > 31:
+                    return python_scalar(other)
                 check_integer(other, fits)
             elif kind_of is int:
                 other = float(other) if fits.kind != 'c' else complex(other)

@@ -389,7 +389,7 @@ class Updates:
         dtype, _ = dtypes.promote((x.aval.dtype, x.aval.weak), (values.aval.dtype, values.aval.weak))
         if dtype != x.aval.dtype and not (dtypes.is_inexact(x.aval.dtype) or not dtypes.is_inexact(dtype)):
             raise TypeError(f'an update of {values.aval} does not fit into an array of {x.aval}: convert one of them')
-        values = build.convert(values, x.aval.dtype)
+        values = build.convert(arrays.convert_operand(values, x.aval.dtype), x.aval.dtype)
         return arrays.wrap(update(x, self.index, values, kind, mode))
 
 

@@ -47,6 +47,7 @@ def asarray(a, dtype=None, order=None, *, copy=None, device=None, out_sharding=N
     if copy is False:
         raise ValueError(f'copy=False: an array of {dtype or "its own dtype"} made of this object needs a copy')
     if dtype is None:
+        check_integer(a, dtypes.default_int())
         return wrap(as_node(a))
     dtype = dtypes.as_dtype(dtype)
     if isinstance(a, (bool, int, float, complex)) and not isinstance(a, onp.generic):
@@ -133,7 +134,7 @@ def full(shape, fill_value, dtype=None, *, device=None, out_sharding=None):
     shape = shape_of(shape)
     if isinstance(fill_value, (bool, int, float, complex)) and not isinstance(fill_value, onp.generic):
         if dtype is None:
-            return wrap(build.broadcast_to(node_of(fill_value), shape))
+            return wrap(build.broadcast_to(asarray(fill_value)._node, shape))
         return wrap(build.broadcast(_scalar(fill_value, dtypes.as_dtype(dtype)), shape, ()))
     node = node_of(fill_value)
     if dtype is not None:
@@ -187,7 +188,7 @@ def arange(start, stop=None, step=None, dtype=None, *, device=None, out_sharding
     if dtype is None:
         dtype = dtypes.promote(*[(n.aval.dtype, n.aval.weak) for n in map(node_of, given)])[0]
     dtype = dtypes.as_dtype(dtype)
-    start, stop, step = [_concrete(x) for x in ((0, start, 1) if stop is None else (start, stop, step))]
+    start, stop, step = [_concrete(x) for x in ((0, start, step) if stop is None else (start, stop, step))]
     step = 1 if step is None else step
     if step == 0:
         raise ValueError('arange: the step must not be zero')

@@ -38,8 +38,8 @@ class ScalarType(type):
         return hash(cls.dtype)
 
     def __eq__(cls, other):
-        if cls is other:
-            return True
+        if cls is other or other is None:                            # None names a dtype for NumPy
+            return cls is other
         try:
             return cls.dtype == (other.dtype if isinstance(other, ScalarType) else onp.dtype(other))
         except (TypeError, ValueError, SyntaxError):                 # NumPy parses any text as fields of a record
