@@ -174,7 +174,11 @@ class Array:
         return numpy
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
-        return to_numpy(self._node, 'array', writable=True).__dlpack__()
+        """A capsule of the value. It is marked read-only, which consumers understand from DLPack 1.0 on; older ones get a
+        copy, or with copy=False the memory itself, which they must not write into."""
+        old = max_version is None or max_version[0] < 1
+        array = to_numpy(self._node, 'array', writable=old and copy is False)
+        return array.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=old or None if copy is None else copy)
 
     def __dlpack_device__(self):
         return 1, 0
@@ -295,6 +299,8 @@ def _format(array, before, after):
         return str(data)
     if data.dtype == dtypes.bfloat16:
         data = data.astype(onp.float32)
+    if not data.size and data.shape != (0,):
+        after = f', shape={data.shape}{after}'
     return before + onp.array2string(data, separator=', ', prefix=before, suffix=after) + after
 
 
