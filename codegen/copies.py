@@ -17,7 +17,8 @@ def program_of(found):
         else:
             return None
     results = [found.nodes[i].aval for i in found.roots]
-    return Program(steps, list(found.roots), results) if sum([of.nbytes for of in results]) <= choices.COPY_BYTES else None
+    few = sum([of.nbytes for of in results]) <= choices.COPY_BYTES
+    return Program(steps, list(found.roots), results) if few else None
 
 
 class Program:

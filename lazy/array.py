@@ -174,11 +174,12 @@ class Array:
         return numpy
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
-        """A capsule of the value. It is marked read-only, which consumers understand from DLPack 1.0 on; older ones get a
-        copy, or with copy=False the memory itself, which they must not write into."""
+        """A capsule of the value, marked read-only. Consumers older than DLPack 1.0 don't understand that: they get a copy,
+        or with copy=False the memory itself, which they must not write into."""
         old = max_version is None or max_version[0] < 1
         array = to_numpy(self._node, 'array', writable=old and copy is False)
-        return array.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=old or None if copy is None else copy)
+        copy = True if old and copy is None else copy
+        return array.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self):
         return 1, 0
@@ -324,7 +325,7 @@ def python_scalar(scalar, dtype=None):
     if dtype is None:
         kind = dtypes.scalar_dtype(scalar)
         if type(scalar) is int and scalar.bit_length() >= 8 * kind.itemsize:
-            kind = dtypes.int64 if scalar.bit_length() < 64 else dtypes.uint64      # what it meets decides, or has no room
+            kind = dtypes.int64 if scalar.bit_length() < 64 else dtypes.uint64
     else:
         kind = dtype
     check_integer(scalar, kind)

@@ -496,8 +496,8 @@ def test_more_threads_than_planned_for():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize('text', ['x[1]', 'x[1, 2]', 'x[::-1, ::2]', 'x.T', 'x.reshape(4, 3)[2:, 0]', 'np.broadcast_to(x[0], (2, 4))', 'x[1:1]',
-                                  '(x[0], x[2, :2])'])
+@pytest.mark.parametrize('text', ['x[1]', 'x[1, 2]', 'x[::-1, ::2]', 'x.T', 'x.reshape(4, 3)[2:, 0]', 'x[1:1]',
+                                  'np.broadcast_to(x[0], (2, 4))', '(x[0], x[2, :2])'])
 def test_a_few_elements_are_copied_without_a_kernel(text, target, monkeypatch):
     """Whatever they are: each index is another structure."""
     if lazy.config.target != 'native':

@@ -161,7 +161,7 @@ def rem(x, y):
 
 
 def floor_divide(x, y):
-    if not dtypes.is_integer(x.dtype):                               # at infinities the array API standard's floor(x / y)
+    if not dtypes.is_integer(x.dtype):                               # at infinities floor(x / y), not Python's values
         exact = (y == 0) | np.isinf(x) | np.isinf(y)
         return np.where(exact, x / y, np.floor_divide(x, y))
     safe = np.where(y == 0, one_like(y), y)

@@ -37,8 +37,8 @@ def array(object, dtype=None, copy=True, order='K', ndmin=0, *, device=None, out
 def asarray(a, dtype=None, order=None, *, copy=None, device=None, out_sharding=None):
     """The array itself where it is one already (with copy=True another that has its values), else one made of it.
 
-    Raises OverflowError for a Python integer that doesn't fit, ValueError for ragged lists and for copy=False where a copy
-    is needed, TypeError for what is no number.
+    Raises OverflowError for a Python integer that doesn't fit, ValueError for ragged lists and for copy=False where a
+    copy is needed, TypeError for what is no number.
     """
     if device is not None:
         _place(device)

@@ -135,7 +135,7 @@ for _row in (
         ('subtract', ops.sub, 'arithmetic', 'x1 - x2.'),
         ('multiply', ops.mul, 'arithmetic', 'x1 * x2.'),
         ('divide', ops.div, 'inexact', 'x1 / x2.'),
-        ('floor_divide', ops.floor_divide, 'arithmetic', 'The largest integer not above x1 / x2, which at infinities is x1 / x2 itself; 0 for integers over 0.'),
+        ('floor_divide', ops.floor_divide, 'arithmetic', 'floor(x1 / x2), also at infinities; 0 for integers over 0.'),
         ('remainder', ops.remainder, 'arithmetic', 'x1 - x2 * floor(x1 / x2), with the sign of x2.'),
         ('fmod', ops.rem, 'arithmetic', 'Remainder of the division rounded to zero, with the sign of x1.'),
         ('maximum', ops.max_, 'arithmetic', 'The larger one; NaN if either is.'),

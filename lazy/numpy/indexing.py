@@ -357,7 +357,7 @@ def _written(array, node, inplace, name):
 
 
 def put(a, ind, v, mode=None, *, inplace=True):
-    """Put values at positions of the flattened array: in `a` where arrays are mutable, with inplace=False in a new array.
+    """Put values at positions of the flattened array: in `a` where arrays are mutable, with inplace=False in a new one.
 
     Values are repeated as often as is needed.
     """
@@ -371,8 +371,8 @@ def put(a, ind, v, mode=None, *, inplace=True):
 
 
 def place(arr, mask, vals, *, inplace=True):
-    """Put values, in order and repeated, where a mask is true: in `arr` where arrays are mutable, with inplace=False in a
-    new array."""
+    """Put values, in order and repeated, where a mask is true: in `arr` where arrays are mutable, with inplace=False in
+    a new array."""
     x, mask = array_of(arr), array_of(mask).astype(dtypes.bool_)
     values = array_of(vals)
     if mask.shape != x.shape:

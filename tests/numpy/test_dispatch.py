@@ -70,7 +70,8 @@ for text in [t.strip() for block in (ours, plain) for line in block.splitlines()
 def test_functions_of_other_libraries_work_on_lazy_arrays(library, version, modules, ours, plain):
     pytest.importorskip(library, minversion=version)
     environment = {**os.environ, 'SCIPY_ARRAY_API': '1', 'LAZY_MUTABLE_ARRAYS': '1', 'PYTHONWARNINGS': 'ignore'}
-    done = subprocess.run([sys.executable, '-c', SCRIPT, library, modules, ours, plain], env=environment, capture_output=True, text=True)
+    command = [sys.executable, '-c', SCRIPT, library, modules, ours, plain]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert not done.returncode, done.stderr[-2000:]
 
 

@@ -1,4 +1,4 @@
-"""The Python array API standard: one row for each thing that its test suite has taught, and what the suite can't see."""
+"""The Python array API standard: a row for each thing that its test suite has taught, and what the suite can't see."""
 import copy
 import math
 
@@ -91,7 +91,8 @@ def test_what_is_written_into_a_result_does_not_reach_the_argument(text):
 
 def test_functions_that_write_into_their_argument():
     x = np.zeros((2, 2))
-    for write, expected in ((lambda **k: np.fill_diagonal(x, 5, **k), [[5, 0], [0, 5]]), (lambda **k: np.put(x, 1, 7, **k), [[5, 7], [0, 5]]),
+    for write, expected in ((lambda **k: np.fill_diagonal(x, 5, **k), [[5, 0], [0, 5]]),
+                            (lambda **k: np.put(x, 1, 7, **k), [[5, 7], [0, 5]]),
                             (lambda **k: np.put_along_axis(x, np.asarray([[0], [0]]), 1, 1, **k), [[1, 7], [1, 5]]),
                             (lambda **k: np.place(x, x > 4, 2, **k), [[1, 2], [1, 2]])):
         before, result = x.tolist(), write(inplace=False)
@@ -105,7 +106,7 @@ def test_functions_that_write_into_their_argument():
 
 def test_copy_false_refuses_what_needs_a_copy():
     x = np.ones(2)
-    assert np.asarray(x, copy=False) is x and np.asarray(x, np.float32, copy=False) is x and np.astype(x, np.float32, copy=False) is x
+    assert np.asarray(x, copy=False) is x is np.asarray(x, np.float32, copy=False) is np.astype(x, np.float32, copy=False)
     for make in (lambda: np.asarray(x, np.float64, copy=False), lambda: np.asarray([1.], copy=False),
                  lambda: np.asarray(onp.ones(2), copy=False), lambda: np.from_dlpack(onp.ones(2), copy=False)):
         with pytest.raises(ValueError, match='copy'):
