@@ -324,8 +324,8 @@ def python_scalar(scalar, dtype=None):
     """A literal for a Python scalar: weak unless a dtype is given. An integer beyond the default width has the next."""
     if dtype is None:
         kind = dtypes.scalar_dtype(scalar)
-        if type(scalar) is int and scalar.bit_length() >= 8 * kind.itemsize:
-            kind = dtypes.int64 if scalar.bit_length() < 64 else dtypes.uint64
+        if type(scalar) is int and not -1 << (8 * kind.itemsize - 1) <= scalar < 1 << (8 * kind.itemsize - 1):
+            kind = dtypes.uint64 if scalar >= 1 << 63 else dtypes.int64
     else:
         kind = dtype
     check_integer(scalar, kind)

@@ -51,6 +51,7 @@ CASES = [                                        # expression, repr of the value
     ('np.isin(np.asarray([2**31], np.uint32), 2**31)', '[True]'), ('np.asarray([3], np.int64) / 2**40 > 0', '[True]'),
     ('np.where(True, np.asarray([1], np.int64), 2**40)', '[1]'), ('written(np.asarray([1], np.int64), 0, 2**40)', '[1099511627776]'),
     ('np.result_type(np.asarray([1], np.uint64), 2**63).name', "'uint64'"),
+    ('np.asarray(-2**31).dtype.name', "'int32'"), ('(np.asarray([1], np.int64) + -2**63).tolist()', '[-9223372036854775807]'),
     ('strong(.1).astype(np.float64)', '0.10000000149011612'),          # but a float32 has been rounded
     # creation
     ('np.arange(1, step=.25)', '[0.0, 0.25, 0.5, 0.75]'), ('np.eye(2, k=2**31)', '[[0.0, 0.0], [0.0, 0.0]]'),
