@@ -58,6 +58,9 @@ GRAIN_NS = 20_000
 # After so many runs a program is worth compiling matrix products for, which takes 60 to 80 ms once on a machine.
 PROVISIONAL_RUNS = 2
 
+# Up to so many bytes of a result that only copies elements are copied by NumPy.
+COPY_BYTES = 1 << 14
+
 # From this many estimated nanoseconds on native code gives other Python threads the chance to run.
 RELEASE_NS = 50_000
 

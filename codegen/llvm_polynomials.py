@@ -411,7 +411,8 @@ def float_divmod(x, y):
 
 
 def float_floor_divide(x, y):
-    return y.equals(0.0).select(x / y, float_divmod(x, y)[0])
+    exact = y.equals(0.0) | x.abs().equals(math.inf) | y.abs().equals(math.inf)
+    return exact.select(x / y, float_divmod(x, y)[0])
 
 
 def integer_pow(x, n):

@@ -19,6 +19,8 @@ class _Rewriter:
     def add(self, instruction, inputs, source):
         """Index of the simplified instruction over new inputs."""
         op, params, made = instruction.op, instruction.params, self.instructions
+        if instruction.aval.size == 0 and op is not ops.leaf:        # nothing to compute: no need for its operands
+            op, inputs, params = ops.iota, (), (instruction.aval.shape, instruction.aval.dtype, 0)
         if op in _ALIASES or op.reduction and params[0] == ():       # a reduction over no axes
             return inputs[0]
         if op is ops.convert:
@@ -47,7 +49,6 @@ class _Rewriter:
             self.sources.append(source)
             found = self.seen[key] = len(made) - 1
         return found
-
 
     def swapped_product(self, product, permutation):
         """A product whose free axes are swapped afterwards is the product of the operands in the other order."""

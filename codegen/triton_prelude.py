@@ -127,7 +127,7 @@ def lz_remainder(x, y):
         return tl.where((r != 0) & ((r < 0) != (d < 0)), r + d, r).to(x.dtype)
 
 def lz_floor_divide(x, y):
-    """Quotient rounded down, as NumPy's; 0 for an integer divided by 0."""
+    """Quotient rounded down, at infinities x / y; 0 for an integer divided by 0."""
     if x.dtype.is_floating():
         r = libdevice.fmod(x, y)
         q = lz_div(x - r, y)
@@ -135,7 +135,8 @@ def lz_floor_divide(x, y):
         whole = tl.floor(q)
         whole = tl.where(q - whole > 0.5, whole + 1.0, whole)
         plain = lz_div(x, y)
-        return tl.where(y == 0, plain, tl.where(q == 0, libdevice.copysign(q * 0.0, plain), whole))
+        exact = (y == 0) | lz_is_inf(x) | lz_is_inf(y)
+        return tl.where(exact, plain, tl.where(q == 0, libdevice.copysign(q * 0.0, plain), whole))
     else:
         d = lz_divisor(y)
         q = x // d

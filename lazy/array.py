@@ -167,13 +167,19 @@ class Array:
 
     # --- protocols -----------------------------------------------------------------------------------------
     def __array_namespace__(self, *, api_version=None):
-        if api_version is not None and api_version not in ('2021.12', '2022.12', '2023.12', '2024.12'):
-            raise ValueError(f'array API version {api_version!r} is not supported')
         from . import numpy
+        from .numpy.standard import VERSIONS
+        if api_version is not None and api_version not in VERSIONS:
+            raise ValueError(f'array API version {api_version!r} is not supported; there are {", ".join(VERSIONS)}')
         return numpy
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
-        return to_numpy(self._node, 'array', writable=True).__dlpack__()
+        """A capsule of the value, marked read-only. Consumers older than DLPack 1.0 don't understand that: they get a copy,
+        or with copy=False the memory itself, which they must not write into."""
+        old = max_version is None or max_version[0] < 1
+        array = to_numpy(self._node, 'array', writable=old and copy is False)
+        copy = True if old and copy is None else copy
+        return array.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self):
         return 1, 0
@@ -182,10 +188,10 @@ class Array:
         return _unpickle, (onp.array(to_numpy(self._node, 'array')), self.weak_type)
 
     def __copy__(self):
-        return self
+        return wrap(self._node)
 
     def __deepcopy__(self, memo):
-        return self
+        return wrap(self._node)
 
     # --- indexing ------------------------------------------------------------------------------------------
     def __getitem__(self, index):
@@ -223,7 +229,7 @@ class Array:
         return power(other, self)
 
     def __pos__(self):
-        return self
+        return wrap(self._node)
 
     def __neg__(self):
         return unary(ops.neg, self)
@@ -294,6 +300,8 @@ def _format(array, before, after):
         return str(data)
     if data.dtype == dtypes.bfloat16:
         data = data.astype(onp.float32)
+    if not data.size and data.shape != (0,):
+        after = f', shape={data.shape}{after}'
     return before + onp.array2string(data, separator=', ', prefix=before, suffix=after) + after
 
 
@@ -313,8 +321,13 @@ def from_numpy(array):
 
 
 def python_scalar(scalar, dtype=None):
-    """A literal for a Python scalar: weak unless a dtype is given."""
-    kind = dtypes.scalar_dtype(scalar) if dtype is None else dtype
+    """A literal for a Python scalar: weak unless a dtype is given. An integer beyond the default width has the next."""
+    if dtype is None:
+        kind = dtypes.scalar_dtype(scalar)
+        if type(scalar) is int and not -1 << (8 * kind.itemsize - 1) <= scalar < 1 << (8 * kind.itemsize - 1):
+            kind = dtypes.uint64 if scalar >= 1 << 63 else dtypes.int64
+    else:
+        kind = dtype
     check_integer(scalar, kind)
     return build.literal(scalar, kind, dtype is None)
 
@@ -490,6 +503,8 @@ def _operator(op, kind='arithmetic'):
                 found = plans[key] = (fits, aval((), fits, True), dtypes.is_integer(fits))
             fits, literal_aval, check = found
             if check:
+                if fits is not aval_of.dtype and other.bit_length() > 31:
+                    return python_scalar(other)
                 check_integer(other, fits)
             elif kind_of is int:
                 other = float(other) if fits.kind != 'c' else complex(other)

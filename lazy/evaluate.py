@@ -244,8 +244,9 @@ def _program(found):
     key = found.key, config.target
     program = programs.get(key)
     if program is None or program.outdated:
-        from .codegen import compile_program
-        program = compile_program(found, config.target, program is not None)
+        from .codegen import compile_program, copies
+        program = config.target == 'native' and copies.program_of(found) or \
+            compile_program(found, config.target, program is not None)
         programs[key] = program
         if len(programs) > PROGRAMS_KEPT:
             programs.popitem(last=False)

@@ -70,6 +70,8 @@ def get(x, index, mode='error'):
     except TypeError:                                               # a slice of arrays
         key = steps = None
     if steps is None:
+        if key is None:
+            x, index, _ = _with_scalar_masks(x, index)
         result = select(x, locate(x.aval.shape, index, mode), mode)
         if key is not None:
             _remember(x, key, result)
@@ -239,10 +241,8 @@ def _consumed(item):
 
 def _integers(item, shape, axis):
     """An integer or array item as a list of static integers, nodes of integer arrays, or new axes."""
-    if isinstance(item, (int, onp.integer)) and not isinstance(item, (bool, onp.bool_)):
+    if isinstance(item, (int, onp.integer)):
         return [int(item)]
-    if isinstance(item, (bool, onp.bool_)):
-        return _scalar_mask(bool(item))
     if isinstance(item, (list, tuple)) and not len(item):
         item = onp.zeros(0, onp.int32)
     if not isinstance(item, (arrays.Array, onp.ndarray, list, tuple)) and hasattr(item, '__index__'):
@@ -262,18 +262,31 @@ def _integers(item, shape, axis):
     return [node]
 
 
-def _scalar_mask(flag):
-    return [None, arrays.from_numpy(onp.zeros(int(flag), onp.int32))]
-
-
 def _mask(node, shape, axis):
     size = node.aval.shape
-    if size != tuple(shape[axis:axis + len(size)]):
+    if not all([n in (0, m) for n, m in zip(size, shape[axis:axis + len(size)], strict=True)]):
         raise IndexError(f'boolean index of shape {size} does not fit axes of sizes {shape[axis:axis + len(size)]}')
-    found = onp.nonzero(onp.atleast_1d(arrays.to_numpy(node, 'index')))
-    if not size:
-        return [None, arrays.from_numpy(found[0])]
-    return [arrays.from_numpy(i) for i in found]
+    return [arrays.from_numpy(i) for i in onp.nonzero(arrays.to_numpy(node, 'index'))]
+
+
+def _is_scalar_mask(item):
+    return isinstance(item, (bool, onp.bool_)) or getattr(item, 'shape', None) == () and item.dtype == onp.bool_
+
+
+def _with_scalar_masks(x, index):
+    """(x, index, new axes): a mask of no dimensions picks all or nothing of a new axis of size 1, where it stands."""
+    items = index if isinstance(index, tuple) else (index,)
+    if not any(_is_scalar_mask(item) for item in items):
+        return x, index, ()
+    rest, at, axes = x.aval.ndim - sum(_consumed(item) for item in items), 0, []
+    if rest < 0:
+        raise IndexError(f'too many indices for array: array is {x.aval.ndim}-dimensional')
+    for item in items:
+        if _is_scalar_mask(item):
+            axes.append(at + len(axes))
+        at += rest if item is Ellipsis else _consumed(item)
+    items = tuple([onp.zeros(int(bool(item)), onp.int32) if _is_scalar_mask(item) else item for item in items])
+    return build.expand_dims(x, axes), items, tuple(axes)
 
 
 def _static(i, n, axis, mode='error'):
@@ -376,7 +389,7 @@ class Updates:
         dtype, _ = dtypes.promote((x.aval.dtype, x.aval.weak), (values.aval.dtype, values.aval.weak))
         if dtype != x.aval.dtype and not (dtypes.is_inexact(x.aval.dtype) or not dtypes.is_inexact(dtype)):
             raise TypeError(f'an update of {values.aval} does not fit into an array of {x.aval}: convert one of them')
-        values = build.convert(values, x.aval.dtype)
+        values = build.convert(arrays.convert_operand(values, x.aval.dtype), x.aval.dtype)
         return arrays.wrap(update(x, self.index, values, kind, mode))
 
 
@@ -408,6 +421,10 @@ def update(x, index, values, kind, mode):
         masked = _masked(x, index._node, values, kind)
         if masked is not None:
             return masked
+    if basic_key(index) is None:
+        x, index, new_axes = _with_scalar_masks(x, index)
+        if new_axes:
+            return build.squeeze(update(x, index, values, kind, mode), new_axes)
     found = _update_location(x, index, mode)
     indexed = [(found.kept.index(entry[1]), entry[2]) for entry in found.entries if entry[0] == 'array']
     squeezed = None
@@ -428,7 +445,7 @@ def update(x, index, values, kind, mode):
 def _masked(x, mask, values, kind):
     """x[mask] updated with values that are the same at each place: a choice, for which the mask need not be known."""
     rank = mask.aval.ndim
-    if not rank or mask.aval.shape != x.aval.shape[:rank] or values.aval.ndim > x.aval.ndim - rank:
+    if mask.aval.shape != x.aval.shape[:rank] or values.aval.ndim > x.aval.ndim - rank:
         return None
     new = values if kind == 'set' else build.apply(_COMBINE[kind], x, values)
     mask = build.broadcast(mask, x.aval.shape, range(rank))

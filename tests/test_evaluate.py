@@ -554,3 +554,29 @@ def test_more_threads_than_planned_for():
         ''')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('text', ['x[1]', 'x[1, 2]', 'x[::-1, ::2]', 'x.T', 'x.reshape(4, 3)[2:, 0]', 'x[1:1]',
+                                  'np.broadcast_to(x[0], (2, 4))', '(x[0], x[2, :2])'])
+def test_a_few_elements_are_copied_without_a_kernel(text, target, monkeypatch):
+    """Whatever they are: each index is another structure."""
+    if lazy.config.target != 'native':
+        pytest.skip('the numpy target has no kernels')
+    from lazy import codegen
+    values = onp.arange(12.).reshape(3, 4)
+    x, y = np.asarray(values), np.asarray(values) + 1
+    y.block_until_ready()
+    monkeypatch.setattr(codegen, 'compile_program', None)
+    for found, expected in ((x, values), (y, values + 1)):
+        found, expected = eval(text, {'x': found, 'np': np}), eval(text, {'x': expected, 'np': onp})
+        lazy.block_until_ready(found)
+        for a, b in zip(*[v if isinstance(v, tuple) else (v,) for v in (found, expected)]):
+            onp.testing.assert_array_equal(onp.asarray(a), b)
+
+
+def test_elements_of_a_value_that_is_still_being_computed():
+    x = np.sin(np.linspace(0, 1, 3_000_000))
+    x.copy_to_host_async()
+    y = x[1_500_000]
+    y.copy_to_host_async()
+    assert abs(float(y) - onp.sin(0.5)) < 1e-6

@@ -52,9 +52,23 @@ eq, lt, ge = _shortcut(ops.eq), _shortcut(ops.lt), _shortcut(ops.ge)
 def convert(x, dtype, weak=False):
     if x.aval.dtype == dtype and x.aval.weak == weak:
         return x
-    if x.op is ops.literal and x.value is None and not (dtypes.kind(x.aval.dtype) == 'c' or dtypes.is_integer(dtype)):
+    if _is_scalar(x, dtype):
         return literal(x.params[0], dtype, weak)
+    if x.op in (ops.broadcast, ops.reshape) and x.value is None and _is_scalar(x.inputs[0], dtype):
+        return make(x.op, (literal(x.inputs[0].params[0], dtype, weak),), x.params)
     return make(ops.convert, (x,), (dtype, weak))
+
+
+def _is_scalar(x, dtype):
+    """Whether x is a literal whose Python number means the same in `dtype`: its own dtype doesn't round it, or it is weak
+    and has not been rounded yet."""
+    if x.op is not ops.literal or x.value is not None or dtypes.is_integer(dtype):
+        return False
+    of, kind = x.aval, dtypes.kind(x.aval.dtype)
+    return (kind != 'c' or dtypes.kind(dtype) == 'c') and (of.weak or kind in 'biu' or of.dtype in _WIDEST)
+
+
+_WIDEST = (dtypes.float64, dtypes.complex128)
 
 
 def full(shape, value, dtype, weak=False):

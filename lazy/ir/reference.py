@@ -18,6 +18,33 @@ def identity(x):
 
 # --- elementwise ---------------------------------------------------------------------------------------------
 
+def expm1(x):
+    """exp(x) - 1; of complex numbers with C99's values at what is not finite, where NumPy has NaN."""
+    result = np.expm1(x)
+    if dtypes.kind(x.dtype) != 'c':
+        return result
+    a, b = x.real, x.imag
+    real, imag = np.where(x == 0, 0, result.real), np.where(b == 0, b, result.imag)
+    edge = np.isinf(a) & ~np.isfinite(b)
+    return _complex(np.where(edge, np.where(a > 0, a, -1), real), np.where(edge & (a < 0), 0, imag), x.dtype)
+
+
+def tanh(x):
+    """The hyperbolic tangent; that of a complex number with an infinite real part is 1 or -1, and zero with the sign of
+    the imaginary part."""
+    result = np.tanh(x)
+    if dtypes.kind(x.dtype) != 'c':
+        return result
+    edge = np.isinf(x.real) & np.isfinite(x.imag)
+    return _complex(result.real, np.where(edge, np.copysign(0, x.imag), result.imag), x.dtype)
+
+
+def _complex(real, imag, dtype):
+    result = np.empty(real.shape, dtype)
+    result.real, result.imag = real, imag
+    return result
+
+
 def scipy_special(name):
     """scipy.special's function, imported when first called; narrow floats are computed in float32."""
     function = None
@@ -134,8 +161,9 @@ def rem(x, y):
 
 
 def floor_divide(x, y):
-    if not dtypes.is_integer(x.dtype):
-        return np.floor_divide(x, y)
+    if not dtypes.is_integer(x.dtype):                               # at infinities floor(x / y), not Python's values
+        exact = (y == 0) | np.isinf(x) | np.isinf(y)
+        return np.where(exact, x / y, np.floor_divide(x, y))
     safe = np.where(y == 0, one_like(y), y)
     return np.where(y == 0, np.zeros((), x.dtype), np.floor_divide(x, safe))
 

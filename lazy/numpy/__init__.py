@@ -18,6 +18,7 @@ from .products import *
 from .reductions import *
 from .shape import *
 from .sorting import *
+from .standard import __array_api_version__, __array_namespace_info__
 from .types import *
 from .types import ScalarType as _ScalarType
 

@@ -9,8 +9,8 @@ from ..ir import build, dtypes, ops
 from ..ir.graph import Node, broadcast_shapes, result_aval
 
 __all__ = ['Array', 'AxisError', 'Node', 'array_of', 'as_node', 'axes_of', 'axis_of', 'broadcast_shapes', 'build',
-           'check_integer', 'convert_operand', 'dtype_of', 'dtypes', 'inexact_array', 'known_values', 'literal_like', 'no_out',
-           'node_of', 'ops', 'promoted', 'result_aval', 'scalar_of', 'shape_of', 'static_int', 'to_numpy', 'wrap']
+           'check_integer', 'convert_operand', 'dtype_of', 'dtypes', 'fresh', 'inexact_array', 'known_values', 'literal_like',
+           'no_out', 'node_of', 'ops', 'promoted', 'result_aval', 'scalar_of', 'shape_of', 'static_int', 'to_numpy', 'wrap']
 
 ALL_AXES = tuple([tuple(range(n)) for n in range(65)])
 
@@ -23,6 +23,12 @@ def node_of(x):
 def array_of(x):
     """The Array of an array-like argument."""
     return x if type(x) is Array else wrap(as_node(x))
+
+
+def fresh(x):
+    """The Array of an argument under a name of its own, for functions that may have nothing to do to it: where arrays
+    are mutable, what is written into the result must not reach the argument."""
+    return wrap(node_of(x))
 
 
 def dtype_of(dtype):

@@ -4,7 +4,7 @@ import operator
 
 import numpy as onp
 
-from ._util import (Array, array_of, as_node, build, check_integer, dtype_of, dtypes, node_of, ops, promoted,
+from ._util import (Array, array_of, as_node, build, check_integer, dtype_of, dtypes, fresh, node_of, ops, promoted,
                     shape_of, static_int, to_numpy, wrap)
 
 __all__ = ['array', 'asarray', 'astype', 'copy', 'zeros', 'ones', 'full', 'empty', 'zeros_like', 'ones_like',
@@ -15,7 +15,7 @@ __all__ = ['array', 'asarray', 'astype', 'copy', 'zeros', 'ones', 'full', 'empty
 
 def _place(device):
     if device is not None:
-        from ..devices import check_device
+        from ..hardware import check_device
         check_device(device)
 
 
@@ -28,29 +28,32 @@ def array(object, dtype=None, copy=True, order='K', ndmin=0, *, device=None, out
     >>> np.array([[1, 2], [3, 4]]).dtype.name
     'int32'
     """
-    result = asarray(object, dtype, device=device)
+    result = asarray(object, dtype, copy=copy or None, device=device)
     if result.ndim < ndmin:
         result = wrap(build.reshape(result._node, (1,) * (ndmin - result.ndim) + result.shape))
     return result
 
 
 def asarray(a, dtype=None, order=None, *, copy=None, device=None, out_sharding=None):
-    """The array itself where it is one already, else an array made of it.
+    """The array itself where it is one already (with copy=True another that has its values), else one made of it.
 
-    Raises OverflowError for a Python integer that doesn't fit, ValueError for ragged lists, TypeError for what is no
-    number.
+    Raises OverflowError for a Python integer that doesn't fit, ValueError for ragged lists and for copy=False where a
+    copy is needed, TypeError for what is no number.
     """
     if device is not None:
         _place(device)
+    if isinstance(a, Array) and (dtype is None or a.dtype == dtypes.as_dtype(dtype) and not a.weak_type):
+        return wrap(a._node) if copy else a
+    if copy is False:
+        raise ValueError(f'copy=False: an array of {dtype or "its own dtype"} made of this object needs a copy')
     if dtype is None:
-        return a if isinstance(a, Array) else wrap(as_node(a))
+        check_integer(a, dtypes.default_int())
+        return wrap(as_node(a))
     dtype = dtypes.as_dtype(dtype)
     if isinstance(a, (bool, int, float, complex)) and not isinstance(a, onp.generic):
         return wrap(_scalar(a, dtype))
     if isinstance(a, (list, tuple)):
         return wrap(_list(a, dtype))
-    if copy is False and not isinstance(a, Array):
-        raise ValueError('an array of this object needs a copy')
     return wrap(build.convert(node_of(a), dtype))
 
 
@@ -83,16 +86,23 @@ def _list(items, dtype):
     return from_numpy(values.astype(dtype))
 
 
-def astype(x, dtype, /, *, copy=False, device=None):
-    """x converted to a dtype. Floats become integers toward zero, clamped to the range; NaN becomes 0."""
+def astype(x, dtype, /, *, copy=True, device=None):
+    """x converted to a dtype. Floats become integers toward zero, clamped to the range; NaN becomes 0.
+
+    With copy=False x itself where it has that dtype.
+    """
+    if device is not None:
+        _place(device)
     node = node_of(x)
     dtype = dtypes.default_float() if dtype is None else dtypes.as_dtype(dtype)
-    return x if type(x) is Array and node.aval.dtype == dtype and not node.aval.weak else wrap(build.convert(node, dtype))
+    if not copy and type(x) is Array and node.aval.dtype == dtype and not node.aval.weak:
+        return x
+    return wrap(build.convert(node, dtype))
 
 
 def copy(a, order=None):
-    """The array: it is immutable, so that no copy is needed."""
-    return array_of(a)
+    """Another array of the same values, which both share until one of them is written into."""
+    return fresh(a)
 
 
 # --- constants -----------------------------------------------------------------------------------------------------
@@ -124,7 +134,7 @@ def full(shape, fill_value, dtype=None, *, device=None, out_sharding=None):
     shape = shape_of(shape)
     if isinstance(fill_value, (bool, int, float, complex)) and not isinstance(fill_value, onp.generic):
         if dtype is None:
-            return wrap(build.broadcast_to(node_of(fill_value), shape))
+            return wrap(build.broadcast_to(asarray(fill_value)._node, shape))
         return wrap(build.broadcast(_scalar(fill_value, dtypes.as_dtype(dtype)), shape, ()))
     node = node_of(fill_value)
     if dtype is not None:
@@ -178,7 +188,7 @@ def arange(start, stop=None, step=None, dtype=None, *, device=None, out_sharding
     if dtype is None:
         dtype = dtypes.promote(*[(n.aval.dtype, n.aval.weak) for n in map(node_of, given)])[0]
     dtype = dtypes.as_dtype(dtype)
-    start, stop, step = [_concrete(x) for x in ((0, start, 1) if stop is None else (start, stop, step))]
+    start, stop, step = [_concrete(x) for x in ((0, start, step) if stop is None else (start, stop, step))]
     step = 1 if step is None else step
     if step == 0:
         raise ValueError('arange: the step must not be zero')
@@ -303,6 +313,8 @@ def _compare_diagonal(op, N, M, k):
     m = n if M is None else static_int(M, 'M')
     if n < 0 or m < 0:
         raise ValueError(f'negative dimensions are not allowed: {(n, m)}')
+    if isinstance(k, int):
+        k = max(-n, min(k, m))                                       # farther away there is nothing either
     rows = wrap(build.iota((n, m), dtypes.int32, 0))
     rows = rows if type(k) is int and k == 0 else rows + k
     return build.apply(op, rows._node, build.iota((n, m), dtypes.int32, 1))
@@ -420,12 +432,15 @@ def fromfile(file, dtype=float, count=-1, sep='', offset=0):
 
 
 def from_dlpack(x, /, *, device=None, copy=None):
-    """An array of another library's array, through DLPack."""
+    """An array of another library's array, through DLPack. It has a copy of the elements in memory of its own.
+
+    Raises ValueError for copy=False, but for arrays of this library.
+    """
     _place(device)
     if isinstance(x, Array):
-        return x
+        return wrap(x._node) if copy else x
     if copy is False:
-        raise ValueError('from_dlpack copies into memory of its own')
+        raise ValueError('from_dlpack copies into memory of its own: copy=False is not possible')
     return asarray(onp.from_dlpack(x))
 
 

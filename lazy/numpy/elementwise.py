@@ -10,8 +10,8 @@ import numpy as onp
 
 from .. import array as arrays
 from ..array import _operator, elementwise, power as _power
-from ._util import (Array, Node, array_of, build, dtypes, inexact_array, no_out, node_of, ops, promoted, result_aval,
-                    wrap)
+from ._util import (Array, Node, array_of, build, dtypes, fresh, inexact_array, no_out, node_of, ops, promoted,
+                    result_aval, wrap)
 
 __all__ = []
 _PLANS_KEPT = 5000
@@ -135,7 +135,7 @@ for _row in (
         ('subtract', ops.sub, 'arithmetic', 'x1 - x2.'),
         ('multiply', ops.mul, 'arithmetic', 'x1 * x2.'),
         ('divide', ops.div, 'inexact', 'x1 / x2.'),
-        ('floor_divide', ops.floor_divide, 'arithmetic', 'The largest integer not above x1 / x2; 0 for integers over 0.'),
+        ('floor_divide', ops.floor_divide, 'arithmetic', 'floor(x1 / x2), also at infinities; 0 for integers over 0.'),
         ('remainder', ops.remainder, 'arithmetic', 'x1 - x2 * floor(x1 / x2), with the sign of x2.'),
         ('fmod', ops.rem, 'arithmetic', 'Remainder of the division rounded to zero, with the sign of x1.'),
         ('maximum', ops.max_, 'arithmetic', 'The larger one; NaN if either is.'),
@@ -215,7 +215,7 @@ def positive(x, /):
     """x itself; TypeError for booleans."""
     if node_of(x).aval.dtype == dtypes.bool_:
         raise TypeError('positive is not for booleans')
-    return array_of(x)
+    return fresh(x)
 
 
 @_function
@@ -360,7 +360,7 @@ def round(a, decimals=0, out=None):
     [0.5, 1.5, 2.200000047683716]
     """
     no_out(out, 'round')
-    x = array_of(a)
+    x = fresh(a)
     kind = dtypes.kind(x.dtype)
     if kind == 'c':
         return wrap(build.complex_(round(real(x), decimals)._node, round(imag(x), decimals)._node))
@@ -565,7 +565,7 @@ def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     """x with NaN as `nan`, infinities as the largest finite numbers or as given."""
     from .indexing import where
-    x = array_of(x)
+    x = fresh(x)
     kind = dtypes.kind(x.dtype)
     if kind in 'biu':
         return x

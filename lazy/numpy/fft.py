@@ -3,7 +3,7 @@ import math
 
 
 from . import elementwise as el
-from ._util import array_of, axis_of, build, dtype_of, dtypes, ops, static_int, wrap
+from ._util import array_of, axis_of, build, dtype_of, dtypes, fresh, ops, static_int, wrap
 from .creation import arange
 from .shape import roll
 
@@ -85,7 +85,7 @@ def ihfft(a, n=None, axis=-1, norm=None):
 
 
 def _many(kind, a, s, axes, norm):
-    x = _operand(a, kind)
+    x = fresh(_operand(a, kind))
     if axes is None:
         axes = tuple(range(x.ndim)) if s is None else tuple(range(x.ndim - len(s), x.ndim))
     axes = [axis_of(i, x.ndim) for i in axes]

@@ -15,7 +15,7 @@ __all__ = ['meshgrid', 'indices', 'fromfunction', 'mgrid', 'ogrid', 'r_', 'c_', 
 # --- grids -----------------------------------------------------------------------------------------------------------
 
 def meshgrid(*xi, copy=True, sparse=False, indexing='xy'):
-    """Coordinate matrices of coordinate vectors, a list of one array for each.
+    """Coordinate matrices of coordinate vectors, a tuple of one array for each.
 
     >>> import lazy.numpy as np
     >>> [a.shape for a in np.meshgrid(np.arange(3), np.arange(2))]
@@ -35,7 +35,7 @@ def meshgrid(*xi, copy=True, sparse=False, indexing='xy'):
     for node, place in zip(nodes, places):
         sizes[place] = node.aval.size
     shapes = [[n if p == place or not sparse else 1 for p, n in enumerate(sizes)] for place in places]
-    return [wrap(build.broadcast(n, shape, (place,))) for n, shape, place in zip(nodes, shapes, places)]
+    return tuple([wrap(build.broadcast(n, shape, (place,))) for n, shape, place in zip(nodes, shapes, places)])
 
 
 def indices(dimensions, dtype=None, sparse=False):

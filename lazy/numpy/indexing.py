@@ -5,7 +5,8 @@ import numpy as onp
 
 from .. import indexing as index_
 from ..array import from_numpy, to_numpy
-from ._util import (Array, array_of, axis_of, broadcast_shapes, build, convert_operand, dtypes, no_out, node_of, ops,
+from ..config import config
+from ._util import (Array, array_of, axis_of, broadcast_shapes, build, convert_operand, dtypes, fresh, no_out, node_of, ops,
                     promoted, result_aval, scalar_of, shape_of, static_int, wrap, Node)
 
 __all__ = ['where', 'select', 'clip', 'choose', 'take', 'take_along_axis', 'put_along_axis', 'compress', 'extract', 'nonzero',
@@ -68,7 +69,7 @@ def clip(arr=None, /, min=None, max=None, *, a=None, a_min=None, a_max=None, out
     """
     from .elementwise import maximum, minimum
     no_out(out, 'clip')
-    x = array_of(a if arr is None else arr)
+    x = fresh(a if arr is None else arr)
     low, high = a_min if min is None else min, a_max if max is None else max
     if any([x.dtype.kind == 'c', isinstance(low, complex), isinstance(high, complex), getattr(low, 'dtype', x.dtype).kind == 'c',
             getattr(high, 'dtype', x.dtype).kind == 'c']):
@@ -161,7 +162,7 @@ def argwhere(a, *, size=None, fill_value=None):
 def unravel_index(indices, shape):
     """Indices for each axis of an array of `shape`, from indices into the flattened array."""
     sizes = shape_of(shape)
-    index = array_of(indices)
+    index = fresh(indices)
     if not dtypes.is_integer(index.dtype):
         raise TypeError(f'indices must be integers, got {index.aval}')
     result = []
@@ -279,18 +280,18 @@ def take_along_axis(arr, indices, axis=-1, mode=None, fill_value=None, *, wrap_n
 
 
 def put_along_axis(arr, indices, values, axis, inplace=True, *, mode=None):
-    """The array with values put at indices along an axis: a new array, whatever `inplace` says."""
+    """Put values at indices along an axis: in `arr` where arrays are mutable, with inplace=False in a new array."""
     x, index = array_of(arr), array_of(indices)
     if axis is None:
         flat = put_along_axis(wrap(build.reshape(x._node, (x.size,))), wrap(build.reshape(index._node, (index.size,))),
-                              wrap(build.reshape(node_of(values), (node_of(values).aval.size,))), 0, mode=mode)
-        return wrap(build.reshape(flat._node, x.shape))
+                              wrap(build.reshape(node_of(values), (node_of(values).aval.size,))), 0, False, mode=mode)
+        return _written(arr, build.reshape(flat._node, x.shape), inplace, 'put_along_axis')
     axis = axis_of(axis, x.ndim)
     if index.ndim != x.ndim:
         raise ValueError(f'indices and arr must have the same number of dimensions; {index.ndim} vs. {x.ndim}')
     shape = [index.shape[i] if i == axis else n for i, n in enumerate(x.shape)]
     places = _along(shape, index._node, axis)
-    return x.at[tuple([wrap(i) for i in places])].set(values, mode=mode)
+    return _written(arr, x.at[tuple([wrap(i) for i in places])].set(values, mode=mode)._node, inplace, 'put_along_axis')
 
 
 def compress(condition, a, axis=None, *, size=None, fill_value=0, out=None):
@@ -345,22 +346,33 @@ def choose(a, choices, out=None, mode='raise'):
 
 # --- updates ----------------------------------------------------------------------------------------------------------------
 
+def _written(array, node, inplace, name):
+    """What a function that NumPy lets write into its argument comes to."""
+    if not inplace:
+        return wrap(node)
+    if not config.mutable_arrays or not isinstance(array, Array):
+        raise ValueError(f'{name} cannot write into its argument: inplace=False gives a new array '
+                         "(arrays are mutable after lazy.config.update('mutable_arrays', True))")
+    array[...] = wrap(node)
+
+
 def put(a, ind, v, mode=None, *, inplace=True):
-    """The array with values put at positions of the flattened array: a new array, whatever `inplace` says.
+    """Put values at positions of the flattened array: in `a` where arrays are mutable, with inplace=False in a new one.
 
     Values are repeated as often as is needed.
     """
     from .shape import ravel, resize
     x, index, values = array_of(a), ravel(ind), ravel(v)
     if not index.size or not values.size:
-        return x
+        return _written(a, x._node, inplace, 'put')
     values = resize(values, index.shape).astype(x.dtype)
     flat = wrap(build.reshape(x._node, (x.size,))).at[index].set(values, mode=mode)
-    return wrap(build.reshape(flat._node, x.shape))
+    return _written(a, build.reshape(flat._node, x.shape), inplace, 'put')
 
 
 def place(arr, mask, vals, *, inplace=True):
-    """The array with values put, in order and repeated, where a mask is true: a new array, whatever `inplace` says."""
+    """Put values, in order and repeated, where a mask is true: in `arr` where arrays are mutable, with inplace=False in
+    a new array."""
     x, mask = array_of(arr), array_of(mask).astype(dtypes.bool_)
     values = array_of(vals)
     if mask.shape != x.shape:
@@ -368,15 +380,15 @@ def place(arr, mask, vals, *, inplace=True):
     if not values.size:
         raise ValueError('place: vals must not be empty')
     if not x.size:
-        return x
+        return _written(arr, x._node, inplace, 'place')
     flat = build.reshape(mask._node, (mask.size,))
     order = (wrap(build.make(ops.cumsum, (build.convert(flat, dtypes.int32),), (0, False))) - 1) % values.size
     new = take(values.astype(x.dtype), order, mode='clip')
-    return where(mask, wrap(build.reshape(new._node, x.shape)), x)
+    return _written(arr, where(mask, wrap(build.reshape(new._node, x.shape)), x)._node, inplace, 'place')
 
 
 def fill_diagonal(a, val, wrap=False, *, inplace=True):
-    """The array with values on its main diagonal: a new array, whatever `inplace` says."""
+    """Put values on the main diagonal: of `a` where arrays are mutable, with inplace=False of a new array."""
     from .shape import ravel, resize
     x = array_of(a)
     if x.ndim < 2:
@@ -390,7 +402,4 @@ def fill_diagonal(a, val, wrap=False, *, inplace=True):
     values = resize(ravel(val), (count,)).astype(x.dtype)
     flat = build.reshape(x._node, (x.size,))
     flat = build.slice_update(flat, values._node, (0,), (step,)) if count else flat
-    return x if flat is x._node else _array(build.reshape(flat, x.shape))
-
-
-_array = wrap                                  # where an argument is called wrap, as NumPy's
+    return _written(a, build.reshape(flat, x.shape), inplace, 'fill_diagonal')

@@ -2,7 +2,8 @@
 import numpy as onp
 
 from ..array import from_numpy
-from ._util import (Array, array_of, axes_of, axis_of, build, dtypes, known_values, no_out, node_of, scalar_of, static_int, wrap)
+from ._util import (Array, array_of, axes_of, axis_of, build, dtypes, fresh, known_values, no_out, node_of, scalar_of,
+                    static_int, wrap)
 from .shape import (_with_axes, atleast_1d, atleast_2d, atleast_3d, broadcast_to, expand_dims, flip, moveaxis, ndim, ravel, reshape,
                     squeeze)
 
@@ -480,7 +481,7 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
 
     Raises ValueError for a negative n.
     """
-    x = array_of(a)
+    x = fresh(a)
     if n < 0:
         raise ValueError(f'order must be non-negative but got {n}')
     if x.ndim == 0:

@@ -7,7 +7,7 @@ import numpy as onp
 from . import elementwise as el
 from . import products
 from . import reductions as red
-from ._util import (Array, array_of, axes_of, axis_of, broadcast_shapes, build, dtypes, inexact_array, ops, promoted,
+from ._util import (Array, array_of, axes_of, axis_of, broadcast_shapes, build, dtypes, fresh, inexact_array, ops, promoted,
                     static_int, wrap)
 from .creation import eye
 from .indexing import where
@@ -360,7 +360,7 @@ def lstsq(a, b, rcond=None, *, numpy_resid=False):
 
 def matrix_power(a, n):
     """Integer powers of square matrices, negative ones of the inverse."""
-    x = array_of(a)
+    x = fresh(a)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise TypeError(f'Last 2 dimensions of the array must be square, got shape {x.shape}')
     try:

@@ -25,9 +25,9 @@ def _transpose(self, *axes):
     return shape.transpose(self, axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes)
 
 
-def _astype(self, dtype, copy=False, device=None):
+def _astype(self, dtype, copy=True, device=None):
     """Converted to a dtype."""
-    return creation.astype(self, dtype)
+    return creation.astype(self, dtype, copy=copy, device=device)
 
 
 def _flatten(self, order='C'):
@@ -54,10 +54,8 @@ def _view(self, dtype=None):
     """The same bits as another dtype of the same size."""
     from ..array import wrap
     from ..ir import build, ops
-    if dtype is None:
-        return self
-    dtype = dtypes.as_dtype(dtype)
     node = self._node
+    dtype = node.aval.dtype if dtype is None else dtypes.as_dtype(dtype)
     if node.aval.dtype == dtypes.bool_:
         node = build.convert(node, dtypes.uint8)
     if dtype == dtypes.bool_:

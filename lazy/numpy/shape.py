@@ -4,7 +4,7 @@ import math
 import numpy as onp
 
 from ._util import (Array, array_of, axes_of, axis_of, broadcast_shapes as _broadcast_shapes, build, dtypes,
-                    known_values, node_of, ops, shape_of, static_int, wrap)
+                    fresh, known_values, node_of, ops, shape_of, static_int, wrap)
 
 __all__ = ['reshape', 'ravel', 'transpose', 'permute_dims', 'matrix_transpose', 'moveaxis', 'swapaxes',
            'rollaxis', 'squeeze', 'expand_dims', 'broadcast_to', 'broadcast_arrays', 'broadcast_shapes',
@@ -183,12 +183,12 @@ def broadcast_shapes(*shapes):
 
 
 def broadcast_arrays(*args):
-    """The arrays broadcast against each other, as a list."""
+    """The arrays broadcast against each other, as a tuple."""
     nodes = [node_of(x) for x in args]
     if not nodes:
-        return []
+        return ()
     target = _broadcast_shapes('broadcast_arrays', *[n.aval.shape for n in nodes])
-    return [wrap(build.broadcast_to(n, target)) for n in nodes]
+    return tuple([wrap(build.broadcast_to(n, target)) for n in nodes])
 
 
 def _atleast(rank, places):
@@ -239,7 +239,7 @@ def _with_axes(m, count, name):
 
 def rot90(m, k=1, axes=(0, 1)):
     """Rotated k times by 90 degrees in the plane of two axes, from the first to the second."""
-    x = array_of(m)
+    x = fresh(m)
     a, b = [axis_of(axis, x.ndim) for axis in axes]
     if a == b:
         raise ValueError(f'axes must be different, got {axes}')

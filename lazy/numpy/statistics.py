@@ -7,7 +7,7 @@ import numpy as onp
 from . import elementwise as el
 from . import reductions as red
 from ..array import to_numpy
-from ._util import Array, array_of, axis_of, build, dtypes, inexact_array, node_of, promoted, static_int, wrap
+from ._util import Array, array_of, axis_of, build, dtypes, fresh, inexact_array, node_of, promoted, static_int, wrap
 from .creation import asarray, linspace
 from .indexing import take, where
 from .products import matmul
@@ -60,7 +60,7 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
     if isinstance(bins, str):
         return asarray(onp.histogram_bin_edges(onp.asarray(array_of(a)), bins, range))
     if isinstance(bins, (Array, onp.ndarray, list, tuple)) and node_of(bins).aval.ndim == 1:
-        return array_of(bins)
+        return fresh(bins)
     count = static_int(bins, 'bins')
     x = inexact_array(ravel(a))
     low, high = range if range is not None else (red.min(x, initial=math.inf), red.max(x, initial=-math.inf)) \

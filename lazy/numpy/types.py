@@ -35,14 +35,14 @@ class ScalarType(type):
         return asarray(x, cls.dtype)
 
     def __hash__(cls):
-        return hash(cls.dtype.type)
+        return hash(cls.dtype)
 
     def __eq__(cls, other):
-        if cls is other:
-            return True
+        if cls is other or other is None:                            # None names a dtype for NumPy
+            return cls is other
         try:
             return cls.dtype == (other.dtype if isinstance(other, ScalarType) else onp.dtype(other))
-        except TypeError:
+        except (TypeError, ValueError, SyntaxError):                 # NumPy parses any text as fields of a record
             return NotImplemented
 
     def __ne__(cls, other):
@@ -77,18 +77,29 @@ def _plain(value):
 
 
 class finfo:
-    """Limits of a floating dtype: bits, eps, max, min, tiny, smallest_subnormal, resolution, ...
+    """Limits of a floating dtype, or of the parts of a complex one, as Python numbers; `dtype` is the dtype itself.
+
+    eps, epsneg, max, min, tiny (also smallest_normal), smallest_subnormal, resolution; bits, precision, nmant, nexp, iexp,
+    machep, negep, minexp, maxexp. Raises ValueError for a dtype that is not floating.
 
     >>> import lazy.numpy as np
-    >>> float(np.finfo(np.float32).eps)
+    >>> np.finfo(np.float32).eps
     1.1920928955078125e-07
     """
 
-    def __new__(cls, dtype):
+    def __init__(self, dtype):
         found = _plain(dtype)
         if dtypes.kind(found) not in 'fc':
             raise ValueError(f'data type {found} not inexact')
-        return ml_dtypes.finfo(dtypes.real_of(found)) if found == dtypes.bfloat16 else onp.finfo(dtypes.real_of(found))
+        self.dtype = dtypes.real_of(found)
+        limits = ml_dtypes.finfo(self.dtype)
+        for name in ('eps', 'epsneg', 'max', 'min', 'tiny', 'smallest_normal', 'smallest_subnormal', 'resolution'):
+            setattr(self, name, float(getattr(limits, name)))
+        for name in ('bits', 'precision', 'nmant', 'nexp', 'iexp', 'machep', 'negep', 'minexp', 'maxexp'):
+            setattr(self, name, int(getattr(limits, name)))
+
+    def __repr__(self):
+        return f'finfo(dtype={self.dtype.name}, bits={self.bits}, eps={self.eps}, min={self.min}, max={self.max})'
 
 
 class iinfo:
@@ -121,7 +132,7 @@ def result_type(*args):
 def _type_of(x):
     if isinstance(x, Array):
         return x.dtype, x.weak_type
-    if x in (bool_builtin, int, float, complex) if isinstance(x, type) else False:
+    if any(x is t for t in (bool_builtin, int, float, complex)):
         return dtypes.as_dtype(x), True
     if isinstance(x, (type, str, onp.dtype)):
         return dtypes.as_dtype(x), False

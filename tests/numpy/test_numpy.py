@@ -81,7 +81,7 @@ def jax():
 
 
 WIDE = ('d', 'l')                                # JAX has no 64-bit arrays by default
-OURS = ('np.divmod(i', 'np.frexp', 'np.histogram', 'np.mgrid', 'np.unravel', 'np.ravel_multi')
+OURS = ('np.finfo', 'np.divmod(i', 'np.frexp', 'np.histogram', 'np.mgrid', 'np.unravel', 'np.ravel_multi')
 
 
 @pytest.mark.parametrize('group', ['ELEMENTWISE', 'REDUCTIONS', 'SHAPES', 'CREATION', 'INDEXING', 'SORTING', 'PRODUCTS', 'LINALG', 'FFT', 'POLYNOMIALS'])
