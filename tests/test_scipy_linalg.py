@@ -58,9 +58,9 @@ ROWS = [
     Row('eigh_tridiagonal complex', lambda d, e: (lambda w, v: v * w @ v.conj().T)(*ours.eigh_tridiagonal(d, e)),
         tridiagonal,
         [V + 0j, W + 1j * W[::-1]], order=1),
-    *[both('polar', x, side=side, order=1) for x in (TALL, TALL.T, C) for side in ('right', 'left')],
+    both('polar', TALL, order=1), both('polar', TALL.T, side='left', order=0), both('polar', C, side='left', order=0),
     Row('polar svd', lambda x: ours.polar(x, method='svd'), theirs.polar, [A]),
-    both('polar', ROTATION),
+    both('polar', ROTATION, order=1),
     both('schur', A, order=0, narrow=None, tolerance=1e-7, vmap=False),
     both('schur', C, order=0, narrow=None, vmap=False),
     both('rsf2csf', np.triu(A), ROTATION, order=0),
@@ -74,7 +74,7 @@ ROWS = [
         narrow=1e-2),
     both('toeplitz', V), both('toeplitz', V, W), both('toeplitz', V + 1j), both('hankel', V), both('hankel', V, W),
     both('circulant', V), both('companion', V), both('fiedler', V), both('leslie', V, W), both('block_diag', A, W),
-    *[both('fiedler_companion', rng.normal(size=n)) for n in (2, 3, 4, 5, 8)],
+    *[both('fiedler_companion', rng.normal(size=n), order=1) for n in (2, 3, 4, 5, 8)],
     *[both('convolution_matrix', V, n=n, mode=mode) for n in (2, 4, 6) for mode in ('full', 'same', 'valid')],
 ]
 
