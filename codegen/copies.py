@@ -8,10 +8,10 @@ from . import choices, memory, runtime
 
 def program_of(found):
     """The program of a walk (see lazy.evaluate.walk) that only copies a few elements of leaves, else None."""
-    steps = []
+    steps, slots = [], iter(range(len(found.leaves)))
     for node in found.nodes:
         if node.value is not None:
-            steps.append((None, len([s for s in steps if s[0] is None]), (node.aval.shape, node.aval.dtype)))
+            steps.append((None, next(slots), (node.aval.shape, node.aval.dtype)))
         elif node.op.view:
             steps.append((node.op.numpy, node.inputs[0].mark, dict(zip(node.op.param_names, node.params))))
         else:
