@@ -49,17 +49,20 @@ define internal i32 @generation() nounwind {
   ret i32 %generation
 }
 
-; Take chunks of the present job until none is left.
+; Take chunks of the present job until none is left. The limit is read after the word: a thread that woke up for a job before
+; must not have a number beyond the limit of this one.
 define internal void @work(i64 %worker) noinline nounwind {
 entry:
-  %limit = load atomic i64, ptr @limit monotonic, align 8
-  %allowed = icmp slt i64 %worker, %limit
-  br i1 %allowed, label %look, label %exit
+  br label %look
 look:
   %word = load atomic i64, ptr @word seq_cst, align 8
   %left = and i64 %word, 4294967295
   %none = icmp eq i64 %left, 0
-  br i1 %none, label %exit, label %read
+  br i1 %none, label %exit, label %some
+some:
+  %limit = load atomic i64, ptr @limit seq_cst, align 8
+  %allowed = icmp slt i64 %worker, %limit
+  br i1 %allowed, label %read, label %exit
 read:
   %record = load atomic ptr, ptr @job monotonic, align 8
   %args = load atomic i64, ptr getelementptr (i64, ptr @job, i64 1) monotonic, align 8
