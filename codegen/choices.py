@@ -68,6 +68,10 @@ RELEASE_NS = 50_000
 # is waited for at once, was measured to take 6 to 40 microseconds, since the thread that is woken wants Python's lock.
 ASYNC_NS = 500_000
 
+# Memory that programs in the queue may hold before who submits another waits for the first of them: a training loop that never
+# looks at a result would run ahead until memory is full. Each counts as QUEUED_BYTES at least.
+IN_FLIGHT_BYTES, QUEUED_BYTES = 256 << 20, 1 << 17
+
 # Up to this many estimated nanoseconds who waits for a queued program runs it: Ctrl-C takes effect when it ends.
 SHORT_NS = 50_000_000
 

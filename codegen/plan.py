@@ -365,6 +365,8 @@ class Program:
         return [outs[number] if slot is None else _overwritten(buffers[slot]) for number, slot in self.results]
 
     def _enqueue(self, buffers, scalars, lines, waiting):
+        nbytes = sum(self.outputs) + self.arena + choices.QUEUED_BYTES
+        runtime.queue().make_room(nbytes, choices.IN_FLIGHT_BYTES)
         outs, holders, pool = self.prepare(buffers, scalars)
 
         def job():
@@ -373,6 +375,7 @@ class Program:
             self._run_all(buffers, scalars, lines, holders, pool)
         runtime.runner().alert()
         ticket = runtime.queue().submit(job, self.work < choices.SHORT_NS)
+        runtime.queue().needs(ticket, nbytes)
         for buffer in outs:
             buffer.ticket = ticket
         for slot in self.donated:

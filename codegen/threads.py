@@ -411,7 +411,7 @@ class Queue:
     done
     """
 
-    __slots__ = ('_lock', '_line', '_last', '_thread', '_submitted', '__weakref__')
+    __slots__ = ('_lock', '_line', '_last', '_thread', '_submitted', '_memory', '_held', '__weakref__')
 
     def __init__(self):
         self._lock = threading.RLock()           # re-entrant: a finaliser may submit while we do
@@ -432,6 +432,24 @@ class Queue:
             self._submitted += 1
             self._line.add(ticket)
         return ticket
+
+    def make_room(self, nbytes, most):
+        """Wait until those that are not done need at most so many bytes together with nbytes: see `needs`."""
+        memory = self._memory
+        while memory and (memory[0][0].done or nbytes + self._held > most):
+            ticket, size = memory[0]
+            if not ticket.done:
+                self._line.work_until(ticket)
+            with self._lock:                     # another thread may have been faster
+                if memory and memory[0][0] is ticket:
+                    memory.popleft()
+                    self._held -= size
+
+    def needs(self, ticket, nbytes):
+        """A ticket's callable holds so many bytes until it is done."""
+        with self._lock:
+            self._memory.append((ticket, nbytes))
+            self._held += nbytes
 
     def wait(self, ticket):
         """Return when `ticket` is done; raise what its callable raised.
@@ -460,6 +478,7 @@ class Queue:
     def _forget(self):
         """As new, without a thread."""
         self._line, self._last, self._thread, self._submitted = _Line(), None, None, 0
+        self._memory, self._held = collections.deque(), 0
 
     def _before_fork(self):
         self._lock.acquire()

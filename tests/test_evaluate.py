@@ -580,3 +580,19 @@ def test_elements_of_a_value_that_is_still_being_computed():
     y = x[1_500_000]
     y.copy_to_host_async()
     assert abs(float(y) - onp.sin(0.5)) < 1e-6
+
+
+def test_what_waits_in_the_queue_is_bounded(monkeypatch):
+    """A loop that never looks at its result doesn't run ahead until memory is full."""
+    from lazy.codegen import choices
+    monkeypatch.setattr(choices, 'IN_FLIGHT_BYTES', 1 << 25)
+    x = np.ones((1 << 21,))
+    step = lazy.jit(lambda x: np.sin(np.cos(np.tanh(x))) + np.exp(-x))
+    lazy.block_until_ready([step(step(x)) for _ in range(3)])
+    held = memory.statistics()['in_use']
+    results = []
+    for _ in range(60):
+        x = step(x)
+        results.append(memory.statistics()['in_use'] - held)
+    assert max(results) < 6 << 23, max(results)
+    x.block_until_ready()
