@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from ..ir import dtypes, ops
+from ..ir import ops
 from ..ir.graph import aval
 from . import memory, plan, runtime, threads
 from .program import Instruction, Linear

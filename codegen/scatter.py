@@ -31,8 +31,8 @@ def call(x, keywords):
         operand, updates, *indices = arrays
         if operand.__array_interface__['data'] != target.__array_interface__['data']:
             np.copyto(target, operand)
-        if not target.size:
-            return reference.evaluate(x.op, arrays, keywords, x.aval)
+        if not target.size or not target.flags.c_contiguous:
+            return np.copyto(target, reference.evaluate(x.op, arrays, keywords, x.aval))
         shape = np.broadcast_shapes(*[i.shape for i in indices])
         indices = [np.ascontiguousarray(np.broadcast_to(i, shape)) for i in indices]
         n, row = int(np.prod(shape)), int(np.prod(target.shape[len(axes):]))
@@ -45,6 +45,7 @@ def call(x, keywords):
         if function(target.ctypes.data, updates.ctypes.data, places.ctypes.data, sizes.ctypes.data, n, row,
                     0 if same else row, 0 if same else 1):
             reference.evaluate(x.op, arrays, keywords, x.aval)       # raises, naming the index
+            raise AssertionError('native code found an index out of range where the reference finds none')
     return run
 
 

@@ -209,7 +209,7 @@ def _force(roots, background=True):
         found = walk(roots)
     program = _program(found)
     buffers = [leaf.value for leaf in found.leaves]
-    results = program.run(buffers, found.scalars, lambda source: line_of(found.nodes, source),
+    results = program.run(buffers, found.scalars, _lines(found.nodes) if program.may_fail else None,
                           background and not program.may_fail)
     keep_inputs, mine = thread.keeping, None
     if differentiating and not keep_inputs:    # another thread does: it may look through what this one has not made
@@ -227,6 +227,18 @@ def _force(roots, background=True):
     del found, nodes
     _sweep()
     thread.passed.clear()
+
+
+def _lines(nodes):
+    """source -> line, as `line_of`, for failures that may come when the nodes are gone."""
+    known = [(node.line, node.params) for node in nodes]
+
+    def line(source):
+        if type(source) is int:
+            return known[source][0]
+        _, (body, *_) = known[source[0]]
+        return line_of(body.nodes(), source[1:])
+    return line
 
 
 def wait(buffer):

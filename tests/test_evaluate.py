@@ -429,6 +429,16 @@ def test_errors_in_jit_name_the_line():
     assert f(np.arange(3), np.asarray([1])).tolist() == [2]
 
 
+def test_late_errors_name_the_line():
+    """Of a program that fails while its inputs were still being computed when it was started."""
+    x, f = np.ones((1 << 22,)), lazy.jit(lambda x: np.sin(np.cos(np.tanh(x))) + np.exp(-x))
+    for g in (lambda x, i: x[i] * 2, lazy.jit(lambda x, i: x[i] * 2)):
+        with pytest.raises(IndexError, match='out of bounds.*test_evaluate.py'):
+            y = g(f(f(f(x))), np.asarray([1 << 23]))
+            evaluate.flush()
+            y.tolist()
+
+
 def test_debug_nans():
     lazy.config.update('debug_nans', True)
     try:
