@@ -6,7 +6,7 @@ be computed in place. After it every stored value has a layout: an owner buffer,
 from ..ir import dtypes, ops
 from . import llvm_math
 from .program import Instruction, Linear
-from .schedule import ASSEMBLED
+from .schedule import ASSEMBLED, UPDATES
 
 
 def supports(x, instructions):
@@ -27,14 +27,15 @@ def legalise(linear, supports=supports):
     """Give every part of a concatenate or slice_update a place of its own, and find updates that happen in place.
 
     Before: u = slice_update(x, y), x used elsewhere. After: c = identity(x); u = slice_update(c, y).
-    Sets `in_place`: {update: the value whose memory it takes}.
+    Sets `in_place`: {update: the value whose memory it takes}, and `before`: {what writes there, the new part or the
+    scatter: the values that are read from that memory, and so are computed first}.
     """
     users = [[] for _ in linear.instructions]
     for i, x in enumerate(linear.instructions):
         for j in set(x.inputs):
             users[j].append(i)
     outputs, free = set(linear.outputs), set(linear.free)
-    new, sources, place, in_place = [], [], [], {}
+    new, sources, place, in_place, before, early = [], [], [], {}, {}, set()
 
     def copied(j, x):
         new.append(Instruction(ops.identity, (place[j],), None, linear.instructions[j].aval, None, x.region))
@@ -42,48 +43,64 @@ def legalise(linear, supports=supports):
         return len(new) - 1
     for i, x in enumerate(linear.instructions):
         inputs = [place[j] for j in x.inputs]
-        reuse = None
+        readers = None
+        if x.op in UPDATES and x.inputs[0] not in outputs:
+            readers = _readers(linear, users, i, free)
         if x.op in ASSEMBLED:
             for position, j in enumerate(x.inputs):
                 y = linear.instructions[j]
                 private = users[j] == [i] and j not in outputs and x.inputs.count(j) == 1
-                if x.op is ops.slice_update and position == 0 and j not in outputs \
-                        and _dead_after(linear, users, i, j, free):
-                    reuse = inputs[position]
-                elif not private or y.op in (ops.leaf, ops.literal, ops.reshape) or y.op.library or y.op is ops.scatter \
-                        or y.op in ASSEMBLED or not supports(y, linear.instructions):
+                if position == 0 and readers is not None:
+                    continue
+                if not private or j in early or y.op in (ops.leaf, ops.literal, ops.reshape) or y.op.library \
+                        or y.op is ops.scatter or y.op in ASSEMBLED or not supports(y, linear.instructions):
                     inputs[position] = copied(j, x)
         new.append(Instruction(x.op, tuple(inputs), x.params, x.aval, x.slot, x.region))
         sources.append(linear.sources[i])
         place.append(len(new) - 1)
-        if reuse is not None:
-            in_place[place[i]] = reuse
+        if readers is not None:
+            in_place[place[i]] = inputs[0]
+            early.update(readers)
+            before[inputs[1] if x.op is ops.slice_update else place[i]] = [place[z] for z in readers]
     results = [copied(i, linear.instructions[i]) if linear.instructions[i].op is ops.literal else place[i]
                for i in linear.outputs]
     result = Linear(new, results, [place[i] for i in linear.free])
-    result.sources, result.in_place = sources, in_place
+    result.sources, result.in_place, result.before = sources, in_place, before
     return result
 
 
-def _dead_after(linear, users, update, j, free):
-    """Whether value j may be overwritten by an update: stored in memory of ours, and read by nobody else but where
-    the update writes, element by element."""
-    y = linear.instructions[j]
-    stored = y.op.library or y.op in ASSEMBLED or y.op is ops.scatter or y.op is ops.leaf and j in free
-    if not stored:
-        return False
-    start, step = linear.instructions[update].params
-    part = linear.instructions[update].inputs[1]
-    shape = linear.instructions[part].aval.shape
-    for user in users[j]:
-        if user == update:
-            continue
+def _readers(linear, users, update, free):
+    """The values that are computed from the base of an update before its memory may be written over; None where it may
+    not: it isn't ours, somebody reads it later, or what is read from it is no smaller than a copy of it.
+
+    What reads only where the update writes, element by element, needs no order.
+    """
+    x = linear.instructions[update]
+    base, part = x.inputs[:2]
+    y = linear.instructions[base]
+    if not (y.op.library or y.op in UPDATES or y.op is ops.concatenate or y.op is ops.leaf and base in free) \
+            or x.inputs.count(base) > 1:
+        return None
+    found = []
+    for user in users[base]:
         z = linear.instructions[user]
-        if z.op is not ops.slice_ or z.params[0] != start or z.params[2] != step or z.aval.shape != shape:
-            return False
-        if not _only_elementwise(linear, users, user, part, update):
-            return False
-    return True
+        if user == update or x.op is ops.slice_update and _reads_in_step(linear, users, user, part, update):
+            continue
+        small = 2 * z.aval.nbytes <= y.aval.nbytes and (z.op.view or z.op.elementwise or z.op is ops.gather)
+        whole = (z.op.reduction or z.op.library) and not any(linear.instructions[k].op in ASSEMBLED for k in users[user])
+        if user > update or z.region is not None or not (small or whole):
+            return None
+        found.append(user)
+    return found
+
+
+def _reads_in_step(linear, users, reader, part, update):
+    """Whether a slice of the base is that which the update writes, and is used only on the way there."""
+    z = linear.instructions[reader]
+    start, step = linear.instructions[update].params
+    return z.op is ops.slice_ and z.params[0] == start and z.params[2] == step \
+        and z.aval.shape == linear.instructions[part].aval.shape \
+        and _only_elementwise(linear, users, reader, part, update)
 
 
 def _only_elementwise(linear, users, source, part, update):
@@ -128,9 +145,10 @@ def layouts(linear, stored, aliases=()):
                 start[x.params[0]] = at
                 inside[j] = (i, start, [1] * len(start))
                 at += instructions[j].aval.shape[x.params[0]]
-        elif x.op is ops.slice_update:
+        elif x.op is ops.slice_update or i in linear.in_place:
             base, whole = x.inputs[0], ([0] * len(x.aval.shape), [1] * len(x.aval.shape))
-            inside[x.inputs[1]] = (i, *x.params)
+            if x.op is ops.slice_update:
+                inside[x.inputs[1]] = (i, *x.params)
             if linear.in_place.get(i) == base and base in in_leaf:       # updates of a leaf live in its memory
                 inside[i] = (base, *whole)
                 in_leaf.add(i)

@@ -29,7 +29,9 @@ class Linear:
     sources: for each instruction the number of the walk's node that it came from, or (number, number in the body, ...)
     where that is a call, or None. A program serves all walks of its structure, so the user's line of an instruction is
     looked up in the walk that is run (see `ir.graph.line_of`).
+    before: {value: values that are computed first, since it writes over what they read}, see native.legalise.
     """
+    before = {}
 
     def __init__(self, instructions, outputs, free=()):
         self.instructions, self.outputs, self.free = instructions, list(outputs), tuple(free)

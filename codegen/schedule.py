@@ -15,6 +15,7 @@ from . import choices, index
 from .program import fused
 
 ASSEMBLED = {ops.concatenate, ops.slice_update}
+UPDATES = {ops.slice_update, ops.scatter}
 
 
 class Step:
@@ -70,9 +71,10 @@ class Schedule:
         self._find_stored()
 
     def _waits(self, i):
-        """Whether i is the new part of an array that has no place yet: the array is written first."""
-        return any(x.op is ops.slice_update and x.inputs[1] == i and x.inputs[0] not in self.placed
-                   for x in [self.instructions[user] for user in self.users[i]])
+        """Whether i is the new part of an array that has no place yet, or that is still to be read: that comes first."""
+        users = [self.instructions[user] for user in self.users[i]]
+        return any([j not in self.placed for j in self.linear.before.get(i, ())]) or any(
+            [x.op is ops.slice_update and x.inputs[1] == i and x.inputs[0] not in self.placed for x in users])
 
     # --- roots ------------------------------------------------------------------------------------------------
 
@@ -104,6 +106,9 @@ class Schedule:
                 why.setdefault(i, reason)
         for i in self.linear.outputs:
             root(i, 'output')
+        for readers in self.linear.before.values():
+            for i in readers:
+                root(i, 'read from an array that is updated in place')
         for i, x in enumerate(self.instructions):
             if x.op is ops.leaf:
                 roots.add(i)
@@ -227,7 +232,8 @@ class Schedule:
         return earliest
 
     def _must_follow(self, i):
-        """The part of an updated array is written after the array itself."""
+        """The part of an updated array is written after the array itself, and after what is read from that before."""
+        yield from self.linear.before.get(i, ())
         for user in self.users[i]:
             x = self.instructions[user]
             if x.op is ops.slice_update and x.inputs[1] == i and x.inputs[0] in self.placed and x.inputs[0] != i:

@@ -145,11 +145,24 @@ def walk(roots):
     held = set(held)
     result.free = () if thread.keeping else tuple([leaf.mark for leaf in result.leaves if leaf.mark not in held
                                                    and _refcount(leaf.value) <= _BUFFER_ALONE])
+    if result.free and len(roots) + len(result.live) > 1 and any([_may_fail(node) for node in nodes]):
+        result.free = ()                       # what doesn't fail is computed again from them
     key.append(tuple(result.roots))
     key.append(result.live)
     key.append(result.free)
     result.key = tuple(key)
     return result
+
+
+def _may_fail(node):
+    """Whether a node's operation can find that there is no result: an index out of range, a singular matrix."""
+    if node.value is not None:
+        return False
+    return 'error' in node.params if node.op in (ops.gather, ops.scatter) else node.op.library and node.op not in _SURE
+
+
+_SURE = {ops.dot_general, ops.conv, ops.sort, ops.argsort, ops.searchsorted, ops.fft, ops.dct, ops.cumsum, ops.cumprod,
+         ops.cummax, ops.cummin, ops.cumlogsumexp}
 
 
 def _refuse(node, roots, asked='value'):
@@ -209,8 +222,13 @@ def _force(roots, background=True):
         found = walk(roots)
     program = _program(found)
     buffers = [leaf.value for leaf in found.leaves]
-    results = program.run(buffers, found.scalars, _lines(found.nodes) if program.may_fail else None,
-                          background and not program.may_fail)
+    try:
+        results = program.run(buffers, found.scalars, _lines(found.nodes) if program.may_fail else None,
+                              background and not program.may_fail)
+    except Exception as error:
+        for slot in program.donated:           # they may have been written over
+            found.leaves[slot].value = Failure(error)
+        raise
     keep_inputs, mine = thread.keeping, None
     if differentiating and not keep_inputs:    # another thread does: it may look through what this one has not made
         mine = {node.serial for node in here.pending}
