@@ -144,7 +144,14 @@ class Memory(Text):
             step = self.new(f'mul <{w} x i64> {position}, {self._splat64(stride)}')
             total = self.new(f'add <{w} x i64> {total}, {step}')
         sizes = [size for _, size in self.dynamic[access]]
-        raw = self._load_scattered(pointer, one, storage, total, inside, mask, sizes, lane is None, a.dtype.itemsize)
+        same = lane is None or not any([self.k.lane in self.k.entries[entry].axes for entry, *_ in a.dynamic])
+        kind = '0' if lane is None else self.k.stride_class(access, self.k.lane)
+        if same and kind == '1':                                     # a row, or part of one, that the index says
+            first = self.new(f'extractelement <{w} x i64> {total}, i64 0')
+            raw = self._load_vector(self.new(f'getelementptr {one}, ptr {pointer}, i64 {first}'), storage, one,
+                                    a.dtype.itemsize, inside)
+        else:
+            raw = self._load_scattered(pointer, one, storage, total, inside, mask, sizes, same and kind == '0', a.dtype.itemsize)
         value = llvm_math.load_cast(block.b, raw, a.dtype.name)
         if a.mode == 'fill':
             from ..ir.reference import fill_value

@@ -574,3 +574,27 @@ def test_scatters(dtype):
                 pairs.append((f'{index_dtype} {kind} {mode} two', update((j, lnp.asarray(column)), lnp.asarray(u)[:, 0]), both))
     pairs.append(('nothing', lnp.asarray(x[:0]).at[lnp.asarray([3, 1])].set(lnp.asarray(u[:2]), mode='drop'), x[:0]))
     check(pairs)
+
+
+@pytest.mark.parametrize('columns', [1, 5, 16, 67])
+@pytest.mark.parametrize('mode', ['error', 'clip', 'wrap', 'fill'])
+def test_rows_that_an_index_says(columns, mode):
+    """The index is the same for all lanes: whole vectors are read, and nothing where it is out of range."""
+    x = np.arange(40 * columns, dtype=np.float32).reshape(40, columns)
+    rows = np.array([0, -1, 39, 7, 7, -40] + ([] if mode == 'error' else [40, 1000]), np.int32)
+    want = np.asarray(reference_take(x, rows, mode))
+    f = lazy.jit(lambda x, rows: (lnp.take(x, rows, 0, mode=mode), lnp.take(x, rows, 0, mode=mode).sum(1)))
+    got, total = f(x, rows)
+    np.testing.assert_array_equal(np.asarray(got), want)
+    np.testing.assert_allclose(np.asarray(total), want.sum(1), rtol=1e-6)
+    if mode == 'error':
+        with pytest.raises(IndexError, match='50'):
+            lazy.block_until_ready(f(x, np.array([50], np.int32)))
+    empty = lazy.jit(lambda x, rows: lnp.take(x, rows, 0, mode='fill'))(x[:0], rows)
+    assert np.isnan(np.asarray(empty)).all()
+
+
+def reference_take(x, rows, mode):
+    rows = np.where(rows < 0, rows + len(x), rows) if mode != 'wrap' else rows % len(x)
+    found = x[np.clip(rows, 0, len(x) - 1)]
+    return np.where(((rows < 0) | (rows >= len(x)))[:, None], np.nan, found) if mode == 'fill' else found
