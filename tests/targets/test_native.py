@@ -595,6 +595,6 @@ def test_rows_that_an_index_says(columns, mode):
 
 
 def reference_take(x, rows, mode):
-    rows = np.where(rows < 0, rows + len(x), rows) if mode != 'wrap' else rows % len(x)
+    rows = rows % len(x) if mode == 'wrap' else rows if mode == 'clip' else np.where(rows < 0, rows + len(x), rows)
     found = x[np.clip(rows, 0, len(x) - 1)]
     return np.where(((rows < 0) | (rows >= len(x)))[:, None], np.nan, found) if mode == 'fill' else found
