@@ -11,7 +11,7 @@ import os
 import numpy as np
 
 from ..ir import dtypes, ops
-from ..ir.graph import aval
+from ..ir.graph import aval, broadcast_shapes
 from . import (choices, compiled, convolution, gemm, memory, native, native_printer, reference, regions, runtime, scatter,
                threads, tune)
 from .kernel import Kernel
@@ -306,7 +306,7 @@ class Program:
             return _product(x, operands, target, keywords, self.linear.instructions)
 
         source = self.linear.sources[i]
-        call = x.op is ops.scatter and scatter.call(x, keywords) or (
+        call = x.op is ops.scatter and scatter.call(x, keywords, self._places(x)) or (
             lambda to, arrays: np.copyto(to, reference.evaluate(x.op, arrays, keywords, x.aval)))
 
         def run(holders, lines):
@@ -317,6 +317,9 @@ class Program:
                 except (ArithmeticError, ValueError, IndexError) as error:
                     raise reference.at_line(error, source, lines) from None
         return run
+
+    def _places(self, scatter):
+        return math.prod(broadcast_shapes('indices', *[self.linear.instructions[j].aval.shape for j in scatter.inputs[2:]]))
 
     def _view(self, j):
         """A function of holders (Buffers by pool index) that gives stored value j as a NumPy array."""

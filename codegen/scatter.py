@@ -12,19 +12,24 @@ import functools
 import numpy as np
 
 from ..ir import dtypes
+from ..ir.reference import SCATTERS
 from . import compiled, llvm, llvm_math, native, reference, runtime
 from .native_text import Text
 
 _SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 4)
 
 
-def call(x, keywords):
-    """A function of (target, arrays) that does what the scatter x says; None where that isn't native code's work.
+def call(x, keywords, places):
+    """A function of (target, arrays) that does what the scatter x to so many places says; None where the reference does it.
 
     The axes have to be the leading ones: a row is then one stretch of memory.
     """
     axes, mode, kind = keywords['axes'], keywords['mode'], keywords['kind']
-    if runtime.runner() is None or tuple(axes) != tuple(range(len(axes))) or dtypes.kind(x.aval.dtype) == 'c':
+    if tuple(axes) != tuple(range(len(axes))):
+        return None
+    if mode == 'clip' and places == 1 and x.aval.size:
+        return functools.partial(_one, kind)
+    if runtime.runner() is None or dtypes.kind(x.aval.dtype) == 'c':
         return None
 
     def run(target, arrays):
@@ -47,6 +52,19 @@ def call(x, keywords):
             reference.evaluate(x.op, arrays, keywords, x.aval)       # raises, naming the index
             raise AssertionError('native code found an index out of range where the reference finds none')
     return run
+
+
+def _one(kind, target, arrays):
+    """One row at an index that is clipped: less work for NumPy than to call native code."""
+    operand, updates, *indices = arrays
+    if operand.__array_interface__['data'] != target.__array_interface__['data']:
+        np.copyto(target, operand)
+    row = target[(*[min(max(int(i.item()), 0), n - 1) for i, n in zip(indices, target.shape)], ...)]
+    updates = updates.reshape(row.shape)
+    if kind == 'set':
+        row[...] = updates
+    else:
+        SCATTERS[kind](row, updates, out=row)
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import weakref
 from collections import OrderedDict, deque
 from operator import attrgetter
 
+from . import places
 from .config import config
 from .errors import UnexpectedTracerError, no_value
 from .ir import graph, ops
@@ -23,6 +24,7 @@ _PLACES = 256                      # so many places of flushes are remembered
 
 lock = threading.RLock()
 programs = OrderedDict()
+copies = OrderedDict()             # those of views of a few elements: many, and soon made
 program_holders = weakref.WeakSet()  # others that keep a program, as their attribute `program`
 flushes = deque(maxlen=64)         # what was flushed, why and where: read by explain
 _serial = attrgetter('serial')
@@ -80,9 +82,10 @@ class trace:
 class Walk:
     """What evaluating some nodes takes: nodes in topological order, key, leaves, scalars, and who else looks on.
 
-    same: for each scalar the number of the first one that always has its value, if that is known.
+    same: for each scalar the number of the first one that always has its value, if that is known. places: where the key
+    holds the parameters of slices and of their updates.
     """
-    __slots__ = ('nodes', 'key', 'leaves', 'scalars', 'roots', 'live', 'free', 'same')
+    __slots__ = ('nodes', 'key', 'leaves', 'scalars', 'roots', 'live', 'free', 'same', 'places')
 
 
 def walk(roots):
@@ -106,6 +109,7 @@ def walk(roots):
     result.nodes, result.leaves, result.scalars, result.same = nodes, [], [], None
     key, counts = [], [0] * len(nodes)
     add, index = key.append, 0
+    result.places, slice_, slice_update = [], ops.slice_, ops.slice_update
     leaf, literal, variable, call = ops.leaf, ops.literal, ops.variable, ops.call
     for node in nodes:
         node.mark = index
@@ -132,6 +136,8 @@ def walk(roots):
             add((kind, options, structure))
             result.scalars.extend(scalars)
         else:
+            if op is slice_ or op is slice_update:
+                result.places.append(len(key))
             add(node.params)
         for child in node.inputs:
             mark = child.mark
@@ -220,7 +226,7 @@ def _force(roots, background=True):
         del found                              # others are pending: dead ones must not count as who looks on
         _sweep()
         found = walk(roots)
-    program = _program(found)
+    program = _program(found, general=True)
     buffers = [leaf.value for leaf in found.leaves]
     try:
         results = program.run(buffers, found.scalars, _lines(found.nodes) if program.may_fail else None,
@@ -270,16 +276,29 @@ def is_ready(buffer):
     return buffer.ticket is None or buffer.ticket.done
 
 
-def _program(found):
-    key = found.key, config.target
-    program = programs.get(key)
+def _program(found, general=False):
+    """The program of a walk, made where there is none. general: it may be one that takes the places of slices as scalars,
+    and serves this run of the walk only."""
+    key, target = (found.key, config.target), config.target
+    program = programs.get(key) or copies.get(key)
     if program is None or program.outdated:
-        from .codegen import compile_program, copies
-        program = config.target == 'native' and copies.program_of(found) or \
-            compile_program(found, config.target, program is not None)
-        programs[key] = program
-        if len(programs) > PROGRAMS_KEPT:
-            programs.popitem(last=False)
+        from .codegen import compile_program
+        from .codegen.copies import program_of
+        few = program_of(found) if target == 'native' else None
+        if few is not None:
+            return _keep(copies, key, few)
+        if general and program is None and found.places:
+            placed = places.program_of(found, target, compile_program)
+            if placed is not None:
+                return placed
+        program = _keep(programs, key, compile_program(found, target, program is not None))
+    return program
+
+
+def _keep(kept, key, program):
+    kept[key] = program
+    if len(kept) > PROGRAMS_KEPT:
+        kept.popitem(last=False)
     return program
 
 
@@ -287,6 +306,8 @@ def forget_programs():
     """All programs are made anew when they are next needed."""
     with lock:
         programs.clear()
+        copies.clear()
+        places.forget()
         for holder in list(program_holders):
             holder.program = None
 

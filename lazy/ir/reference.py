@@ -470,7 +470,7 @@ def infer_scatter(avals, axes, mode, kind):
     return aval(x.shape, x.dtype)
 
 
-_SCATTERS = {'add': np.add, 'mul': np.multiply, 'min': np.minimum, 'max': np.maximum}
+SCATTERS = {'add': np.add, 'mul': np.multiply, 'min': np.minimum, 'max': np.maximum}
 
 
 def scatter(x, updates, *indices, axes, mode, kind):
@@ -483,7 +483,7 @@ def scatter(x, updates, *indices, axes, mode, kind):
     if kind == 'set':
         target[placed] = updates
     elif placed[0].size:
-        _SCATTERS[kind].at(target, placed, updates)
+        SCATTERS[kind].at(target, placed, updates)
     return result
 
 

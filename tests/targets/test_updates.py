@@ -7,6 +7,7 @@ import pytest
 import lazy
 import lazy.numpy as lnp
 from lazy import evaluate
+from lazy.codegen import llvm
 
 N = 12
 
@@ -147,3 +148,55 @@ def test_what_failed_half_way_is_not_computed_again_from_what_was_updated():
     for _ in range(2):
         with pytest.raises(IndexError):
             x.block_until_ready()
+
+
+LOOPS = {
+    'set': lambda np, set_, x, s, i: (set_(x, i, i * 0.5), s),
+    'from the one before': lambda np, set_, x, s, i: (set_(x, i, x[i - 1] * 0.5 + 1), s),
+    'from the end': lambda np, set_, x, s, i: (set_(x, -i - 1, x[i] + x[-i] + 1), s),
+    'read': lambda np, set_, x, s, i: (x, s + x[i] * x[i - 1]),
+    'slice': lambda np, set_, x, s, i: (x, s + x[i:i + 4].sum() + x[i - 1:i + 3].max()),
+    'steps': lambda np, set_, x, s, i: (set_(x, slice(i, i + 5, 2), x[i - 1:i + 5:2] * 0.5 + i), s),
+    'back': lambda np, set_, x, s, i: (set_(x, slice(i, i + 5), x[i:i + 5][::-1] * 0.9), s),
+    'two loops': lambda np, set_, x, s, i: (set_(x, i % 7, x[i // 2] + 1), s + x[i // 3]),
+    'one place stays': lambda np, set_, x, s, i: (set_(x, 0, x[i] + x[3]), s + x[0]),
+}
+
+
+@pytest.mark.parametrize('shape', [(80,), (80, 3)])
+@pytest.mark.parametrize('name', LOOPS)
+def test_places_that_vary_are_arguments(name, shape):
+    """A loop over i, flushed now and then, is right, and after some rounds makes no programs any more."""
+    step, counts = LOOPS[name], []
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    s, got_x, got_s = np.zeros(shape[1:], np.float32), lnp.asarray(x) + 0, lnp.zeros(shape[1:], np.float32)
+    for i in range(1, 61):
+        x, s = step(np, lambda x, i, v: numpy_update(x, i, v, 'set'), x, s, i)
+        got_x, got_s = step(lnp, lambda x, i, v: x.at[i].set(v), got_x, got_s, i)
+        if i % 5 == 0:
+            evaluate.flush()
+            counts.append(len(evaluate.programs) + llvm.kernel_compilations())
+            np.testing.assert_allclose(np.asarray(got_x + 0), x, rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(np.asarray(got_s + 0), s, rtol=1e-4, atol=1e-4)
+    assert counts[-1] - counts[4] <= 1, counts
+
+
+def test_errors_name_the_line_where_places_vary():
+    table = lnp.arange(4.0) + 0
+    for i in range(6):
+        x = lnp.arange(50.0) + 0
+        y = x.at[i].set(x[i + 3] + 1)
+        bad = table[lnp.asarray([9])] + y[i + 1]
+        with pytest.raises(IndexError, match=r'index 9 .*test_updates.py:\d+'):
+            bad.block_until_ready()
+        assert y.tolist()[i] == i + 4
+
+
+def test_large_parts_have_programs_of_their_own():
+    x = lnp.asarray(np.arange(1 << 20, dtype=np.float32))
+    total = 0.0
+    for i in range(5):
+        total = total + (x[i:i + (1 << 19)] * 2).sum()
+        evaluate.flush()
+    want = sum(2.0 * np.arange(i, i + (1 << 19), dtype=np.float64).sum() for i in range(5))
+    np.testing.assert_allclose(float(total), want, rtol=1e-5)
