@@ -4,6 +4,7 @@ A measurement is `f(L, quick)` that returns the time in the row's unit; L is a l
 'cold' the process has an empty directory for compiled code; where it is 'warm' an earlier process has filled it.
 """
 import dataclasses
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -222,6 +223,18 @@ def update_element(L, quick):
             x = L.put(x, i, 1.0)
         L.wait(x)
     return processes.median_ms(call, 0.5, 3, 20, 1) / steps * 1e3
+
+
+@row('the same, each from the element before, at places that never come again', 'us', ALL)
+def update_recurrence(L, quick):
+    x0, steps, at = numbers(L, 100_000), 100 if quick else 1000, iter(range(1, 100_000))
+
+    def call():
+        x = x0 + 0.0
+        for i in itertools.islice(at, steps):
+            x = L.put(x, i, x[i - 1] * 0.5 + 1)
+        L.wait(x)
+    return processes.median_ms(call, 0.5, 3, 20, 4) / steps * 1e3
 
 
 # --- jit ---------------------------------------------------------------------------------------------------------
