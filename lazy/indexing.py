@@ -9,9 +9,9 @@ import operator
 import numpy as onp
 
 from . import array as arrays
-from .errors import no_value
+from .errors import NonConcreteBooleanIndexError, no_value
 from .ir import build, dtypes, ops
-from .ir.graph import Node, aval, broadcast_shapes
+from .ir.graph import Node, aval, broadcast_shapes, make
 
 _MODES = {None: 'error', 'error': 'error', 'raise': 'error', 'clip': 'clip', 'wrap': 'wrap', 'fill': 'fill',
           'drop': 'fill', 'promise_in_bounds': 'clip'}
@@ -425,7 +425,12 @@ def update(x, index, values, kind, mode):
         x, index, new_axes = _with_scalar_masks(x, index)
         if new_axes:
             return build.squeeze(update(x, index, values, kind, mode), new_axes)
-    found = _update_location(x, index, mode)
+    try:
+        found = _update_location(x, index, mode)
+    except NonConcreteBooleanIndexError:
+        if not isinstance(index, arrays.Array):
+            raise
+        return _masked_in_turn(x, index._node, values, kind)
     indexed = [(found.kept.index(entry[1]), entry[2]) for entry in found.entries if entry[0] == 'array']
     squeezed = None
     if indexed or kind != 'set':
@@ -450,6 +455,34 @@ def _masked(x, mask, values, kind):
     new = values if kind == 'set' else build.apply(_COMBINE[kind], x, values)
     mask = build.broadcast(mask, x.aval.shape, range(rank))
     return build.apply(ops.select, mask, _fit(new, x.aval.shape), x)
+
+
+def _masked_in_turn(x, mask, values, kind):
+    """x[mask] updated with one row of values after the other, where the mask has no value yet.
+
+    IndexError, when the result is waited for, where the mask does not pick as many places as there are rows.
+    """
+    rank, rest = mask.aval.ndim, x.aval.shape[mask.aval.ndim:]
+    if mask.aval.shape != x.aval.shape[:rank]:
+        raise IndexError(f'boolean index of shape {mask.aval.shape} does not fit axes of sizes {x.aval.shape[:rank]}')
+    if values.aval.ndim != 1 + len(rest) or values.aval.shape[0] > mask.aval.size:
+        raise ValueError(f'could not broadcast input array from shape {values.aval.shape} into at most {mask.aval.size} rows '
+                         f'of shape {rest}')
+    n = values.aval.shape[0]
+    if n == 1:                                                        # is broadcast
+        return _masked(x, mask, build.reshape(values, values.aval.shape[1:]), kind)
+    picked = build.convert(build.reshape(mask, (mask.aval.size,)), dtypes.int64)
+    if n:
+        rows = _fit(values, (n, *rest))
+        count = build.broadcast(build.reduce_sum(picked, (0,)), picked.aval.shape, ())
+        wrong = build.select(build.eq(count, build.scalar_like(count, n)), build.scalar_like(count, 0), build.scalar_like(count, n))
+        turn = build.sub(make(ops.cumsum, (picked,), (0, False)), build.scalar_like(picked, 1))
+        turn = build.select(build.reshape(mask, picked.aval.shape), turn, wrong)
+    else:
+        rows, turn = build.full((1, *rest), 0, x.aval.dtype), picked  # any place that is picked is out of range
+    new = build.reshape(build.gather(rows, [turn], (0,), 'error'), x.aval.shape)
+    new = new if kind == 'set' else build.apply(_COMBINE[kind], x, new)
+    return build.apply(ops.select, build.broadcast(mask, x.aval.shape, range(rank)), new, x)
 
 
 _update_locations = {}

@@ -200,3 +200,30 @@ def test_large_parts_have_programs_of_their_own():
         evaluate.flush()
     want = sum(2.0 * np.arange(i, i + (1 << 19), dtype=np.float64).sum() for i in range(5))
     np.testing.assert_allclose(float(total), want, rtol=1e-5)
+
+
+@pytest.mark.parametrize('shape, rank', [((6,), 1), ((4, 3), 1), ((4, 3), 2), ((0,), 1)])
+@pytest.mark.parametrize('how', ['set', 'add', 'multiply', 'max'])
+def test_masks_whose_values_are_not_known(shape, rank, how):
+    """x.at[mask].set(values) where the mask is an argument of jit, vmap, grad in jit."""
+    source = np.random.default_rng(1)
+    x, mask = source.standard_normal(shape).astype(np.float32), source.random(shape[:rank]) < 0.5
+    values = source.standard_normal((mask.sum(), *shape[rank:])).astype(np.float32)
+    want, update = numpy_update(x, mask, values, how), lambda x, mask, values: getattr(x.at[mask], how)(values)
+    args = lnp.asarray(x), lnp.asarray(mask), lnp.asarray(values)
+    np.testing.assert_array_equal(np.asarray(lazy.jit(update)(*args)), want)
+    batched = lazy.vmap(update, in_axes=(0, None, 0))(lnp.stack([args[0]] * 2), args[1], lnp.stack([args[2], args[2] + 1]))
+    np.testing.assert_array_equal(np.asarray(batched[0]), want)
+    derivative = lazy.jit(lazy.grad(lambda v, x, mask: (update(x, mask, v) * 2).sum()))(args[2], args[0], args[1])
+    plain = lazy.grad(lambda v, x, mask: (update(x, mask, v) * 2).sum())(args[2], args[0], args[1])
+    np.testing.assert_array_equal(np.asarray(derivative), np.asarray(plain))
+
+
+@pytest.mark.parametrize('rows', [0, 2, 4, 5])
+def test_masks_that_pick_another_number_of_places(rows):
+    x, mask = lnp.arange(5.0), lnp.asarray([True, False, True, True, False])
+    with pytest.raises(IndexError, match='test_updates.py'):
+        lazy.jit(lambda x, mask: x.at[mask].set(lnp.ones(rows)))(x, mask).block_until_ready()
+    with pytest.raises(ValueError, match='broadcast'):
+        lazy.jit(lambda x, mask: x.at[mask].set(lnp.ones(6)))(x, mask)
+    assert lazy.jit(lambda x, mask: x.at[mask].set(lnp.full(1, 9.0)))(x, mask).tolist() == [9, 1, 9, 9, 4]
