@@ -142,7 +142,7 @@ def test_triangular_solve(number):
     ('lu', [A], {}), ('lu', [TALL.T], {}), ('qr', [A], dict(pivoting=True)), ('eig', [A], {}),
     ('eig', [A], dict(compute_right_eigenvectors=False)), ('schur', [C], {}),
     ('schur', [A], dict(compute_schur_vectors=False)),
-    ('hessenberg', [A], {}), ('tridiagonal', [SPD], dict(lower=False)), ('qdwh', [TALL], {})])
+    ('hessenberg', [A], {}), ('tridiagonal', [SPD], dict(lower=False))])
 def test_against_jax(name, args, options):
     jax = pytest.importorskip('jax')
     with jax.enable_x64(True):
@@ -180,6 +180,16 @@ def test_empty(shape):
 def test_errors(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_convergence_of_qdwh():
+    x = np.stack([TALL, TALL])
+    x[1, 0, 0] = np.nan
+    u, h, steps, converged = linalg.qdwh(x)
+    assert steps.dtype == np.int32 and converged.tolist() == [True, False]
+    assert np.isfinite(np.asarray(h)[0]).all() and np.isnan(np.asarray(u)[1]).all()
+    with pytest.raises(np.linalg.LinAlgError):
+        np.asarray(lazy.grad(lambda x: linalg.qdwh(x)[0].sum())(0 * TALL))
 
 
 def test_singular_tridiagonal_matrices_may_be_perturbed():

@@ -233,6 +233,23 @@ def eigh_tridiagonal(d, e):
                 [((n,), d.dtype), ((n, n), d.dtype)])
 
 
+def infer_polar(avals):
+    a, = avals
+    n = a.shape[-1]
+    if a.ndim < 2 or a.shape[-2] < n:
+        raise ValueError(f'polar needs at least as many rows as columns, got shape {a.shape}')
+    return a, aval(a.shape[:-2] + (n, n), a.dtype)
+
+
+def polar(a):
+    """(U, H) with a = U H, from the singular values; NaN for what is not finite."""
+    finite = np.isfinite(a).all((-2, -1), keepdims=True)
+    u, s, vh = np.linalg.svd(np.where(finite, a, 0), full_matrices=False)
+    h = (vh.conj().swapaxes(-1, -2) * s[..., None, :]) @ vh
+    nan = a.dtype.type(np.nan)
+    return np.where(finite, u @ vh, nan), np.where(finite, h, nan)
+
+
 # --- equations -----------------------------------------------------------------------------------------------------
 
 def infer_tridiagonal_solve(avals, perturb):

@@ -255,6 +255,7 @@ qr = library('qr', ref.qr, ref.infer_qr, 'full', 'pivoting')         # (q, r), a
 eigh = library('eigh', ref.eigh, ref.infer_eigh)                     # (eigenvalues, eigenvectors), lower triangle read
 eig = library('eig', ref.eig, ref.infer_eig, 'left')                 # (eigenvalues, right eigenvectors[, left ones])
 svd = library('svd', ref.svd, ref.infer_svd, 'full')                 # (u, s, vh)
+polar = library('polar', lapack.polar, lapack.infer_polar)           # (u, h) with a = u h, of at least as many rows
 geqrf = library('geqrf', lapack.geqrf, lapack.infer_geqrf)                                     # (packed, taus)
 hessenberg = library('hessenberg', lapack.hessenberg, lapack.infer_hessenberg)                 # (packed, taus)
 tridiagonal = library('tridiagonal', lapack.tridiagonal, lapack.infer_tridiagonal, 'lower')    # (packed, d, e, taus)
