@@ -351,7 +351,7 @@ def _op(op, kind='inexact'):
 _plus, _times, _minus = (_op(op, 'arithmetic') for op in (ops.add, ops.mul, ops.neg))
 _over = _op(ops.div)
 _lt, _eq, _and = _op(ops.lt, 'comparison'), _op(ops.eq, 'comparison'), _op(ops.and_, 'bits')
-_exp, _sin, _cos, _sinh, _cosh = (_op(op) for op in (ops.exp, ops.sin, ops.cos, ops.sinh, ops.cosh))
+_sin, _cos, _sinh, _cosh = (_op(op) for op in (ops.sin, ops.cos, ops.sinh, ops.cosh))
 
 
 def _where(condition, x, y):

@@ -7,7 +7,7 @@ Python's `if` works; under vmap, jit and eval_shape they have none.
 import functools
 
 from . import trees as tree
-from .array import Array, as_node, wrap
+from .array import as_node, wrap
 from .evaluate import trace
 from .ir import build, dtypes, ops
 from .ir.graph import Node, aval, next_serial, substitute

@@ -9,7 +9,7 @@ with `lz_` are functions of codegen's prelude, and {bits} is the integer type of
 """
 import numpy as np
 
-from . import dtypes, lapack, reference as ref, special, windows
+from . import lapack, reference as ref, special, windows
 from .graph import Op, aval
 
 OPS = {}

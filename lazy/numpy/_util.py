@@ -1,7 +1,6 @@
 """What the functions of lazy.numpy share: nodes of arguments, axes, shapes, promotion."""
 import operator
 
-import numpy as onp
 from numpy.exceptions import AxisError
 
 from ..array import Array, as_node, check_integer, convert_operand, to_numpy, wrap
