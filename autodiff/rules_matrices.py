@@ -119,7 +119,7 @@ def _eigh_tridiagonal_jvp(node, tangents):
 
 
 def _polar_jvp(node, tangents):
-    """H O + O H = U^H dA - dA^H U gives the skew O with U^H dU = O; dH = U^H dA - O H, and dU = U O + (1 - U U^H) dA H^-1
+    """H O + O H = U^H dA - dA^H U gives the skew O = U^H dU; dH = U^H dA - O H, and dU = U O + (1 - U U^H) dA H^-1
     (Kenney and Laub, "Polar decomposition and matrix sign function condition estimates", 1991)."""
     u, h = build.project(node, 0), build.project(node, 1)
     t, = tangents

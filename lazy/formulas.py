@@ -184,9 +184,9 @@ def _truth(op):
 
 # --- numbers ---------------------------------------------------------------------------------------------------
 
-_CONSTANTS = ('pi', 'E', 'pi/2', '2*pi', 'log(2)', 'log(10)', '1/log(2)', '1/log(10)', 'sqrt(2)', 'sqrt(2)/2', 'sqrt(pi)',
-              '1/sqrt(pi)', '2/sqrt(pi)', 'sqrt(pi)/2', 'sqrt(2*pi)', '1/sqrt(2*pi)', 'sqrt(2/pi)', 'log(2*pi)',
-              'log(2*pi)/2')
+_CONSTANTS = ('pi', 'E', 'pi/2', '2*pi', 'log(2)', 'log(10)', '1/log(2)', '1/log(10)', 'sqrt(2)', 'sqrt(2)/2',
+              'sqrt(pi)', '1/sqrt(pi)', '2/sqrt(pi)', 'sqrt(pi)/2', 'sqrt(2*pi)', '1/sqrt(2*pi)', 'sqrt(2/pi)',
+              'log(2*pi)', 'log(2*pi)/2')
 _DENOMINATOR = 1000
 
 
