@@ -267,7 +267,7 @@ ops.triangular_solve.batch = ops.solve.batch = ops.tridiagonal_solve.batch = _so
 ops.call.batch, ops.custom.batch, ops.custom_linear.batch = _call, _custom, _custom_linear
 for _op in (ops.cholesky, ops.cholesky_update, ops.pivots_to_permutation, ops.lu, ops.qr, ops.eigh, ops.eig, ops.svd,
             ops.geqrf, ops.schur, ops.rsf2csf, ops.hessenberg, ops.tridiagonal, ops.eigh_tridiagonal, ops.sylvester,
-            ops.sqrtm, ops.expm, ops.expm_frechet, ops.parlett):
+            ops.sqrtm, ops.expm, ops.expm_frechet, ops.parlett, ops.polar):
     _op.batch = _same
 ops.fft.batch = _unary(lambda size, x, kind, axis, length: (kind, axis + 1, length))
 ops.dct.batch = _unary(lambda size, x, odd, type_, axis: (odd, type_, axis + 1))

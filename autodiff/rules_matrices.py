@@ -4,7 +4,8 @@ Sources: Higham, "Functions of Matrices", 2008 (the derivative of a function of 
 a block matrix, theorem 3.6; sqrtm: a Sylvester equation).
 """
 from ..ir import build, ops
-from .rules_library import as_columns, as_rows, cholesky_tangent, eigh_tangents, eye, matmul, transposed, triu
+from .rules_library import (adjoint, as_columns, as_rows, cholesky_tangent, eigh_tangents, eye, matmul, transposed,
+                            triu)
 
 
 def _sum(terms):
@@ -117,11 +118,26 @@ def _eigh_tridiagonal_jvp(node, tangents):
     return eigh_tangents(w, v, _sum(terms))
 
 
+def _polar_jvp(node, tangents):
+    """H O + O H = U^H dA - dA^H U gives the skew O = U^H dU; dH = U^H dA - O H, and dU = U O + (1 - U U^H) dA H^-1
+    (Kenney and Laub, "Polar decomposition and matrix sign function condition estimates", 1991)."""
+    u, h = build.project(node, 0), build.project(node, 1)
+    t, = tangents
+    inner = matmul(adjoint(u), t)
+    turn = build.make(ops.sylvester, (h, h, build.sub(inner, adjoint(inner))))
+    du, dh = matmul(u, turn), build.sub(inner, matmul(turn, h))
+    if t.aval.shape[-2] > t.aval.shape[-1]:
+        outside = build.sub(t, matmul(u, inner))
+        du = build.add(du, adjoint(build.make(ops.solve, (h, adjoint(outside)))))
+    return [du, build.mul(build.add(dh, adjoint(dh)), build.scalar_like(dh, 0.5))]
+
+
 def _undefined(node, tangents):
     raise NotImplementedError(f'the derivative of {node.op.name} is not defined')
 
 
 ops.cholesky_update.jvp, ops.eigh_tridiagonal.jvp = _cholesky_update_jvp, _eigh_tridiagonal_jvp
+ops.polar.jvp = _polar_jvp
 ops.pivots_to_permutation.jvp = lambda node, tangents: None
 for _op in (ops.geqrf, ops.hessenberg, ops.tridiagonal, ops.schur, ops.rsf2csf, ops.parlett):
     _op.jvp = _undefined

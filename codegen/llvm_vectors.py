@@ -307,10 +307,6 @@ class Vector:
         """table[i] for a table of 16 float32 and i the low four bits of each lane."""
         return by_pieces(self.block, 16, lambda i: permute(table, i), self)
 
-    def to_int(self):
-        """To the signed integer of the same size; the value must be in range."""
-        return self.cast('fptosi', f'int{self.bits}')
-
     def to_float(self):
         return self.cast('sitofp', f'float{self.bits}')
 

@@ -283,7 +283,7 @@ class _Printer(Reductions):
     # --- row ------------------------------------------------------------------------------------------------------
 
     def _row(self, index, first_range=None, partial=None):
-        k, values, stored = self.k, {}, set()
+        values, stored = {}, set()
         self._invariant(index, values, 0)
         for number, (stage, reductions, stores) in enumerate(self.passes):
             results = self._pass(number, index, values, reductions, stores, first_range)

@@ -12,8 +12,6 @@ class Reductions(Memory):
 
     # --- reductions -----------------------------------------------------------------------------------------------------
 
-    _OPERATION = {'add': 'add', 'mul': 'mul', 'max': 'max', 'min': 'min', 'and': 'and', 'or': 'or'}
-
     def _identities(self, x):
         """[(type, start value)] of the vectors that a reduction carries."""
         dtype, w = x.operand_dtype, self.width

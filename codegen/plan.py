@@ -500,7 +500,7 @@ def _combining(x, i, layout, count, kernel_type):
     """The kernel that adds up the partial results of a split reduction: value 0 are the parts, value 1 is the result."""
     parts = aval((count, *x.aval.shape), x.aval.dtype)
     instructions = [Instruction(ops.leaf, (), None, parts, 0), Instruction(x.op, (0,), ((0,),), x.aval)]
-    sizes, n = parts.shape, len(parts.shape)
+    sizes = parts.shape
     step = Step('kernel', sizes, frozenset([0]))
     step.roots, step.reads = [1], {0}
     from .index import identity

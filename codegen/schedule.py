@@ -30,9 +30,6 @@ class Step:
         self.roots, self.where, self.source, self.reads, self.entries = [], {}, {}, set(), 0
         self.region = None
 
-    def row_sizes(self):
-        return tuple([n for axis, n in enumerate(self.sizes) if axis not in self.reduced])
-
 
 class Schedule:
     """steps in order; placed: root -> number of its step; stored: roots that are needed outside of their step.

@@ -297,11 +297,6 @@ def resource_usage(cubin):
     return dict(zip(('registers', 'stack', 'shared', 'local'), map(int, found.groups())))
 
 
-def machine_code(cubin):
-    """SASS text."""
-    return _run_on_file([_tool('nvdisasm'), '-c'], cubin)
-
-
 def spills(compiled):
     """Bytes per thread that registers spill to: the stack frame and local memory.
 

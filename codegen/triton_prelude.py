@@ -261,7 +261,7 @@ def _horner(result, x, coefficients, indent=4):
 
 
 def _giles():
-    from ..ir.reference import _GILES, _LN2, _LOG, _LOG1P_P, _LOG1P_Q
+    from ..ir.elements import _GILES, _LN2, _LOG, _LOG1P_P, _LOG1P_Q
     thirds = '\n'.join(_horner(name, 'm', _LOG[i:i + 3]) for name, i in (('a', 0), ('b', 3), ('c', 6)))
     return f'''\
 def lz_log1p_cephes(x):

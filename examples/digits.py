@@ -22,7 +22,8 @@ HELD_OUT = 360
 
 def check_installed():
     """Leave with a message where a package is missing, before anything is trained."""
-    for module, package, use in (('sklearn', 'scikit-learn', 'holds the images'), ('matplotlib', 'matplotlib', 'draws')):
+    for module, package, use in (('sklearn', 'scikit-learn', 'holds the images'),
+                                 ('matplotlib', 'matplotlib', 'draws')):
         if importlib.util.find_spec(module) is None:
             sys.exit(f"{package} is missing, which {use}: pip install {package} (or pip install -e '.[demo]')")
 
@@ -126,7 +127,8 @@ def draw(path, losses, held_out_losses, images, labels, predicted):
     window = max(1, round(per_epoch / 2))
     smooth = onp.convolve(losses, onp.ones(window) / window, 'valid')
     axes.semilogy(epochs, losses, color='#9ecae1', linewidth=0.7, label='training, each step')
-    axes.semilogy(epochs[window - 1:], smooth, color='#08519c', linewidth=1.6, label=f'training, mean of {window} steps')
+    axes.semilogy(epochs[window - 1:], smooth, color='#08519c', linewidth=1.6,
+                  label=f'training, mean of {window} steps')
     axes.semilogy(range(1, len(held_out_losses) + 1), held_out_losses, 'o-', color='#d95f02', markersize=3,
                   linewidth=1.2, label='held-out images')
     axes.set(xlabel='epoch', ylabel='cross-entropy', xlim=(0, len(held_out_losses)))

@@ -23,8 +23,8 @@ from .waiting import block_until_ready, get_num_threads, set_num_threads
 _MODULES = ('debug', 'dlpack', 'dtypes', 'flatten_util', 'image', 'lax', 'nn', 'ops', 'optimizers', 'random', 'scipy',
             'test_util', 'tree_util', 'typing')
 _NAMES = {'custom_derivatives': ('closure_convert', 'custom_gradient', 'custom_jvp', 'custom_vjp'),
-          'hardware': ('Device', 'devices', 'default_backend', 'default_device', 'device_count', 'device_get', 'device_put',
-                      'local_device_count', 'local_devices', 'process_count', 'process_index'),
+          'hardware': ('Device', 'devices', 'default_backend', 'default_device', 'device_count', 'device_get',
+                       'device_put', 'local_device_count', 'local_devices', 'process_count', 'process_index'),
           'formulas': ('formula', 'from_sympy'), 'fusion': ('fuse', 'fusion_barrier'), 'reports': ('explain',)}
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

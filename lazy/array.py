@@ -450,7 +450,8 @@ def convert_operand(node, dtype):
     return build.convert(node, dtype, node.aval.weak)
 
 
-_plans = {}                                    # of each operation: what two avals, or an aval and a Python type, come to
+# of each operation: what two avals, or an aval and a Python type, come to
+_plans = {}
 
 
 def clear_plans():
@@ -525,8 +526,9 @@ def _operator(op, kind='arithmetic'):
     return method, reflected
 
 
-for _symbol, _op, _kind in (('add', ops.add, 'arithmetic'), ('sub', ops.sub, 'arithmetic'), ('mul', ops.mul, 'arithmetic'),
-                            ('truediv', ops.div, 'inexact'), ('floordiv', ops.floor_divide, 'arithmetic'),
+for _symbol, _op, _kind in (('add', ops.add, 'arithmetic'), ('sub', ops.sub, 'arithmetic'),
+                            ('mul', ops.mul, 'arithmetic'), ('truediv', ops.div, 'inexact'),
+                            ('floordiv', ops.floor_divide, 'arithmetic'),
                             ('mod', ops.remainder, 'arithmetic'), ('and', ops.and_, 'bits'), ('or', ops.or_, 'bits'),
                             ('xor', ops.xor, 'bits'), ('lshift', ops.shift_left, 'integer'),
                             ('rshift', ops.shift_right_arithmetic, 'integer')):
@@ -556,7 +558,8 @@ def _in_place(operator_name):
     return method
 
 
-for _symbol in ('add', 'sub', 'mul', 'truediv', 'floordiv', 'mod', 'pow', 'and', 'or', 'xor', 'lshift', 'rshift', 'matmul'):
+for _symbol in ('add', 'sub', 'mul', 'truediv', 'floordiv', 'mod', 'pow', 'and', 'or', 'xor', 'lshift', 'rshift',
+                'matmul'):
     setattr(Array, f'__i{_symbol}__', _in_place(_symbol))
 
 

@@ -78,7 +78,8 @@ _ASKED = {'bool': (TracerBoolConversionError, 'the truth value', 'For a choice b
                     'The shape of the result would depend on them: use lazy.numpy.where(mask, x, other).'),
           'array': (TracerArrayConversionError, 'the value', 'Use functions of lazy.numpy in the place of NumPy\'s, or '
                     'compute the value outside of the transformed function.'),
-          'value': (ConcretizationTypeError, 'the value', 'Use lazy.numpy.where or lazy.lax.cond for choices, or compute '
+          'value': (ConcretizationTypeError, 'the value',
+                    'Use lazy.numpy.where or lazy.lax.cond for choices, or compute '
                     'it outside of the transformed function.')}
 
 

@@ -184,9 +184,9 @@ def _truth(op):
 
 # --- numbers ---------------------------------------------------------------------------------------------------
 
-_CONSTANTS = ('pi', 'E', 'pi/2', '2*pi', 'log(2)', 'log(10)', '1/log(2)', '1/log(10)', 'sqrt(2)', 'sqrt(2)/2', 'sqrt(pi)',
-              '1/sqrt(pi)', '2/sqrt(pi)', 'sqrt(pi)/2', 'sqrt(2*pi)', '1/sqrt(2*pi)', 'sqrt(2/pi)', 'log(2*pi)',
-              'log(2*pi)/2')
+_CONSTANTS = ('pi', 'E', 'pi/2', '2*pi', 'log(2)', 'log(10)', '1/log(2)', '1/log(10)', 'sqrt(2)', 'sqrt(2)/2',
+              'sqrt(pi)', '1/sqrt(pi)', '2/sqrt(pi)', 'sqrt(pi)/2', 'sqrt(2*pi)', '1/sqrt(2*pi)', 'sqrt(2/pi)',
+              'log(2*pi)', 'log(2*pi)/2')
 _DENOMINATOR = 1000
 
 
@@ -351,7 +351,7 @@ def _op(op, kind='inexact'):
 _plus, _times, _minus = (_op(op, 'arithmetic') for op in (ops.add, ops.mul, ops.neg))
 _over = _op(ops.div)
 _lt, _eq, _and = _op(ops.lt, 'comparison'), _op(ops.eq, 'comparison'), _op(ops.and_, 'bits')
-_exp, _sin, _cos, _sinh, _cosh = (_op(op) for op in (ops.exp, ops.sin, ops.cos, ops.sinh, ops.cosh))
+_sin, _cos, _sinh, _cosh = (_op(op) for op in (ops.sin, ops.cos, ops.sinh, ops.cosh))
 
 
 def _where(condition, x, y):

@@ -158,8 +158,7 @@ def _with_new_axes(gathered, found, rank):
 def _order(found, rank):
     kinds = [entry[0] == 'array' for entry in found.entries]
     first, count = kinds.index(True), sum(kinds)
-    adjacent = all(kinds[first:first + count]) and not found.apart
-    at = first if adjacent else 0
+    at = first if all(kinds[first:first + count]) else 0
     total = rank + len(kinds) - count
     rest = list(range(rank, total))
     return rest[:at] + list(range(rank)) + rest[at:]
@@ -170,7 +169,7 @@ def locate(shape, index, mode='error'):
     items = _expand(list(index) if isinstance(index, tuple) else [index], shape)
     has_arrays = any(_is_array(item) for item in items)
     start, stop, step, reversed_axes, dropped, entries = [], [], [], [], [], []
-    axis, last_array, apart = 0, None, False
+    axis = 0
     for item in items:
         if item is None:
             entries.append(('new',))
@@ -191,9 +190,7 @@ def locate(shape, index, mode='error'):
             dropped.append(axis)
         start.append(a), stop.append(b), step.append(s)
         axis += 1
-    found = Located(tuple(start), tuple(stop), tuple(step), tuple(reversed_axes), tuple(dropped), entries)
-    found.apart = False
-    return found
+    return Located(tuple(start), tuple(stop), tuple(step), tuple(reversed_axes), tuple(dropped), entries)
 
 
 def _is_array(item):

@@ -60,7 +60,8 @@ class _Entry:
                 order.setdefault(found.nodes[index].serial, position)
             self.picks = [order[out.serial] for out in self.graph.outputs]
             self.avals = [out.aval for out in self.graph.outputs]
-            self.simple = self.picks == list(range(len(self.picks))) and self.sources == list(range(len(self.graph.inputs)))
+            self.simple = (self.picks == list(range(len(self.picks)))
+                           and self.sources == list(range(len(self.graph.inputs))))
             program = evaluate._program(found)
             self.program = program
             evaluate.program_holders.add(self)

@@ -15,10 +15,11 @@ from . import trees
 from .array import Array, as_node, unary, wrap
 from .ir import build, dtypes, ops
 
-__all__ = ['GradientTransformation', 'adagrad', 'adam', 'adamw', 'add_decayed_weights', 'apply_updates', 'chain', 'clip',
-           'clip_by_global_norm', 'constant_schedule', 'cosine_decay_schedule', 'exponential_decay', 'global_norm',
-           'identity', 'lion', 'linear_schedule', 'piecewise_constant_schedule', 'rmsprop', 'scale', 'scale_by_adam',
-           'scale_by_learning_rate', 'scale_by_schedule', 'sgd', 'trace', 'warmup_cosine_decay_schedule']
+__all__ = ['GradientTransformation', 'adagrad', 'adam', 'adamw', 'add_decayed_weights', 'apply_updates', 'chain',
+           'clip', 'clip_by_global_norm', 'constant_schedule', 'cosine_decay_schedule', 'exponential_decay',
+           'global_norm', 'identity', 'lion', 'linear_schedule', 'piecewise_constant_schedule', 'rmsprop', 'scale',
+           'scale_by_adam', 'scale_by_learning_rate', 'scale_by_schedule', 'sgd', 'trace',
+           'warmup_cosine_decay_schedule']
 
 
 class GradientTransformation(NamedTuple):

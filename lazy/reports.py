@@ -266,7 +266,8 @@ _KINDS = {'kernel': 'kernel', 'product': 'matrix product', 'library': 'library c
 
 def _title(report):
     kinds = [work.kind for work in report.launches]
-    parts = [f'{kinds.count(kind)} {name}{"s" * (kinds.count(kind) != 1)}' for kind, name in _KINDS.items() if kind in kinds]
+    parts = [f'{kinds.count(kind)} {name}{"s" * (kinds.count(kind) != 1)}'
+             for kind, name in _KINDS.items() if kind in kinds]
     rest = f', {_bytes(report.stored)} stored between them' if report.stored else ''
     return ' and '.join(filter(None, [', '.join(parts[:-1]), parts[-1]])) + rest
 

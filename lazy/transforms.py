@@ -7,7 +7,7 @@ Python's `if` works; under vmap, jit and eval_shape they have none.
 import functools
 
 from . import trees as tree
-from .array import Array, as_node, wrap
+from .array import as_node, wrap
 from .evaluate import trace
 from .ir import build, dtypes, ops
 from .ir.graph import Node, aval, next_serial, substitute
@@ -300,7 +300,8 @@ def linearize(fun, *primals):
         with trace(keeping=True):
             values = [_tangent(t, v) for t, v in zip(nodes_of(leaves, 'linearize'), variables)]
             mapping = {p.serial: t for p, t in zip(placeholders, values) if p is not None}
-            new = substitute([build.zeros(_tangent_aval(o)) if t is None else t for o, t in zip(outputs, found)], mapping)
+            new = substitute([build.zeros(_tangent_aval(o)) if t is None else t for o, t in zip(outputs, found)],
+                             mapping)
         return tree.unflatten(out_treedef, [wrap(t) for t in new])
     return tree.unflatten(out_treedef, [wrap(out) for out in outputs]), f_jvp
 

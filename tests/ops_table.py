@@ -431,6 +431,8 @@ def _matrix_cases(**more):
     yield _case(ops.cholesky_update, '', lambda rng, d: [np.triu(square(4)(rng, d)[0]), values(rng, (4,), d)], real, **more)
     yield _case(ops.eigh_tridiagonal, '', lambda rng, d: [3 * np.arange(4).astype(d), values(rng, (3,), d, 0.5, 1)],
                 real, **more)
+    yield _case(ops.polar, '', square(2, 3), matrices, **more)
+    yield _case(ops.polar, 'tall', with_scale((4, 2)), matrices, **more)
     yield _case(ops.geqrf, '', given((2, 4, 3)), matrices, order=0, **more)
     yield _case(ops.hessenberg, '', square(4), matrices, order=0, **more)
     for lower in (True, False):

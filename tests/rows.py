@@ -2,16 +2,32 @@
 
     ROWS = [Row('solve', lazy.scipy.linalg.solve, scipy.linalg.solve, [a, b])]
 
-    @pytest.mark.parametrize('row', ROWS, ids=str)
-    def test_values(row):
-        row.check_values()
+    test_values, test_jit_and_vmap, test_derivatives = checks_of(ROWS)
+
+Derivatives are evaluated on the NumPy target, as in tests/autodiff: what is tested is the graph, not the kernels.
+LAZY_TEST_TARGET=native runs the same tests on native code.
 """
+import os
+from contextlib import contextmanager
+from functools import partial
+
 import numpy as np
+import pytest
 
 import lazy
-from lazy.test_util import check_grads
+from lazy.test_util import check_grads, check_jvp
 
 NARROW = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.complex64}
+
+
+@contextmanager
+def target_of_derivatives():
+    before = lazy.config.target
+    lazy.config.update('target', os.environ.get('LAZY_TEST_TARGET', 'numpy'))
+    try:
+        yield
+    finally:
+        lazy.config.update('target', before)
 
 
 def leaves(tree):
@@ -56,13 +72,33 @@ class Row:
             each = zip(leaves(self.ours(*self.args)), leaves(self.ours(*other)))
             self.close(leaves(found), [np.stack(pair) for pair in each], self.tolerance)
 
+    @target_of_derivatives()
     def check_derivatives(self):
-        """Forward and reverse, and of these again where order is 2, against central differences."""
+        """Forward and reverse, and forward over reverse where order is 2, against central differences. (All ways to the
+        second order are tested with each operation, in tests/autodiff.)"""
         by = [i for i, a in enumerate(self.args) if a.dtype in NARROW]
+        given = tuple([self.args[i] for i in by])
 
         def f(*given):
             full = list(self.args)
             for i, x in zip(by, given):
                 full[i] = x
             return [x for x in lazy.tree.leaves(self.ours(*full)) if x.dtype.kind in 'fc']
-        check_grads(f, tuple(self.args[i] for i in by), self.order, atol=1e-4, rtol=1e-4)
+
+        def pulled(*given):
+            value, pullback = lazy.vjp(f, *given)
+            return pullback(value)
+        check_grads(f, given, 1, atol=1e-4, rtol=1e-4)
+        if self.order > 1:
+            check_jvp(pulled, partial(lazy.jvp, pulled), given, atol=1e-4, rtol=1e-4, err_msg='JVP of VJP')
+
+
+def checks_of(rows, transformed=None):
+    """Tests of values, of jit and vmap (of fewer rows where they are given), and of derivatives of a module's rows."""
+    def test_of(chosen, check):
+        @pytest.mark.parametrize('row', chosen, ids=str)
+        def test(row):
+            check(row)
+        return test
+    return (test_of(rows, Row.check_values), test_of(transformed or rows, Row.check_jit_and_vmap),
+            test_of([row for row in rows if row.order], Row.check_derivatives))

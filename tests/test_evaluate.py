@@ -217,7 +217,7 @@ def test_flushes_say_why_and_where():
     evaluate.flushes.clear()
     x = np.zeros(3)
     for _ in range(5000):
-        x = x + 1.0; line = sys._getframe().f_lineno
+        x = x + 1.0
     assert evaluate.flushes
     why, nodes, where = evaluate.flushes[-1][:3]
     assert 'pending' in why and nodes > 0 and where.startswith(__file__)
@@ -348,7 +348,6 @@ def test_pending_updates_are_made_in_one_array(target):
     x = np.zeros(n)
     for i in range(n):
         x = x.at[i].set(float(i))
-    held = memory.statistics()['peak']
     assert x.tolist() == list(range(n))
     program = next(reversed(evaluate.programs.values()))
     assert program.arena < 64 * n                                  # not n copies
@@ -429,7 +428,7 @@ def test_errors_in_jit_name_the_line():
     assert f(np.arange(3), np.asarray([1])).tolist() == [2]
 
 
-def test_late_errors_name_the_line():
+def test_late_errors_of_inputs_name_the_line():
     """Of a program that fails while its inputs were still being computed when it was started."""
     x, f = np.ones((1 << 22,)), lazy.jit(lambda x: np.sin(np.cos(np.tanh(x))) + np.exp(-x))
     for g in (lambda x, i: x[i] * 2, lazy.jit(lambda x, i: x[i] * 2)):

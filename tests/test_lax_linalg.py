@@ -8,7 +8,7 @@ import scipy.linalg
 import lazy
 import lazy.numpy as jnp
 from lazy.lax import linalg
-from rows import Row, leaves
+from rows import Row, checks_of, leaves
 
 rng = np.random.default_rng(3)
 normal = lambda shape: rng.normal(size=shape)
@@ -99,27 +99,14 @@ ROWS = [
     Row('qdwh equal values', lambda x: linalg.qdwh(x)[:2], scipy.linalg.polar, [np.linalg.qr(A[0])[0]]),
     Row('qdwh complex', lambda x: linalg.qdwh(x)[:2], scipy.linalg.polar, [C]),
     Row('qdwh part', lambda x: linalg.qdwh(x, dynamic_shape=(4, 2))[0][:4, :2],
-        lambda x: scipy.linalg.polar(x[:4, :2])[0], [TALL], order=1),
+        lambda x: scipy.linalg.polar(x[:4, :2])[0], [TALL]),
     Row('fft', lambda x: lazy.lax.fft(x, 'FFT', (4, 4)), np.fft.fft2, [C]),
     Row('ifft', lambda x: lazy.lax.fft(x, lazy.lax.FftType.IFFT, (4,)), np.fft.ifft, [C]),
     Row('rfft', lambda x: lazy.lax.fft(x, 2, (5, 3)), np.fft.rfft2, [TALL]),
     Row('irfft', lambda x: lazy.lax.fft(x, 'irfft', (4, 6)), lambda x: np.fft.irfft2(x, (4, 6)), [C]),
 ]
 
-
-@pytest.mark.parametrize('row', ROWS, ids=str)
-def test_values(row):
-    row.check_values()
-
-
-@pytest.mark.parametrize('row', ROWS, ids=str)
-def test_jit_and_vmap(row):
-    row.check_jit_and_vmap()
-
-
-@pytest.mark.parametrize('row', [r for r in ROWS if r.order], ids=str)
-def test_derivatives(row):
-    row.check_derivatives()
+test_values, test_jit_and_vmap, test_derivatives = checks_of(ROWS)
 
 
 @pytest.mark.parametrize('number', range(32))
@@ -142,7 +129,7 @@ def test_triangular_solve(number):
     ('lu', [A], {}), ('lu', [TALL.T], {}), ('qr', [A], dict(pivoting=True)), ('eig', [A], {}),
     ('eig', [A], dict(compute_right_eigenvectors=False)), ('schur', [C], {}),
     ('schur', [A], dict(compute_schur_vectors=False)),
-    ('hessenberg', [A], {}), ('tridiagonal', [SPD], dict(lower=False)), ('qdwh', [TALL], {})])
+    ('hessenberg', [A], {}), ('tridiagonal', [SPD], dict(lower=False))])
 def test_against_jax(name, args, options):
     jax = pytest.importorskip('jax')
     with jax.enable_x64(True):
@@ -180,6 +167,16 @@ def test_empty(shape):
 def test_errors(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_convergence_of_qdwh():
+    x = np.stack([TALL, TALL])
+    x[1, 0, 0] = np.nan
+    u, h, steps, converged = linalg.qdwh(x)
+    assert steps.dtype == np.int32 and converged.tolist() == [True, False]
+    assert np.isfinite(np.asarray(h)[0]).all() and np.isnan(np.asarray(u)[1]).all()
+    with pytest.raises(np.linalg.LinAlgError):
+        np.asarray(lazy.grad(lambda x: linalg.qdwh(x)[0].sum())(0 * TALL))
 
 
 def test_singular_tridiagonal_matrices_may_be_perturbed():

@@ -255,7 +255,7 @@ class Steps:
         i = self.pick(lambda x: x.ndim and x.size)
         j = self.pick(lambda x: x.dtype == INT32 and x.ndim < 3)
         if i is not None:
-            axis, n = self.random.randrange(self.pool[i].ndim), self.pool[i].shape
+            axis = self.random.randrange(self.pool[i].ndim)
             mode = self.random.choice(['clip', 'wrap'])
             self.add(lambda lib, x, y: lib.take(x, y, axis=axis, mode=mode), i, j)
 

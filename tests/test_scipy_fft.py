@@ -5,7 +5,7 @@ import scipy.fft as theirs
 
 import lazy
 from lazy.scipy import fft as ours
-from rows import Row
+from rows import Row, checks_of
 
 rng = np.random.default_rng(7)
 X, Z = rng.normal(size=(3, 6)), rng.normal(size=5) + 1j * rng.normal(size=5)
@@ -29,20 +29,7 @@ ROWS = [
     both('dctn', X, type=3, s=(5, 7), axes=(1, 0)),
 ]
 
-
-@pytest.mark.parametrize('row', ROWS, ids=str)
-def test_values(row):
-    row.check_values()
-
-
-@pytest.mark.parametrize('row', ROWS[::4], ids=str)
-def test_jit_and_vmap(row):
-    row.check_jit_and_vmap()
-
-
-@pytest.mark.parametrize('row', ROWS[1::3], ids=str)
-def test_derivatives(row):
-    row.check_derivatives()
+test_values, test_jit_and_vmap, test_derivatives = checks_of(ROWS)
 
 
 @pytest.mark.parametrize('type', [1, 2, 3, 4])

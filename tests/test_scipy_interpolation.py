@@ -12,7 +12,7 @@ import lazy
 import lazy.numpy as jnp
 from lazy.scipy import cluster, integrate, interpolate, ndimage
 from lazy.scipy.spatial.transform import Rotation, Slerp
-from rows import Row
+from rows import Row, checks_of
 
 rng = np.random.default_rng(13)
 normal = lambda *shape: rng.normal(size=shape)
@@ -101,12 +101,13 @@ ROWS = [
           [KNOTS, normal(7, 2), 3 * POINTS.reshape(3, 3)], order=0)
           for fill in (np.nan, 4.0, (1.0, 2.0), 'extrapolate')],
     *[Row(f'map_coordinates {order} {mode}', coordinates(ndimage, order=order, mode=mode, cval=0.7),
-          coordinates(scipy.ndimage, order=order, mode=mode, cval=0.7), [IMAGE, WIDE_PLACES], order=0, vmap=order < 2,
+          coordinates(scipy.ndimage, order=order, mode=mode, cval=0.7),
+          [IMAGE, WIDE_PLACES] if order < 2 else [IMAGE[0], WIDE_PLACES[:1]], order=0, vmap=order < 2,
           tolerance=1e-3 if order > 1 and mode in ('constant', 'nearest', 'reflect') else 1e-9)
       for order in range(6) for mode in ('constant', 'nearest', 'wrap', 'mirror', 'reflect')],
     *[Row(f'map_coordinates inside {order}', coordinates(ndimage, order=order, mode='mirror'),
           coordinates(scipy.ndimage, order=order, mode='mirror'),
-          [IMAGE, PLACES], order=order < 4) for order in (1, 2, 3, 5)],
+          [IMAGE, PLACES], order=order < 3) for order in (1, 2, 3, 5)],
     Row('map_coordinates of one axis', coordinates(ndimage, order=3, mode='mirror'),
         coordinates(scipy.ndimage, order=3, mode='mirror'),
         [normal(8), rng.uniform(0.1, 6.9, (1, 2, 3))]),
@@ -142,20 +143,7 @@ ROWS = [
         [QUATERNIONS, rng.uniform(0.1, 3.9, 4)], order=1),
 ]
 
-
-@pytest.mark.parametrize('row', ROWS, ids=str)
-def test_values(row):
-    row.check_values()
-
-
-@pytest.mark.parametrize('row', ROWS[::2], ids=str)
-def test_jit_and_vmap(row):
-    row.check_jit_and_vmap()
-
-
-@pytest.mark.parametrize('row', [r for r in ROWS if r.order], ids=str)
-def test_derivatives(row):
-    row.check_derivatives()
+test_values, test_jit_and_vmap, test_derivatives = checks_of(ROWS, transformed=ROWS[::2])
 
 
 def test_rotations_where_axes_coincide():

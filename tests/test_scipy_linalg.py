@@ -6,7 +6,7 @@ import scipy.linalg as theirs
 import lazy
 import lazy.numpy as jnp
 from lazy.scipy import linalg as ours
-from rows import Row, leaves
+from rows import Row, checks_of, leaves
 
 rng = np.random.default_rng(5)
 A, B = rng.normal(size=(2, 4, 4)) + 2 * np.diag(np.arange(4.))
@@ -58,9 +58,8 @@ ROWS = [
     Row('eigh_tridiagonal complex', lambda d, e: (lambda w, v: v * w @ v.conj().T)(*ours.eigh_tridiagonal(d, e)),
         tridiagonal,
         [V + 0j, W + 1j * W[::-1]], order=1),
-    both('polar', TALL, order=1), both('polar', TALL.T, side='left', order=0), both('polar', C, side='left', order=0),
+    both('polar', TALL), both('polar', TALL.T, side='left'), both('polar', C, side='left'), both('polar', ROTATION),
     Row('polar svd', lambda x: ours.polar(x, method='svd'), theirs.polar, [A]),
-    both('polar', ROTATION, order=1),
     both('schur', A, order=0, narrow=None, tolerance=1e-7, vmap=False),
     both('schur', C, order=0, narrow=None, vmap=False),
     both('rsf2csf', np.triu(A), ROTATION, order=0),
@@ -78,20 +77,7 @@ ROWS = [
     *[both('convolution_matrix', V, n=n, mode=mode) for n in (2, 4, 6) for mode in ('full', 'same', 'valid')],
 ]
 
-
-@pytest.mark.parametrize('row', ROWS, ids=str)
-def test_values(row):
-    row.check_values()
-
-
-@pytest.mark.parametrize('row', ROWS, ids=str)
-def test_jit_and_vmap(row):
-    row.check_jit_and_vmap()
-
-
-@pytest.mark.parametrize('row', [r for r in ROWS if r.order], ids=str)
-def test_derivatives(row):
-    row.check_derivatives()
+test_values, test_jit_and_vmap, test_derivatives = checks_of(ROWS)
 
 
 @pytest.mark.parametrize('n', [1, 2, 5, 16])

@@ -4,7 +4,7 @@ import pytest
 import scipy.signal as theirs
 
 from lazy.scipy import signal as ours
-from rows import Row
+from rows import Row, checks_of
 
 pytestmark = [pytest.mark.filterwarnings('ignore:nperseg'), pytest.mark.filterwarnings('ignore:NOLA')]   # SciPy's
 
@@ -63,20 +63,7 @@ ROWS = [
     both('istft', np.array(theirs.stft(LONG, nperseg=16)[2]).T, time_axis=0, freq_axis=1, fs=2.),
 ]
 
-
-@pytest.mark.parametrize('row', ROWS, ids=str)
-def test_values(row):
-    row.check_values()
-
-
-@pytest.mark.parametrize('row', ROWS[::2], ids=str)
-def test_jit_and_vmap(row):
-    row.check_jit_and_vmap()
-
-
-@pytest.mark.parametrize('row', [r for r in ROWS if r.order][::2], ids=str)
-def test_derivatives(row):
-    row.check_derivatives()
+test_values, test_jit_and_vmap, test_derivatives = checks_of(ROWS)
 
 
 def test_a_signal_comes_back():

@@ -208,13 +208,5 @@ def integer_pow(x, n):
     return x if n == 1 else ones(x.aval) if n == 0 else make(ops.integer_pow, (x,), (n,))
 
 
-def is_zero_size(x):
-    return x.aval.size == 0
-
-
-def identity_permutation(ndim):
-    return tuple(range(ndim))
-
-
 def inverse_permutation(permutation):
     return tuple(np.argsort(permutation).tolist())

@@ -1,6 +1,6 @@
-"""NumPy references and shape rules of the operations that SciPy's LAPACK and matrix functions do.
+"""NumPy references and shape rules of the operations that LAPACK does, by NumPy or SciPy, and of functions of matrices.
 
-All go over leading axes, one matrix after the other. SciPy is imported when one is first called.
+All go over leading axes, one matrix after the other. SciPy is imported when first needed.
 """
 import importlib
 import warnings
@@ -82,6 +82,128 @@ def eliminate(a):
         a[:, i + 1:, i] /= np.where(pivot == 0, 1, pivot)
         a[:, i + 1:, i + 1:] -= a[:, i + 1:, i, None] * a[:, i, None, i + 1:]
     return a, pivots
+
+
+# --- equations and factors that NumPy has ----------------------------------------------------------------------------
+
+def cholesky(a):
+    return np.linalg.cholesky(a)
+
+
+def infer_solve(avals, **params):
+    a, b = avals
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise ValueError(f'solve needs square matrices, got shape {a.shape}')
+    if b.ndim < 2 or b.shape[-2] != a.shape[-1] or b.shape[:-2] != a.shape[:-2]:
+        raise ValueError(f'solve: shapes {a.shape} and {b.shape} do not fit')
+    return aval(b.shape, b.dtype)
+
+
+def solve(a, b):
+    return np.linalg.solve(a, b)
+
+
+def triangular_solve(a, b, lower, transpose, unit_diagonal):
+    """x in op(a) x = b for triangular a, batched over leading axes; op is transposition when asked for."""
+    count, n = int(np.prod(a.shape[:-2])), a.shape[-1]
+    if count > n:
+        a = (a.swapaxes(-1, -2) if transpose else a).reshape(count, n, n)
+        return substitute(a, b.reshape(count, n, b.shape[-1]), lower != transpose, unit_diagonal).reshape(b.shape)
+    solve_triangular = scipy_linalg().solve_triangular
+    result = np.empty_like(b)
+    for index in np.ndindex(a.shape[:-2]):
+        result[index] = solve_triangular(a[index], b[index], trans=1 if transpose else 0, lower=lower,
+                                         unit_diagonal=unit_diagonal, check_finite=False) if b[index].size else b[index]
+    return result
+
+
+
+
+def infer_lu(avals):
+    a, = avals
+    batch = a.shape[:-2]
+    return (aval(a.shape, a.dtype), aval(batch + a.shape[-2:-1], dtypes.int32), aval(batch, dtypes.int32),
+            aval(batch + (min(a.shape[-2:]),), dtypes.int32))
+
+
+def lu(a):
+    """Factors of a[permutation] = L U with partial pivoting, batched over leading axes."""
+    m, k = a.shape[-2], min(a.shape[-2:])
+    factors, pivots = np.empty_like(a), np.empty(a.shape[:-2] + (k,), np.int32)
+    count = int(np.prod(a.shape[:-2]))
+    if count > k:
+        found = eliminate(a.reshape(count, m, a.shape[-1]))
+        factors, pivots = found[0].reshape(factors.shape), found[1].reshape(pivots.shape)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')                          # singular: zeros on U's diagonal say so
+            for index in np.ndindex(a.shape[:-2] if a.size else (0,)):
+                factors[index], pivots[index] = scipy_linalg().lu_factor(a[index], check_finite=False)
+    exchanges = np.count_nonzero(pivots != np.arange(k), axis=-1)
+    sign = np.asarray(1 - 2 * (exchanges % 2)).astype(np.int32)
+    return factors, pivots_to_permutation(pivots, m), sign, pivots
+
+
+def infer_qr(avals, full, pivoting):
+    a, = avals
+    (m, n), batch = a.shape[-2:], a.shape[:-2]
+    k = m if full else min(m, n)
+    found = aval(batch + (m, k), a.dtype), aval(batch + (k, n), a.dtype)
+    return (*found, aval(batch + (n,), dtypes.int32)) if pivoting else found
+
+
+def qr(a, full, pivoting):
+    mode = 'complete' if full else 'reduced'
+    if not pivoting or not a.size:
+        return (*np.linalg.qr(a, mode), *[np.broadcast_to(np.arange(a.shape[-1], dtype=np.int32),
+                                                          a.shape[:-2] + a.shape[-1:])] * pivoting)
+    scipy_mode = 'full' if full else 'economic'
+    one = lambda x: scipy_linalg().qr(x, mode=scipy_mode, pivoting=True, check_finite=False)
+    (m, n), k = a.shape[-2:], a.shape[-2] if full else min(a.shape[-2:])
+    return each(one, (a,), 2, [((m, k), a.dtype), ((k, n), a.dtype), ((n,), np.int32)])
+
+
+def infer_eigh(avals):
+    square(avals[0], 'eigh')
+    a, = avals
+    return aval(a.shape[:-1], dtypes.real_of(a.dtype)), aval(a.shape, a.dtype)
+
+
+def eigh(a):
+    return tuple(np.linalg.eigh(a))
+
+
+def infer_eig(avals, left):
+    square(avals[0], 'eig')
+    a, = avals
+    dtype = dtypes.complex_of(a.dtype)
+    return (aval(a.shape[:-1], dtype), *[aval(a.shape, dtype)] * (2 if left else 1))
+
+
+def eig(a, left):
+    """Eigenvalues and right eigenvectors; left: also those of the adjoint for the conjugate eigenvalues, in step."""
+    dtype = dtypes.complex_of(a.dtype)
+    if not left:
+        return tuple([x.astype(dtype, copy=False) for x in np.linalg.eig(a)])
+
+    check_finite(a)
+
+    def one(x):
+        w, of_left, of_right = scipy_linalg().eig(x, left=True, check_finite=False)
+        return w, of_right, of_left
+    return each(one, (a,), 2, [(a.shape[-1:], dtype), (a.shape[-2:], dtype), (a.shape[-2:], dtype)])
+
+
+def infer_svd(avals, full):
+    a, = avals
+    (m, n), batch = a.shape[-2:], a.shape[:-2]
+    k = min(m, n)
+    return (aval(batch + (m, m if full else k), a.dtype), aval(batch + (k,), dtypes.real_of(a.dtype)),
+            aval(batch + (n if full else k, n), a.dtype))
+
+
+def svd(a, full):
+    return tuple(np.linalg.svd(a, full_matrices=full))
 
 
 # --- pivots, updates -----------------------------------------------------------------------------------------------
@@ -231,6 +353,23 @@ def eigh_tridiagonal(d, e):
         return d, np.ones(d.shape + (1,), d.dtype)
     return each(lambda *given: scipy_linalg().eigh_tridiagonal(*given, check_finite=False), (d, e), 1,
                 [((n,), d.dtype), ((n, n), d.dtype)])
+
+
+def infer_polar(avals):
+    a, = avals
+    n = a.shape[-1]
+    if a.ndim < 2 or a.shape[-2] < n:
+        raise ValueError(f'polar needs at least as many rows as columns, got shape {a.shape}')
+    return a, aval(a.shape[:-2] + (n, n), a.dtype)
+
+
+def polar(a):
+    """(U, H) with a = U H, from the singular values; NaN for what is not finite."""
+    finite = np.isfinite(a).all((-2, -1), keepdims=True)
+    u, s, vh = np.linalg.svd(np.where(finite, a, 0), full_matrices=False)
+    h = (vh.conj().swapaxes(-1, -2) * s[..., None, :]) @ vh
+    nan = a.dtype.type(np.nan)
+    return np.where(finite, u @ vh, nan), np.where(finite, h, nan)
 
 
 # --- equations -----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ with `lz_` are functions of codegen's prelude, and {bits} is the integer type of
 """
 import numpy as np
 
-from . import dtypes, lapack, reference as ref, special, windows
+from . import elements, lapack, reference as ref, special, windows
 from .graph import Op, aval
 
 OPS = {}
@@ -35,7 +35,7 @@ def comparison(name, numpy, triton, formula, classes='biuf'):
 
 
 def scipy(name):
-    return ref.scipy_special(name)
+    return elements.scipy_special(name)
 
 
 ld = 'libdevice.'
@@ -50,13 +50,13 @@ ceil = E('ceil', np.ceil, 'ceiling(x)', '0', 'f', 'tl.ceil({0})')
 trunc = E('trunc', np.trunc, 'sign(x)*floor(Abs(x))', '0', 'f', ld + 'trunc({0})')
 round_ = E('round', np.rint, None, '0', 'f', ld + 'rint({0})')
 sqrt = E('sqrt', np.sqrt, 'sqrt(x)', '0.5 / r', 'fc', 'lz_sqrt({0})', singular=True, cost=4)
-rsqrt = E('rsqrt', ref.rsqrt, '1/sqrt(x)', '-0.5 * r / x', 'fc', 'lz_reciprocal(lz_sqrt({0}))', singular=True, cost=6)
+rsqrt = E('rsqrt', elements.rsqrt, '1/sqrt(x)', '-0.5 * r / x', 'fc', 'lz_reciprocal(lz_sqrt({0}))', singular=True, cost=6)
 cbrt = E('cbrt', np.cbrt, 'cbrt(x)', '1 / (3 * r * r)', 'f', ld + 'cbrt({0})', singular=True, cost=12)
-reciprocal = E('reciprocal', ref.reciprocal, '1/x', '-r * r', 'fc', 'lz_reciprocal({0})', singular=True, cost=3)
+reciprocal = E('reciprocal', elements.reciprocal, '1/x', '-r * r', 'fc', 'lz_reciprocal({0})', singular=True, cost=3)
 square = E('square', np.square, 'x**2', '2 * x', 'iufc', '{0} * {0}')
 exp = E('exp', np.exp, 'exp(x)', 'r', 'fc', ld + 'exp({0})', cost=10)
 exp2 = E('exp2', np.exp2, '2**x', '0.6931471805599453 * r', 'f', ld + 'exp2({0})', cost=9)
-expm1 = E('expm1', ref.expm1, 'exp(x) - 1', 'r + 1', 'fc', ld + 'expm1({0})', cost=14)
+expm1 = E('expm1', elements.expm1, 'exp(x) - 1', 'r + 1', 'fc', ld + 'expm1({0})', cost=14)
 log = E('log', np.log, 'log(x)', '1 / x', 'fc', ld + 'log({0})', singular=True, cost=12)
 log2 = E('log2', np.log2, 'log(x)/log(2)', '1.4426950408889634 / x', 'f', ld + 'log2({0})', singular=True, cost=12)
 log10 = E('log10', np.log10, 'log(x)/log(10)', '0.4342944819032518 / x', 'f', ld + 'log10({0})', singular=True, cost=12)
@@ -69,7 +69,7 @@ acos = E('acos', np.arccos, 'acos(x)', '-rsqrt(1 - x * x)', 'fc', ld + 'acos({0}
 atan = E('atan', np.arctan, 'atan(x)', '1 / (1 + x * x)', 'fc', ld + 'atan({0})', cost=16)
 sinh = E('sinh', np.sinh, 'sinh(x)', 'cosh(x)', 'fc', ld + 'sinh({0})', cost=16)
 cosh = E('cosh', np.cosh, 'cosh(x)', 'sinh(x)', 'fc', ld + 'cosh({0})', cost=16)
-tanh = E('tanh', ref.tanh, 'tanh(x)', '1 - r * r', 'fc', ld + 'tanh({0})', cost=14)
+tanh = E('tanh', elements.tanh, 'tanh(x)', '1 - r * r', 'fc', ld + 'tanh({0})', cost=14)
 asinh = E('asinh', np.arcsinh, 'asinh(x)', 'rsqrt(x * x + 1)', 'fc', ld + 'asinh({0})', cost=20)
 acosh = E('acosh', np.arccosh, 'acosh(x)', 'rsqrt(x - 1) * rsqrt(x + 1)', 'fc', ld + 'acosh({0})', singular=True, cost=20)
 atanh = E('atanh', np.arctanh, 'atanh(x)', '1 / (1 - x * x)', 'fc', ld + 'atanh({0})', singular=True, cost=20)
@@ -77,12 +77,12 @@ logistic = E('logistic', scipy('expit'), '1/(1 + exp(-x))', 'r * (1 - r)', 'f', 
 erf = E('erf', scipy('erf'), 'erf(x)', '1.1283791670955126 * exp(-x * x)', 'f', ld + 'erf({0})', cost=16)
 erfc = E('erfc', scipy('erfc'), 'erfc(x)', '-1.1283791670955126 * exp(-x * x)', 'f', ld + 'erfc({0})', cost=24)
 erf_inv = E('erf_inv', scipy('erfinv'), 'erfinv(x)', '0.886226925452758 * exp(r * r)', 'f', ld + 'erfinv({0})', singular=True, cost=24)
-erf_inv_giles = E('erf_inv_giles', ref.erf_inv_giles, 'erfinv(x)', '0.886226925452758 * exp(r * r)', 'f', 'lz_erf_inv_giles({0})', singular=True, cost=30)
+erf_inv_giles = E('erf_inv_giles', elements.erf_inv_giles, 'erfinv(x)', '0.886226925452758 * exp(r * r)', 'f', 'lz_erf_inv_giles({0})', singular=True, cost=30)
 ndtri = E('ndtri', scipy('ndtri'), 'sqrt(2)*erfinv(2*x - 1)', '2.5066282746310002 * exp(0.5 * r * r)', 'f', ld + 'normcdfinv({0})', singular=True, cost=24)
 lgamma = E('lgamma', scipy('gammaln'), 'log(Abs(gamma(x)))', 'digamma(x)', 'f', ld + 'lgamma({0})', singular=True, cost=60)
 gamma = E('gamma', special.scipy('gamma'), 'gamma(x)', 'r * digamma(x)', 'f', ld + 'tgamma({0})', singular=True, cost=60)
 digamma = E('digamma', scipy('digamma'), 'digamma(x)', 'polygamma(x, n=1)', 'f', None, singular=True, cost=60)
-polygamma = E('polygamma', ref.polygamma, 'polygamma(n, x)', 'polygamma(x, n=n + 1)', 'f', None, param_names=('n',), singular=True, cost=99)
+polygamma = E('polygamma', elements.polygamma, 'polygamma(n, x)', 'polygamma(x, n=n + 1)', 'f', None, param_names=('n',), singular=True, cost=99)
 bessel_i0 = E('bessel_i0', special.bessel_i0, 'besseli(0, x)', 'bessel_i1(x)', 'f', ld + 'cyl_bessel_i0({0})', cost=30)
 bessel_i1 = E('bessel_i1', special.bessel_i1, 'besseli(1, x)', 'select(x == 0, 0.5, bessel_i0(x) - r / select(x == 0, 1, x))', 'f', ld + 'cyl_bessel_i1({0})', cost=30)
 bessel_i0e = E('bessel_i0e', scipy('i0e'), 'exp(-Abs(x))*besseli(0, x)', 'bessel_i1e(x) - sign(x) * r', 'f', None, cost=30)
@@ -100,36 +100,36 @@ spence = E('spence', special.scipy('spence'), 'polylog(2, 1 - x)', 'select(x == 
 bessel_j = E('bessel_j', special.bessel_j, 'besselj(n, x)', '0.5 * (bessel_j(x, n=n - 1) - bessel_j(x, n=n + 1))', 'f', None, param_names=('n',), cost=99)
 bessel_y = E('bessel_y', special.bessel_y, 'bessely(n, x)', '0.5 * (bessel_y(x, n=n - 1) - bessel_y(x, n=n + 1))', 'f', None, param_names=('n',), singular=True, cost=99)
 bessel_ke = E('bessel_ke', special.bessel_ke, 'exp(x)*besselk(n, x)', 'r - 0.5 * (bessel_ke(x, n=n - 1) + bessel_ke(x, n=n + 1))', 'f', None, param_names=('n',), singular=True, cost=99)
-integer_pow = E('integer_pow', ref.integer_pow, 'x**n', 'n * integer_pow(x, n=n - 1)', 'iufc', None, param_names=('n',), singular=True, cost=3)
+integer_pow = E('integer_pow', elements.integer_pow, 'x**n', 'n * integer_pow(x, n=n - 1)', 'iufc', None, param_names=('n',), singular=True, cost=3)
 is_finite = E('is_finite', np.isfinite, None, None, 'fc', 'lz_is_finite({0})', result='bool')
 is_nan = E('is_nan', np.isnan, None, None, 'fc', '{0} != {0}', result='bool')
 is_inf = E('is_inf', np.isinf, None, None, 'fc', 'lz_is_inf({0})', result='bool')
 signbit = E('signbit', np.signbit, None, None, 'f', ld + 'signbit({0}) != 0', result='bool')
 not_ = E('not', np.invert, None, None, 'biu', '~{0}')
-population_count = E('population_count', ref.population_count, None, None, 'iu', 'lz_popcount({0})')
-clz = E('clz', ref.clz, None, None, 'iu', 'lz_clz({0})')
+population_count = E('population_count', elements.population_count, None, None, 'iu', 'lz_popcount({0})')
+clz = E('clz', elements.clz, None, None, 'iu', 'lz_clz({0})')
 real = E('real', np.real, 're(x)', None, 'c', None, result='real', linear=True)
 imag = E('imag', np.imag, 'im(x)', None, 'c', None, result='real', linear=True)
 conj = E('conj', np.conj, 'conjugate(x)', None, 'c', None, linear=True)
-convert = E('convert', ref.convert, 'x', None, 'biufc', None, param_names=('dtype', 'weak'), linear=True,
+convert = E('convert', elements.convert, 'x', None, 'biufc', None, param_names=('dtype', 'weak'), linear=True,
             infer=lambda a, dtype, weak: aval(a[0].shape, dtype, weak))
-bitcast = E('bitcast', ref.bitcast, None, None, 'iuf', None, param_names=('dtype',),
-            infer=ref.infer_bitcast)
+bitcast = E('bitcast', elements.bitcast, None, None, 'iuf', None, param_names=('dtype',),
+            infer=elements.infer_bitcast)
 
 # --- elementwise, two and more operands --------------------------------------------------------------------
 add = B('add', np.add, 'x + y', ('1', '1'), 'biufc', '{0} + {1}', linear=True)
 sub = B('sub', np.subtract, 'x - y', ('1', '-1'), 'iufc', '{0} - {1}', linear=True)
 mul = B('mul', np.multiply, 'x * y', ('y', 'x'), 'biufc', '{0} * {1}', linear=True)
 div = B('div', np.true_divide, 'x / y', ('1 / y', '-r / y'), 'fc', 'lz_div({0}, {1})', linear=True, singular=True, cost=3)
-safe_mul = B('safe_mul', ref.safe_mul, 'x * y', ('y', 'x'), 'fc', 'tl.where({0} == 0, 0.0, {0} * {1})', linear=True)
+safe_mul = B('safe_mul', elements.safe_mul, 'x * y', ('y', 'x'), 'fc', 'tl.where({0} == 0, 0.0, {0} * {1})', linear=True)
 pow_ = B('pow', np.power, 'x**y', ('y * pow(x, select(y == 0, 1, y - 1))', 'log(select(x == 0, 1, x)) * r'), 'iufc', 'lz_pow({0}, {1})', singular=True, cost=40)
 max_ = B('max', np.maximum, 'Max(x, y)', ('select(x > y, 1, select(x == y, 0.5, 0))', 'select(y > x, 1, select(x == y, 0.5, 0))'), 'biuf', 'lz_max({0}, {1})')
 min_ = B('min', np.minimum, 'Min(x, y)', ('select(x < y, 1, select(x == y, 0.5, 0))', 'select(y < x, 1, select(x == y, 0.5, 0))'), 'biuf', 'lz_min({0}, {1})')
 fmax = B('fmax', np.fmax, 'Max(x, y)', ('select(is_nan(y) | (x > y), 1, select(x == y, 0.5, 0))', 'select(is_nan(x) | (y > x), 1, select(x == y, 0.5, 0))'), 'f', 'tl.maximum({0}, {1})')
 fmin = B('fmin', np.fmin, 'Min(x, y)', ('select(is_nan(y) | (x < y), 1, select(x == y, 0.5, 0))', 'select(is_nan(x) | (y < x), 1, select(x == y, 0.5, 0))'), 'f', 'tl.minimum({0}, {1})')
-rem = B('rem', ref.rem, 'x - y*sign(x/y)*floor(Abs(x/y))', ('1', '-trunc(x / y)'), 'iuf', 'lz_rem({0}, {1})', cost=10)
-floor_divide = B('floor_divide', ref.floor_divide, 'floor(x/y)', ('0', '0'), 'iuf', 'lz_floor_divide({0}, {1})', cost=12)
-remainder = B('remainder', ref.remainder, 'x - y*floor(x/y)', ('1', '-floor(x / y)'), 'iuf', 'lz_remainder({0}, {1})', cost=12)
+rem = B('rem', elements.rem, 'x - y*sign(x/y)*floor(Abs(x/y))', ('1', '-trunc(x / y)'), 'iuf', 'lz_rem({0}, {1})', cost=10)
+floor_divide = B('floor_divide', elements.floor_divide, 'floor(x/y)', ('0', '0'), 'iuf', 'lz_floor_divide({0}, {1})', cost=12)
+remainder = B('remainder', elements.remainder, 'x - y*floor(x/y)', ('1', '-floor(x / y)'), 'iuf', 'lz_remainder({0}, {1})', cost=12)
 atan2 = B('atan2', np.arctan2, 'atan2(x, y)', ('y / (x * x + y * y)', '-x / (x * x + y * y)'), 'f', ld + 'atan2({0}, {1})', singular=True, cost=24)
 hypot = B('hypot', np.hypot, 'sqrt(x**2 + y**2)', ('x / r', 'y / r'), 'f', ld + 'hypot({0}, {1})', singular=True, cost=12)
 nextafter = B('nextafter', np.nextafter, None, ('0', '0'), 'f', 'lz_nextafter({0}, {1}, {bits})')
@@ -154,10 +154,10 @@ gcd = B('gcd', np.gcd, None, None, 'iu', None, cost=60)
 and_ = B('and', np.bitwise_and, None, None, 'biu', '{0} & {1}')
 or_ = B('or', np.bitwise_or, None, None, 'biu', '{0} | {1}')
 xor = B('xor', np.bitwise_xor, None, None, 'biu', '{0} ^ {1}')
-shift_left = B('shift_left', ref.shift_left, None, None, 'iu', 'lz_shift_left({0}, {1})')
-shift_right_logical = B('shift_right_logical', ref.shift_right_logical, None, None, 'iu', 'lz_shift_right_logical({0}, {1})')
-shift_right_arithmetic = B('shift_right_arithmetic', ref.shift_right_arithmetic, None, None, 'iu', 'lz_shift_right_arithmetic({0}, {1})')
-complex_ = B('complex', ref.complex_, 'x + I*y', None, 'f', None, result='complex', linear=True)
+shift_left = B('shift_left', elements.shift_left, None, None, 'iu', 'lz_shift_left({0}, {1})')
+shift_right_logical = B('shift_right_logical', elements.shift_right_logical, None, None, 'iu', 'lz_shift_right_logical({0}, {1})')
+shift_right_arithmetic = B('shift_right_arithmetic', elements.shift_right_arithmetic, None, None, 'iu', 'lz_shift_right_arithmetic({0}, {1})')
+complex_ = B('complex', elements.complex_, 'x + I*y', None, 'f', None, result='complex', linear=True)
 eq = comparison('eq', np.equal, '{0} == {1}', 'Eq(x, y)', 'biufc')
 ne = comparison('ne', np.not_equal, '{0} != {1}', 'Ne(x, y)', 'biufc')
 lt = comparison('lt', np.less, '{0} < {1}', 'x < y')
@@ -165,12 +165,12 @@ le = comparison('le', np.less_equal, '{0} <= {1}', 'x <= y')
 gt = comparison('gt', np.greater, '{0} > {1}', 'x > y')
 ge = comparison('ge', np.greater_equal, '{0} >= {1}', 'x >= y')
 select = E('select', np.where, 'Piecewise((y, x), (z, True))', None, 'biufc', 'tl.where({0}, {1}, {2})', arity=3, linear=True)
-fma = E('fma', ref.fma, 'x*y + z', ('y', 'x', '1'), 'f', 'tl.fma({0}, {1}, {2})', arity=3)
-threefry2x32 = E('threefry2x32', ref.threefry2x32, None, None, 'u', 'lz_threefry2x32({0}, {1}, {2}, {3})[{word}]', arity=4, param_names=('word',), cost=60)
-philox4x32 = E('philox4x32', ref.philox4x32, None, None, 'u', 'lz_philox4x32({0}, {1}, {2}, {3}, {4}, {5})[{word}]', arity=6, param_names=('word',), cost=60)
-identity = E('identity', ref.identity, 'x', '1', 'biufc', '{0}', linear=True)
-stop_gradient = E('stop_gradient', ref.identity, 'x', '0', 'biufc', '{0}')
-fusion_barrier = E('fusion_barrier', ref.identity, 'x', '1', 'biufc', '{0}', linear=True)
+fma = E('fma', elements.fma, 'x*y + z', ('y', 'x', '1'), 'f', 'tl.fma({0}, {1}, {2})', arity=3)
+threefry2x32 = E('threefry2x32', elements.threefry2x32, None, None, 'u', 'lz_threefry2x32({0}, {1}, {2}, {3})[{word}]', arity=4, param_names=('word',), cost=60)
+philox4x32 = E('philox4x32', elements.philox4x32, None, None, 'u', 'lz_philox4x32({0}, {1}, {2}, {3}, {4}, {5})[{word}]', arity=6, param_names=('word',), cost=60)
+identity = E('identity', elements.identity, 'x', '1', 'biufc', '{0}', linear=True)
+stop_gradient = E('stop_gradient', elements.identity, 'x', '0', 'biufc', '{0}')
+fusion_barrier = E('fusion_barrier', elements.identity, 'x', '1', 'biufc', '{0}', linear=True)
 
 # --- leaves --------------------------------------------------------------------------------------------------
 leaf = _add(Op('leaf'))                                    # has a value
@@ -233,10 +233,10 @@ conv = library('conv', windows.conv, windows.infer_conv, 'stride', 'dilation', '
 sort = library('sort', ref.sort, ref.infer_same, 'axis')
 argsort = library('argsort', ref.argsort, ref.infer_argsort, 'axis', 'dtype')
 searchsorted = library('searchsorted', ref.searchsorted, ref.infer_searchsorted, 'side', 'dtype')
-cholesky = library('cholesky', ref.cholesky, ref.infer_same)
-triangular_solve = library('triangular_solve', ref.triangular_solve, ref.infer_solve, 'lower', 'transpose',
+cholesky = library('cholesky', lapack.cholesky, ref.infer_same)
+triangular_solve = library('triangular_solve', lapack.triangular_solve, lapack.infer_solve, 'lower', 'transpose',
                            'unit_diagonal', linear=True)
-solve = library('solve', ref.solve, ref.infer_solve, linear=True)
+solve = library('solve', lapack.solve, lapack.infer_solve, linear=True)
 
 tridiagonal_solve = library('tridiagonal_solve', lapack.tridiagonal_solve, lapack.infer_tridiagonal_solve, 'perturb',
                             linear=True)
@@ -250,11 +250,12 @@ pivots_to_permutation = library('pivots_to_permutation', lapack.pivots_to_permut
 
 # Several results; `project` takes one. lu: (L and U in one matrix, permutation of the rows, +1 or -1 its sign, the
 # row exchanged with each row in turn).
-lu = library('lu', ref.lu, ref.infer_lu)
-qr = library('qr', ref.qr, ref.infer_qr, 'full', 'pivoting')         # (q, r), and the columns' order with pivoting
-eigh = library('eigh', ref.eigh, ref.infer_eigh)                     # (eigenvalues, eigenvectors), lower triangle read
-eig = library('eig', ref.eig, ref.infer_eig, 'left')                 # (eigenvalues, right eigenvectors[, left ones])
-svd = library('svd', ref.svd, ref.infer_svd, 'full')                 # (u, s, vh)
+lu = library('lu', lapack.lu, lapack.infer_lu)
+qr = library('qr', lapack.qr, lapack.infer_qr, 'full', 'pivoting')         # (q, r), and the columns' order with pivoting
+eigh = library('eigh', lapack.eigh, lapack.infer_eigh)                     # (eigenvalues, eigenvectors), lower triangle read
+eig = library('eig', lapack.eig, lapack.infer_eig, 'left')                 # (eigenvalues, right eigenvectors[, left ones])
+svd = library('svd', lapack.svd, lapack.infer_svd, 'full')                 # (u, s, vh)
+polar = library('polar', lapack.polar, lapack.infer_polar)           # (u, h) with a = u h, of at least as many rows
 geqrf = library('geqrf', lapack.geqrf, lapack.infer_geqrf)                                     # (packed, taus)
 hessenberg = library('hessenberg', lapack.hessenberg, lapack.infer_hessenberg)                 # (packed, taus)
 tridiagonal = library('tridiagonal', lapack.tridiagonal, lapack.infer_tridiagonal, 'lower')    # (packed, d, e, taus)

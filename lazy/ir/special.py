@@ -6,7 +6,7 @@ import importlib
 
 import numpy as np
 
-from .reference import fma
+from .elements import fma
 
 
 def module():

@@ -5,9 +5,6 @@ functions of lazy.numpy.linalg and lazy.scipy.linalg convert them). A matrix for
 not positive definite) is a LinAlgError when the result is waited for.
 """
 import enum
-import math
-
-import numpy as onp
 
 from .. import numpy as np
 from ..array import as_node, wrap
@@ -294,58 +291,30 @@ def tridiagonal_solve(dl, d, du, b, *, perturb_singular=False):
 
 # --- polar decomposition -------------------------------------------------------------------------------------------
 
-def _halley_weights(least, tolerance):
-    """(a, b, c) of the iterations x (a + b x^2) / (1 + c x^2) that take [least, 1] to 1."""
-    while abs(least - 1) > tolerance:
-        square = least * least
-        d = math.cbrt(4 * (1 - square) / (square * square))
-        root = math.sqrt(1 + d)
-        a = root + math.sqrt(2 - d + 2 * (2 - square) / (square * root))
-        b = (a - 1) ** 2 / 4
-        c = a + b - 1
-        yield a, b, c
-        least = min(least * (a + b * square) / (1 + c * square), 1.0)
-
-
 def qdwh(x, *, is_hermitian=False, max_iterations=None, eps=None, dynamic_shape=None):
     """(u, h, iterations, is_converged) with x = u h, orthonormal columns u and positive semidefinite h, for matrices
-    (..., m, n) of full rank with m >= n.
+    (..., m, n) with m >= n.
 
-    The QR-based dynamically weighted Halley iteration (Nakatsukasa, Bai and Gygi 2010; Nakatsukasa and Higham 2013)
-    with weights for singular values from the machine precision on: 6 steps in float64, 5 in float32. It is converged
-    where the last step changed u by less than (4 eps)^(1/3), relatively. Unlike with the SVD, derivatives exist for
-    equal singular values too. dynamic_shape: of the part of x that counts. is_hermitian is accepted for compatibility.
+    It is found from the singular values, in no iterations, and has converged where x is finite; is_hermitian,
+    max_iterations and eps are accepted for compatibility. Unlike those of the SVD, the derivatives exist for equal
+    singular values too; they need x of full rank (LinAlgError when they are waited for). dynamic_shape: of the part of
+    x that counts.
+
+    >>> import lazy, lazy.numpy as np
+    >>> u, h, *_ = lazy.lax.linalg.qdwh(np.array([[0., -2.], [3., 0.]]))
+    >>> u.round(5).tolist(), h.round(5).tolist()
+    ([[0.0, -1.0], [1.0, 0.0]], [[3.0, 0.0], [0.0, 2.0]])
     """
     x, = _operands('qdwh', (x, 2))
     m, n = x.shape[-2:]
     if m < n:
         raise ValueError(f'The input matrix of shape M x N must have M >= N, got shape {x.shape}.')
+    rows, columns = (m, n) if dynamic_shape is None else dynamic_shape
+    u, h = _make(ops.polar, [x[..., :rows, :columns]])
+    converged = np.all(np.isfinite(h), (-2, -1))
     if dynamic_shape is not None:
-        rows, columns = dynamic_shape
-        u, h, steps, converged = qdwh(x[..., :rows, :columns], max_iterations=max_iterations, eps=eps)
-        return _embedded(u, m, n), _embedded(h, n, n), steps, converged
-    if n == 0:
-        nothing = np.zeros(x.shape[:-2] + (0, 0), x.dtype)
-        return x, nothing, np.zeros((), dtypes.int32), np.ones(x.shape[:-2], bool)
-    precision = float(onp.finfo(x.dtype).eps)
-    size = np.sqrt(np.linalg.norm(x, 1, (-2, -1), True) * np.linalg.norm(x, math.inf, (-2, -1), True))
-    u = x / np.where(size == 0, 1, size).astype(x.dtype)
-    identity = np.broadcast_to(np.eye(n, dtype=x.dtype), x.shape[:-2] + (n, n))
-    steps, before = 0, u
-    for a, b, c in _halley_weights(precision, 10 * precision):
-        if steps == (10 if max_iterations is None else int(max_iterations)):
-            break
-        steps, before = steps + 1, u
-        if c > 100:                                   # I + c u^H u is badly conditioned
-            q, _ = qr(np.concatenate([math.sqrt(c) * u, identity], -2), full_matrices=False)
-            u = b / c * u + (a - b / c) / math.sqrt(c) * np.matmul(q[..., :m, :], _adjoint(q[..., m:, :]))
-        else:
-            inner = identity + c * np.matmul(_adjoint(u), u)
-            u = b / c * u + (a - b / c) * _adjoint(np.linalg.solve(inner, _adjoint(u)))
-    change = np.linalg.norm(u - before, axis=(-2, -1))
-    limit = (4 * (precision if eps is None else eps)) ** (1 / 3)
-    h = _symmetrized(np.matmul(_adjoint(u), x))
-    return u, h, np.asarray(steps, dtype=dtypes.int32), change <= limit * np.linalg.norm(u, axis=(-2, -1))
+        u, h = _embedded(u, m, n), _embedded(h, n, n)
+    return u, h, np.zeros((), dtypes.int32), converged
 
 
 def _embedded(x, rows, columns):

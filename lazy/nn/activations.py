@@ -4,9 +4,9 @@ import math
 from ..array import Array, as_node, elementwise, unary, wrap
 from ..ir import build, dtypes, ops
 
-__all__ = ['celu', 'elu', 'gelu', 'glu', 'hard_sigmoid', 'hard_silu', 'hard_swish', 'hard_tanh', 'identity', 'leaky_relu',
-           'log1mexp', 'log_sigmoid', 'mish', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'soft_sign', 'softplus',
-           'sparse_plus', 'sparse_sigmoid', 'squareplus', 'swish', 'tanh']
+__all__ = ['celu', 'elu', 'gelu', 'glu', 'hard_sigmoid', 'hard_silu', 'hard_swish', 'hard_tanh', 'identity',
+           'leaky_relu', 'log1mexp', 'log_sigmoid', 'mish', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'soft_sign',
+           'softplus', 'sparse_plus', 'sparse_sigmoid', 'squareplus', 'swish', 'tanh']
 
 
 def inexact(x):

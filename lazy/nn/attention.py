@@ -33,8 +33,9 @@ def dot_product_attention(query, key, value, bias=None, mask=None, *, scale=None
     if not batched:
         q, k, v = (build.expand_dims(x, (0,)) for x in (q, k, v))
     if q.aval.ndim != 4 or k.aval.ndim != 4 or k.aval.shape != v.aval.shape:
-        raise ValueError(f'dot_product_attention: query, key and value must have 3 or 4 dimensions, and key and value one '
-                         f'shape, got {as_node(query).aval.shape}, {as_node(key).aval.shape}, {as_node(value).aval.shape}')
+        raise ValueError(f'dot_product_attention: query, key and value must have 3 or 4 dimensions, and key and value '
+                         f'one shape, got {as_node(query).aval.shape}, {as_node(key).aval.shape}, '
+                         f'{as_node(value).aval.shape}')
     (b, t, n, h), (s, groups) = q.aval.shape, k.aval.shape[1:3]
     if n % groups or k.aval.shape[0] != b or k.aval.shape[3] != h:
         raise ValueError(f'dot_product_attention: query {q.aval.shape} and key {k.aval.shape} do not fit')

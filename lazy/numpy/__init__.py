@@ -9,9 +9,11 @@ import math as _math
 import numpy as _numpy
 
 from ..array import Array
-from . import creation, elementwise, indexing, joining, methods, products, reductions, shape as _shape, sorting, types
+from . import (creation, elementwise, functional, indexing, joining, methods, products, reductions, shape as _shape,
+               sorting, types)
 from .creation import *
 from .elementwise import *
+from .functional import *                           # also gives functions their methods, as in add.reduce
 from .indexing import *
 from .joining import *
 from .products import *
@@ -55,7 +57,6 @@ methods.install()
 # Imported when first used, so that importing the package stays quick: submodules, and what these modules define.
 _SUBMODULES = ('fft', 'linalg')
 _LATER = {
-    'functional': '''vectorize apply_along_axis apply_over_axes frompyfunc ufunc''',
     'grids': '''meshgrid indices fromfunction mgrid ogrid r_ c_ s_ index_exp ix_ bartlett blackman hamming
         hanning kaiser tril_indices triu_indices tril_indices_from triu_indices_from diag_indices
         diag_indices_from mask_indices''',

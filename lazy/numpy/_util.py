@@ -1,7 +1,6 @@
 """What the functions of lazy.numpy share: nodes of arguments, axes, shapes, promotion."""
 import operator
 
-import numpy as onp
 from numpy.exceptions import AxisError
 
 from ..array import Array, as_node, check_integer, convert_operand, to_numpy, wrap
@@ -9,8 +8,9 @@ from ..ir import build, dtypes, ops
 from ..ir.graph import Node, broadcast_shapes, result_aval
 
 __all__ = ['Array', 'AxisError', 'Node', 'array_of', 'as_node', 'axes_of', 'axis_of', 'broadcast_shapes', 'build',
-           'check_integer', 'convert_operand', 'dtype_of', 'dtypes', 'fresh', 'inexact_array', 'known_values', 'literal_like',
-           'no_out', 'node_of', 'ops', 'promoted', 'result_aval', 'scalar_of', 'shape_of', 'static_int', 'to_numpy', 'wrap']
+           'check_integer', 'convert_operand', 'dtype_of', 'dtypes', 'fresh', 'inexact_array', 'known_values',
+           'literal_like', 'no_out', 'node_of', 'ops', 'promoted', 'result_aval', 'scalar_of', 'shape_of', 'static_int',
+           'to_numpy', 'wrap']
 
 ALL_AXES = tuple([tuple(range(n)) for n in range(65)])
 

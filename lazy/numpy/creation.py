@@ -295,7 +295,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     return result if dtype is None else result.astype(dtypes.as_dtype(dtype))
 
 
-# --- matrices ----------------------------------------------------------------------------------------------------------
+# --- matrices ---------------------------------------------------------------------------------------------------------
 
 def eye(N, M=None, k=0, dtype=None, *, device=None):
     """Ones on the k-th diagonal of an N by M matrix of zeros.
@@ -409,7 +409,7 @@ def vander(x, N=None, increasing=False):
     return _powers(x[:, None], exponents)
 
 
-# --- from outside ------------------------------------------------------------------------------------------------------
+# --- from outside -----------------------------------------------------------------------------------------------------
 
 def frombuffer(buffer, dtype=float, count=-1, offset=0):
     """An array with a copy of a buffer's elements."""

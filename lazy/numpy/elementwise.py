@@ -236,7 +236,8 @@ def signbit(x, /):
     node = node_of(x)
     if dtypes.kind(node.aval.dtype) == 'f':
         return wrap(build.apply(ops.signbit, node))
-    return wrap(node) < 0 if dtypes.kind(node.aval.dtype) == 'i' else wrap(build.full(node.aval.shape, False, dtypes.bool_))
+    is_signed = dtypes.kind(node.aval.dtype) == 'i'
+    return wrap(node) < 0 if is_signed else wrap(build.full(node.aval.shape, False, dtypes.bool_))
 
 
 @_function

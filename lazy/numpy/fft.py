@@ -7,8 +7,8 @@ from ._util import array_of, axis_of, build, dtype_of, dtypes, fresh, ops, stati
 from .creation import arange
 from .shape import roll
 
-__all__ = ['fft', 'ifft', 'fft2', 'ifft2', 'fftn', 'ifftn', 'rfft', 'irfft', 'rfft2', 'irfft2', 'rfftn', 'irfftn', 'hfft', 'ihfft',
-           'fftfreq', 'rfftfreq', 'fftshift', 'ifftshift']
+__all__ = ['fft', 'ifft', 'fft2', 'ifft2', 'fftn', 'ifftn', 'rfft', 'irfft', 'rfft2', 'irfft2', 'rfftn', 'irfftn',
+           'hfft', 'ihfft', 'fftfreq', 'rfftfreq', 'fftshift', 'ifftshift']
 
 
 def _operand(a, kind):
@@ -37,7 +37,8 @@ def _transform(kind, x, n, axis, norm):
         node = build.pad(node, [0] * x.ndim, [length - have if i == axis else 0 for i in range(x.ndim)])
     result = wrap(build.make(ops.fft, (node,), (kind, axis, n)))
     inverse = kind in ('ifft', 'irfft')
-    scale = {'ortho': math.sqrt(n) if inverse else 1 / math.sqrt(n), 'forward': float(n) if inverse else 1 / n}.get(norm)
+    scale = {'ortho': math.sqrt(n) if inverse else 1 / math.sqrt(n),
+             'forward': float(n) if inverse else 1 / n}.get(norm)
     return result if scale is None else result * scale
 
 
@@ -148,7 +149,7 @@ def irfft2(a, s=None, axes=(-2, -1), norm=None):
     return _many('irfft', a, s, axes, norm)
 
 
-# --- frequencies ------------------------------------------------------------------------------------------------------------
+# --- frequencies ------------------------------------------------------------------------------------------------------
 
 def _samples(n):
     n = static_int(n, 'n')

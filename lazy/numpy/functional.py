@@ -21,7 +21,8 @@ def apply_along_axis(func1d, axis, arr, *args, **kwargs):
         function = vmap(function)
     result = function(moveaxis(x, axis, -1))
     extra = result.ndim - (x.ndim - 1)
-    return moveaxis(result, tuple(range(x.ndim - 1, result.ndim)), tuple(range(axis, axis + extra))) if extra else result
+    behind, at = range(x.ndim - 1, result.ndim), range(axis, axis + extra)
+    return moveaxis(result, tuple(behind), tuple(at)) if extra else result
 
 
 def apply_over_axes(func, a, axes):
@@ -121,8 +122,8 @@ def _check_results(result, core_out, sizes):
 class ufunc:
     """A function of scalars with NumPy's methods: broadcasting calls, reduce, accumulate, reduceat, outer, at."""
 
-    def __init__(self, func, /, nin, nout, *, name=None, nargs=None, identity=None, call=None, reduce=None, accumulate=None,
-                 at=None, reduceat=None):
+    def __init__(self, func, /, nin, nout, *, name=None, nargs=None, identity=None, call=None, reduce=None,
+                 accumulate=None, at=None, reduceat=None):
         if not callable(func):
             raise TypeError(f'func must be callable, got {type(func).__name__}')
         self._func, self.nin, self.nout, self.identity = func, nin, nout, identity
@@ -210,7 +211,7 @@ def frompyfunc(func, /, nin, nout, *, identity=None):
     return ufunc(func, nin, nout, identity=identity)
 
 
-# --- NumPy's methods of the functions themselves -----------------------------------------------------------------------
+# --- NumPy's methods of the functions themselves ----------------------------------------------------------------------
 
 def _add_methods(function, reduce=None, accumulate=None, identity=None):
     """`add.reduce` and its like; a reduction or cumulative operation of its own is used where there is one."""
@@ -228,7 +229,8 @@ def _add_methods(function, reduce=None, accumulate=None, identity=None):
         """The elements along an axis combined up to each."""
         return accumulate(a, axis, dtype) if accumulate is not None else general.accumulate(a, axis, dtype)
     function.reduce, function.accumulate, function.outer = reduce_, accumulate_, general.outer
-    function.at, function.reduceat, function.identity, function.nin, function.nout = general.at, general.reduceat, identity, 2, 1
+    function.at, function.reduceat = general.at, general.reduceat
+    function.identity, function.nin, function.nout = identity, 2, 1
 
 
 _add_methods(elementwise.add, reductions.sum, reductions.cumsum, 0)
@@ -237,8 +239,10 @@ _add_methods(elementwise.maximum, reductions.max)
 _add_methods(elementwise.minimum, reductions.min)
 _add_methods(elementwise.logical_and, reductions.all, None, True)
 _add_methods(elementwise.logical_or, reductions.any, None, False)
-for _name in ('subtract', 'divide', 'power', 'bitwise_and', 'bitwise_or', 'bitwise_xor', 'logical_xor', 'logaddexp', 'arctan2'):
-    _add_methods(getattr(elementwise, _name), identity={'bitwise_or': 0, 'bitwise_xor': 0, 'logical_xor': False}.get(_name))
+for _name in ('subtract', 'divide', 'power', 'bitwise_and', 'bitwise_or', 'bitwise_xor', 'logical_xor', 'logaddexp',
+              'arctan2'):
+    _add_methods(getattr(elementwise, _name),
+                 identity={'bitwise_or': 0, 'bitwise_xor': 0, 'logical_xor': False}.get(_name))
 
 
 def _add_at(a, indices, b, *, inplace=True):

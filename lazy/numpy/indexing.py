@@ -6,11 +6,12 @@ import numpy as onp
 from .. import indexing as index_
 from ..array import from_numpy, to_numpy
 from ..config import config
-from ._util import (Array, array_of, axis_of, broadcast_shapes, build, convert_operand, dtypes, fresh, no_out, node_of, ops,
-                    promoted, result_aval, scalar_of, shape_of, static_int, wrap, Node)
+from ._util import (Array, array_of, axis_of, broadcast_shapes, build, convert_operand, dtypes, fresh, no_out, node_of,
+                    ops, promoted, result_aval, scalar_of, shape_of, static_int, wrap, Node)
 
-__all__ = ['where', 'select', 'clip', 'choose', 'take', 'take_along_axis', 'put_along_axis', 'compress', 'extract', 'nonzero',
-           'flatnonzero', 'argwhere', 'piecewise', 'put', 'place', 'fill_diagonal', 'unravel_index', 'ravel_multi_index']
+__all__ = ['where', 'select', 'clip', 'choose', 'take', 'take_along_axis', 'put_along_axis', 'compress', 'extract',
+           'nonzero', 'flatnonzero', 'argwhere', 'piecewise', 'put', 'place', 'fill_diagonal', 'unravel_index',
+           'ravel_multi_index']
 
 
 # --- by conditions ---------------------------------------------------------------------------------------------------
@@ -71,7 +72,8 @@ def clip(arr=None, /, min=None, max=None, *, a=None, a_min=None, a_max=None, out
     no_out(out, 'clip')
     x = fresh(a if arr is None else arr)
     low, high = a_min if min is None else min, a_max if max is None else max
-    if any([x.dtype.kind == 'c', isinstance(low, complex), isinstance(high, complex), getattr(low, 'dtype', x.dtype).kind == 'c',
+    if any([x.dtype.kind == 'c', isinstance(low, complex), isinstance(high, complex),
+            getattr(low, 'dtype', x.dtype).kind == 'c',
             getattr(high, 'dtype', x.dtype).kind == 'c']):
         raise ValueError('clip received a complex value either through the input or the min/max keywords. Complex values '
                          'have no ordering and cannot be clipped.')
@@ -84,7 +86,8 @@ def piecewise(x, condlist, funclist, *args, **kw):
     """Functions (or numbers) of x where conditions hold, the last condition that holds deciding; one function more is
     for the rest, which is 0 otherwise."""
     x = array_of(x)
-    if isinstance(condlist, (bool, onp.bool_)) or isinstance(condlist, (Array, onp.ndarray)) and condlist.ndim in (0, x.ndim) and x.ndim:
+    is_array = isinstance(condlist, (Array, onp.ndarray))
+    if isinstance(condlist, (bool, onp.bool_)) or is_array and condlist.ndim in (0, x.ndim) and x.ndim:
         condlist = [condlist]
     conditions = [array_of(c).astype(dtypes.bool_) for c in condlist]
     if len(funclist) not in (len(conditions), len(conditions) + 1):
@@ -97,7 +100,7 @@ def piecewise(x, condlist, funclist, *args, **kw):
     return wrap(build.broadcast_to(build.convert(result._node, x.dtype), x.shape))
 
 
-# --- positions ---------------------------------------------------------------------------------------------------------
+# --- positions --------------------------------------------------------------------------------------------------------
 
 def nonzero(a, *, size=None, fill_value=None):
     """Indices of the elements that are not zero, one array for each axis.
@@ -201,7 +204,7 @@ def ravel_multi_index(multi_index, dims, mode='raise', order='C', *, dtype=None)
     return result if dtype is None else result.astype(dtype)
 
 
-# --- by indices -----------------------------------------------------------------------------------------------------------
+# --- by indices -------------------------------------------------------------------------------------------------------
 
 def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indices_are_sorted=False, fill_value=None):
     """Elements at indices along an axis (of the flattened array by default).
@@ -344,7 +347,7 @@ def choose(a, choices, out=None, mode='raise'):
     return take_along_axis(table, index[None], 0, mode=None if mode == 'raise' else mode)[0]
 
 
-# --- updates ----------------------------------------------------------------------------------------------------------------
+# --- updates ----------------------------------------------------------------------------------------------------------
 
 def _written(array, node, inplace, name):
     """What a function that NumPy lets write into its argument comes to."""

@@ -4,15 +4,15 @@ import numpy as onp
 from ..array import from_numpy
 from ._util import (Array, array_of, axes_of, axis_of, build, dtypes, fresh, known_values, no_out, node_of, scalar_of,
                     static_int, wrap)
-from .shape import (_with_axes, atleast_1d, atleast_2d, atleast_3d, broadcast_to, expand_dims, flip, moveaxis, ndim, ravel, reshape,
-                    squeeze)
+from .shape import (_with_axes, atleast_1d, atleast_2d, atleast_3d, broadcast_to, expand_dims, flip, moveaxis, ndim,
+                    ravel, reshape, squeeze)
 
 __all__ = ['concatenate', 'concat', 'stack', 'unstack', 'vstack', 'hstack', 'dstack', 'column_stack',
            'block', 'split', 'array_split', 'vsplit', 'hsplit', 'dsplit', 'append', 'pad', 'insert',
            'delete', 'diff', 'ediff1d', 'trim_zeros']
 
 
-# --- joining -----------------------------------------------------------------------------------------------------------
+# --- joining ----------------------------------------------------------------------------------------------------------
 
 def _parts(arrays, name, dtype=None):
     """Nodes of the arrays that are joined, in one dtype."""
@@ -74,7 +74,8 @@ def stack(arrays, axis=0, out=None, dtype=None):
     nodes = _parts(arrays, 'stack', dtype)
     first = nodes[0].aval.shape
     if any(n.aval.shape != first for n in nodes):
-        raise ValueError('all input arrays must have the same shape, got ' + ', '.join(str(n.aval.shape) for n in nodes))
+        raise ValueError('all input arrays must have the same shape, got '
+                         + ', '.join(str(n.aval.shape) for n in nodes))
     axis = axis_of(axis, len(first) + 1)
     return wrap(build.concatenate([build.expand_dims(n, (axis,)) for n in nodes], axis))
 
@@ -163,7 +164,7 @@ def append(arr, values, axis=None):
     return concatenate([arr, values], axis)
 
 
-# --- splitting ----------------------------------------------------------------------------------------------------------
+# --- splitting --------------------------------------------------------------------------------------------------------
 
 def _cuts(node, sections, axis, equal):
     n = node.aval.shape[axis]
@@ -216,7 +217,7 @@ def dsplit(ary, indices_or_sections):
     return split(_with_axes(ary, 3, 'dsplit'), indices_or_sections, 2)
 
 
-# --- padding ---------------------------------------------------------------------------------------------------------------
+# --- padding ----------------------------------------------------------------------------------------------------------
 
 _BY_INDEX = ('edge', 'reflect', 'symmetric', 'wrap')
 
@@ -237,7 +238,8 @@ def pad(array, pad_width, mode='constant', **kwargs):
     if callable(mode):
         return _pad_function(wrap(node), widths, mode, kwargs)
     allowed = {'constant': ('constant_values',), 'linear_ramp': ('end_values',), 'reflect': ('reflect_type',),
-               'symmetric': ('reflect_type',), **{m: ('stat_length',) for m in ('maximum', 'mean', 'median', 'minimum')}}
+               'symmetric': ('reflect_type',),
+               **{m: ('stat_length',) for m in ('maximum', 'mean', 'median', 'minimum')}}
     if mode not in (*allowed, *_BY_INDEX, 'empty'):
         raise NotImplementedError(f'unimplemented padding mode {mode!r} for pad')
     unknown = set(kwargs) - set(allowed.get(mode, ()))
@@ -365,7 +367,7 @@ def _pad_computed(node, widths, mode, kwargs):
         sides = []
         for width, side in ((low, 0), (high, 1)):
             if mode == 'linear_ramp':
-                edge = wrap(build.slice_axis(x._node, axis, 0, 1) if side == 0 else build.slice_axis(x._node, axis, n - 1, n))
+                edge = wrap(build.slice_axis(x._node, axis, *((0, 1) if side == 0 else (n - 1, n))))
                 ramp = linspace(float(ends[axis, side]), squeeze(edge, axis), width, endpoint=False, axis=axis)
                 ramp = ramp if dtypes.is_inexact(x.dtype) else ramp
                 sides.append((ramp if side == 0 else flip(ramp, axis)).astype(x.dtype))
@@ -389,7 +391,7 @@ def _pad_function(x, widths, function, kwargs):
     return padded
 
 
-# --- inserting and deleting ----------------------------------------------------------------------------------------------
+# --- inserting and deleting -------------------------------------------------------------------------------------------
 
 def _known_index(obj, n):
     """Positions along an axis as a NumPy array, from an integer, a slice, or integers."""
@@ -461,7 +463,8 @@ def insert(arr, obj, values, axis=None):
         count = new.shape[axis]
         new = broadcast_to(new, x.shape[:axis] + (count,) + x.shape[axis + 1:])
         at = int(flat[0])
-        return concatenate([wrap(build.slice_axis(x._node, axis, 0, at)), new, wrap(build.slice_axis(x._node, axis, at, n))], axis)
+        return concatenate([wrap(build.slice_axis(x._node, axis, 0, at)), new,
+                            wrap(build.slice_axis(x._node, axis, at, n))], axis)
     count = len(flat)
     new = broadcast_to(new, x.shape[:axis] + (count,) + x.shape[axis + 1:])
     order = onp.argsort(flat, kind='stable')

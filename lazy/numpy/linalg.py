@@ -7,15 +7,16 @@ import numpy as onp
 from . import elementwise as el
 from . import products
 from . import reductions as red
-from ._util import (Array, array_of, axes_of, axis_of, broadcast_shapes, build, dtypes, fresh, inexact_array, ops, promoted,
-                    static_int, wrap)
+from ._util import (Array, array_of, axes_of, axis_of, broadcast_shapes, build, dtypes, fresh, inexact_array, ops,
+                    promoted, static_int, wrap)
 from .creation import eye
 from .indexing import where
 from .shape import diagonal as _diagonal, expand_dims, matrix_transpose, moveaxis, squeeze
 
-__all__ = ['norm', 'vector_norm', 'matrix_norm', 'solve', 'inv', 'cholesky', 'det', 'slogdet', 'qr', 'svd', 'svdvals', 'eig', 'eigh',
-           'eigvals', 'eigvalsh', 'lstsq', 'pinv', 'matrix_rank', 'matrix_power', 'cond', 'multi_dot', 'tensorinv', 'tensorsolve',
-           'cross', 'diagonal', 'matmul', 'matrix_transpose', 'outer', 'tensordot', 'trace', 'vecdot', 'LinAlgError']
+__all__ = ['norm', 'vector_norm', 'matrix_norm', 'solve', 'inv', 'cholesky', 'det', 'slogdet', 'qr', 'svd', 'svdvals',
+           'eig', 'eigh', 'eigvals', 'eigvalsh', 'lstsq', 'pinv', 'matrix_rank', 'matrix_power', 'cond', 'multi_dot',
+           'tensorinv', 'tensorsolve', 'cross', 'diagonal', 'matmul', 'matrix_transpose', 'outer', 'tensordot', 'trace',
+           'vecdot', 'LinAlgError']
 
 LinAlgError = onp.linalg.LinAlgError
 
@@ -116,7 +117,8 @@ def _vector_norm(x, ord, axes, keepdims):
         return _two_norm(x, axes, keepdims)
     size = el.abs(x)
     if ord in (math.inf, -math.inf):
-        return (red.max if ord > 0 else red.min)(size, axes, keepdims=keepdims, initial=0 if ord > 0 and not x.size else None)
+        return (red.max if ord > 0 else red.min)(size, axes, keepdims=keepdims,
+                                                 initial=0 if ord > 0 and not x.size else None)
     if ord == 0:
         return red.sum(x != 0, axes, dtype=size.dtype, keepdims=keepdims)
     if ord == 1:
@@ -153,7 +155,7 @@ def matrix_norm(x, /, *, keepdims=False, ord='fro'):
     return _matrix_norm(x, ord, (x.ndim - 2, x.ndim - 1), keepdims)
 
 
-# --- solutions -----------------------------------------------------------------------------------------------------------
+# --- solutions --------------------------------------------------------------------------------------------------------
 
 def solve(a, b):
     """x in a x = b, batched; b is a vector where it has one axis, matrices otherwise.
@@ -234,7 +236,7 @@ def det(a):
     return result.astype(dtype)
 
 
-# --- factors ----------------------------------------------------------------------------------------------------------------
+# --- factors ----------------------------------------------------------------------------------------------------------
 
 def qr(a, mode='reduced'):
     """(Q, R) with orthonormal columns Q and upper triangular R; 'complete' a square Q, 'r' only R.
@@ -307,7 +309,7 @@ def eigvals(a):
     return eig(a).eigenvalues
 
 
-# --- what factors are used for -------------------------------------------------------------------------------------------------
+# --- what factors are used for ----------------------------------------------------------------------------------------
 
 def _cutoff(rcond, shape, dtype):
     return max(shape[-2:]) * float(onp.finfo(dtypes.real_of(dtype)).eps) * 10 if rcond is None else rcond
@@ -435,7 +437,7 @@ def tensorsolve(a, b, axes=None):
     return solve(a.reshape(b.size, b.size), b.reshape(-1)).reshape(shape)
 
 
-# --- the array API's names -------------------------------------------------------------------------------------------------
+# --- the array API's names --------------------------------------------------------------------------------------------
 
 matmul, tensordot, vecdot = products.matmul, products.tensordot, products.vecdot
 

@@ -3,8 +3,8 @@ from ..array import Array
 from ..ir import dtypes
 from . import creation, elementwise, indexing, products, reductions, shape, sorting
 
-_PLAIN = {reductions: ('sum', 'prod', 'max', 'min', 'mean', 'var', 'std', 'all', 'any', 'argmax', 'argmin', 'ptp', 'cumsum',
-                       'cumprod', 'trace'),
+_PLAIN = {reductions: ('sum', 'prod', 'max', 'min', 'mean', 'var', 'std', 'all', 'any', 'argmax', 'argmin', 'ptp',
+                       'cumsum', 'cumprod', 'trace'),
           sorting: ('sort', 'argsort', 'partition', 'argpartition'),
           shape: ('ravel', 'squeeze', 'swapaxes', 'repeat', 'diagonal'),
           indexing: ('take', 'nonzero', 'choose'),

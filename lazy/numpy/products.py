@@ -7,8 +7,8 @@ from . import reductions as red
 from ._util import (Array, array_of, axis_of, broadcast_shapes, build, dtypes, node_of, no_out, ops, promoted,
                     static_int, wrap)
 
-__all__ = ['dot', 'matmul', 'vdot', 'vecdot', 'matvec', 'vecmat', 'inner', 'outer', 'tensordot', 'einsum', 'einsum_path',
-           'kron', 'cross', 'convolve', 'correlate']
+__all__ = ['dot', 'matmul', 'vdot', 'vecdot', 'matvec', 'vecmat', 'inner', 'outer', 'tensordot', 'einsum',
+           'einsum_path', 'kron', 'cross', 'convolve', 'correlate']
 
 
 def _operands(a, b, preferred):
@@ -69,7 +69,8 @@ def matmul(a, b, *, precision=None, preferred_element_type=None, out_sharding=No
     _check(a, b, p - 1, max(q - 2, 0), 'matmul')
     if q <= 2:
         return wrap(build.dot_general(a, b, ((p - 1,), (max(q - 2, 0),))))
-    if p <= 2:                                                       # (m, k) x (..., k, n): m comes first, then moves in
+    # (m, k) x (..., k, n): m comes first, then moves in
+    if p <= 2:
         found = build.dot_general(a, b, ((p - 1,), (q - 2,)))
         return wrap(found if p == 1 else build.moveaxis(found, 0, q - 2))
     batch = broadcast_shapes('matmul', a.aval.shape[:-2], b.aval.shape[:-2])

@@ -10,8 +10,8 @@ from ..ir.graph import aval
 
 __all__ = ['sum', 'prod', 'max', 'min', 'amax', 'amin', 'all', 'any', 'mean', 'average', 'var', 'std', 'ptp',
            'count_nonzero', 'argmax', 'argmin', 'nansum', 'nanprod', 'nanmax', 'nanmin', 'nanmean', 'nanvar', 'nanstd',
-           'nanargmax', 'nanargmin', 'cumsum', 'cumprod', 'nancumsum', 'nancumprod', 'cumulative_sum', 'cumulative_prod',
-           'trace', 'allclose', 'array_equal', 'array_equiv', 'trapezoid']
+           'nanargmax', 'nanargmin', 'cumsum', 'cumprod', 'nancumsum', 'nancumprod', 'cumulative_sum',
+           'cumulative_prod', 'trace', 'allclose', 'array_equal', 'array_equiv', 'trapezoid']
 
 _plans = {}
 _PLANS_KEPT = 20_000
@@ -121,7 +121,7 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where
     return result if initial is None else result * wrap(scalar_of(initial, result.dtype))
 
 
-# --- extremes ----------------------------------------------------------------------------------------------------------
+# --- extremes ---------------------------------------------------------------------------------------------------------
 
 def max(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     """Largest element over axes; NaN where there is one. Complex numbers are ordered by real, then imaginary part.
@@ -218,7 +218,7 @@ def _arg(op, name, a, axis, out, keepdims):
     return wrap(result)
 
 
-# --- truth --------------------------------------------------------------------------------------------------------------
+# --- truth ------------------------------------------------------------------------------------------------------------
 
 def all(a, axis=None, out=None, keepdims=False, *, where=None):
     """Whether all elements over axes are true (not zero)."""
@@ -267,7 +267,7 @@ def array_equiv(a1, a2):
     return all(a == b)
 
 
-# --- means and variances ---------------------------------------------------------------------------------------------------
+# --- means and variances ----------------------------------------------------------------------------------------------
 
 def _wide(x, dtype):
     """x in the dtype in which a mean is computed, and the dtype of the result."""
@@ -278,7 +278,8 @@ def _wide(x, dtype):
     return (x if x.dtype == computed and not x.weak_type else x.astype(computed)), result
 
 
-_COMPUTED = {dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128}     # means are computed in these themselves
+# means are computed in these themselves
+_COMPUTED = {dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128}
 
 
 def _count(x, axis, where):
@@ -400,7 +401,7 @@ def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
     return sum(diagonal(a, offset, axis1, axis2), -1, dtype=dtype)
 
 
-# --- functions that leave NaN out -----------------------------------------------------------------------------------------
+# --- functions that leave NaN out -------------------------------------------------------------------------------------
 
 def _without_nan(a, value):
     """(array with `value` for NaN, mask of NaN or None where there can be none)."""
@@ -489,7 +490,7 @@ def _nan_arg(function, identity, a, axis, out, keepdims):
     return result if nan is None else choose(all(nan, axis, keepdims=bool(keepdims)), -1, result)
 
 
-# --- cumulative --------------------------------------------------------------------------------------------------------------
+# --- cumulative -------------------------------------------------------------------------------------------------------
 
 def _cumulate(op, a, axis, dtype, name, out=None):
     no_out(out, name)

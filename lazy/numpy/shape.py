@@ -286,7 +286,7 @@ def _roll(node, shift, axis):
     return build.concatenate([build.slice_axis(node, axis, at, n), build.slice_axis(node, axis, 0, at)], axis)
 
 
-# --- repeating -------------------------------------------------------------------------------------------------------------
+# --- repeating --------------------------------------------------------------------------------------------------------
 
 def tile(A, reps):
     """The array repeated as a whole along each axis."""
@@ -320,7 +320,8 @@ def repeat(a, repeats, axis=None, *, total_repeat_length=None, out_sharding=None
             raise ValueError('repeats may not contain negative values')
         spread = x.shape[:axis + 1] + (int(repeats),) + x.shape[axis + 1:]
         axes = [i if i <= axis else i + 1 for i in range(x.ndim)]
-        return wrap(build.reshape(build.broadcast(x._node, spread, axes), x.shape[:axis] + (n * int(repeats),) + x.shape[axis + 1:]))
+        return wrap(build.reshape(build.broadcast(x._node, spread, axes),
+                                  x.shape[:axis] + (n * int(repeats),) + x.shape[axis + 1:]))
     counts = array_of(repeats)
     if not dtypes.is_integer(counts.dtype):
         raise TypeError(f'repeats must be integers, got {counts.aval}')

@@ -14,9 +14,10 @@ from .indexing import flat_nonzero, from_array, take, take_along_axis, where
 from .joining import concatenate
 from .shape import moveaxis, ravel
 
-__all__ = ['sort', 'argsort', 'lexsort', 'sort_complex', 'partition', 'argpartition', 'searchsorted', 'digitize', 'median',
-           'quantile', 'percentile', 'nanmedian', 'nanquantile', 'nanpercentile', 'unique', 'unique_all', 'unique_counts',
-           'unique_inverse', 'unique_values', 'union1d', 'intersect1d', 'setdiff1d', 'setxor1d', 'isin']
+__all__ = ['sort', 'argsort', 'lexsort', 'sort_complex', 'partition', 'argpartition', 'searchsorted', 'digitize',
+           'median', 'quantile', 'percentile', 'nanmedian', 'nanquantile', 'nanpercentile', 'unique', 'unique_all',
+           'unique_counts', 'unique_inverse', 'unique_values', 'union1d', 'intersect1d', 'setdiff1d', 'setxor1d',
+           'isin']
 
 
 def _along(a, axis):
@@ -129,7 +130,8 @@ def digitize(x, bins, right=False, *, method=None):
 # --- order statistics ------------------------------------------------------------------------------------------------
 
 _METHODS = ('linear', 'lower', 'higher', 'nearest', 'midpoint', 'inverted_cdf', 'averaged_inverted_cdf',
-            'closest_observation', 'interpolated_inverted_cdf', 'hazen', 'weibull', 'median_unbiased', 'normal_unbiased')
+            'closest_observation', 'interpolated_inverted_cdf', 'hazen', 'weibull', 'median_unbiased',
+            'normal_unbiased')
 _ALPHA_BETA = {'interpolated_inverted_cdf': (0, 1), 'hazen': (0.5, 0.5), 'weibull': (0, 0), 'linear': (1, 1),
                'median_unbiased': (1 / 3, 1 / 3), 'normal_unbiased': (3 / 8, 3 / 8)}
 
@@ -305,7 +307,8 @@ def _weighted_quantile(flat, q, axes, kept, x, weights, method, skip_nan):
     if w.shape != x.shape:
         if w.shape != tuple([x.shape[i] for i in axes]):
             raise ValueError(f'weights of shape {w.shape} do not fit axes {axes} of shape {x.shape}')
-        w = wrap(build.broadcast_to(build.reshape(w._node, [n if i in axes else 1 for i, n in enumerate(x.shape)]), x.shape))
+        w = wrap(build.broadcast_to(build.reshape(w._node, [n if i in axes else 1 for i, n in enumerate(x.shape)]),
+                                    x.shape))
     w = wrap(build.reshape(build.transpose(w._node, [*kept, *axes]), flat.shape))
     if skip_nan:
         w = where(el.isnan(flat), 0, w)
@@ -322,7 +325,7 @@ def _weighted_quantile(flat, q, axes, kept, x, weights, method, skip_nan):
     return wrap(build.reshape(result._node, q.shape + flat.shape[:-1]))
 
 
-# --- sets ---------------------------------------------------------------------------------------------------------------
+# --- sets -------------------------------------------------------------------------------------------------------------
 
 class UniqueAllResult(NamedTuple):
     values: Array

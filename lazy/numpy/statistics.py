@@ -34,7 +34,8 @@ def bincount(x, weights=None, minlength=0, *, length=None, out_sharding=None):
         raise ValueError(f"'minlength' must not be negative, got {minlength}")
     x = x.astype(dtypes.int32) if x.dtype == dtypes.bool_ else x
     if length is None:
-        top = to_numpy(red.max(x, initial=-1 if dtypes.kind(x.dtype) == 'i' else 0)._node, 'int').item() if x.size else -1
+        low = -1 if dtypes.kind(x.dtype) == 'i' else 0
+        top = to_numpy(red.max(x, initial=low)._node, 'int').item() if x.size else -1
         length = max(minlength, top + 1) if x.size else minlength
     else:
         length = static_int(length, 'length')
@@ -205,7 +206,7 @@ def corrcoef(x, y=None, rowvar=True, dtype=None):
     return c.clip(-1, 1)
 
 
-# --- interpolation and gradients ------------------------------------------------------------------------------------------
+# --- interpolation and gradients --------------------------------------------------------------------------------------
 
 def interp(x, xp, fp, left=None, right=None, period=None):
     """Piecewise linear interpolation of samples fp at rising positions xp; constant outside, or periodic.
@@ -253,7 +254,8 @@ def gradient(f, *varargs, axis=None, edge_order=None):
     x = inexact_array(f)
     if edge_order not in (None, 1):
         raise NotImplementedError('edge_order larger than 1 is not supported')
-    axes = [axis_of(a, x.ndim) for a in ((axis,) if isinstance(axis, int) else axis)] if axis is not None else list(builtins.range(x.ndim))
+    axis = builtins.range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    axes = [axis_of(a, x.ndim) for a in axis]
     spacing = list(varargs) or [1.0]
     spacing = spacing * len(axes) if len(spacing) == 1 else spacing
     if len(spacing) != len(axes):
@@ -276,16 +278,19 @@ def _gradient(x, axis, h):
     steps = (h[1:] - h[:-1]).astype(x.dtype).reshape([-1 if i == axis else 1 for i in builtins.range(x.ndim)])
     step = lambda a, b: wrap(build.slice_axis(steps._node, axis, a, b))
     a, b = step(0, n - 2), step(1, n - 1)
-    inner = part(2, n) * (a / (b * (a + b))) + part(1, n - 1) * ((b - a) / (a * b)) - part(0, n - 2) * (b / (a * (a + b)))
-    return concatenate([(part(1, 2) - part(0, 1)) / step(0, 1), inner, (part(n - 1, n) - part(n - 2, n - 1)) / step(n - 2, n - 1)], axis)
+    before, here, after = part(0, n - 2), part(1, n - 1), part(2, n)
+    inner = after * (a / (b * (a + b))) + here * ((b - a) / (a * b)) - before * (b / (a * (a + b)))
+    return concatenate([(part(1, 2) - part(0, 1)) / step(0, 1), inner,
+                        (part(n - 1, n) - part(n - 2, n - 1)) / step(n - 2, n - 1)], axis)
 
 
-# --- bits ------------------------------------------------------------------------------------------------------------------
+# --- bits -------------------------------------------------------------------------------------------------------------
 
 def _bit_weights(bitorder):
     if bitorder not in ('big', 'little'):
         raise ValueError(f"bitorder is 'big' or 'little', not {bitorder!r}")
-    return asarray(onp.array([128, 64, 32, 16, 8, 4, 2, 1] if bitorder == 'big' else [1, 2, 4, 8, 16, 32, 64, 128], onp.uint8))
+    return asarray(onp.array([128, 64, 32, 16, 8, 4, 2, 1] if bitorder == 'big' else [1, 2, 4, 8, 16, 32, 64, 128],
+                             onp.uint8))
 
 
 def packbits(a, axis=None, bitorder='big'):

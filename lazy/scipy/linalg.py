@@ -279,8 +279,9 @@ def eigh_tridiagonal(d, e, *, eigvals_only=False, select='a', select_range=None,
 def polar(a, side='right', *, method='qdwh', eps=None, max_iterations=None):
     """(U, P) with a = U P, or a = P U for side 'left': orthonormal rows or columns U, positive semidefinite P.
 
-    method: 'qdwh', whose derivatives exist for equal singular values too (`lazy.lax.linalg.qdwh`), for a of full rank;
-    or 'svd'. eps and max_iterations are those of 'qdwh'.
+    The derivatives exist for equal singular values too; they need a of full rank (LinAlgError when they are waited
+    for). method ('qdwh' or 'svd'), eps and max_iterations are accepted for compatibility: it is always found from the
+    singular values.
     """
     a, = _floats(a)
     if a.ndim < 2:
@@ -289,12 +290,8 @@ def polar(a, side='right', *, method='qdwh', eps=None, max_iterations=None):
         raise ValueError("The argument `side` must be either 'right' or 'left'.")
     if method not in ('qdwh', 'svd'):
         raise ValueError(f'Unknown polar decomposition method {method}.')
-    if method == 'svd':
-        u, s, vh = lax_linalg.svd(a, full_matrices=False)
-        basis = _adjoint(vh) if side == 'right' else u
-        return np.matmul(u, vh), np.matmul(basis * s[..., None, :], _adjoint(basis))
     tall = a.shape[-2] >= a.shape[-1]
-    u, p, *_ = lax_linalg.qdwh(a if tall else _adjoint(a), eps=eps, max_iterations=max_iterations)
+    u, p = _apply(ops.polar, a if tall else _adjoint(a))
     if tall != (side == 'right'):
         p = np.matmul(u, np.matmul(p, _adjoint(u)))
     return u if tall else _adjoint(u), p

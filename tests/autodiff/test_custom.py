@@ -83,9 +83,6 @@ def test_defjvps_and_nondiff_argnums():
     f.defjvps(lambda t, out, x, y: 5 * t, None)
     assert [float(g) for g in lazy.grad(f, (0, 1))(2.0, 3.0)] == [5, 0]
 
-    @custom_jvp
-    def apply(function, x):
-        return function(x)
     apply = custom_jvp(lambda function, x: function(x), nondiff_argnums=(0,))
     apply.defjvp(lambda function, primals, tangents: (function(*primals), 7 * tangents[0]))
     assert float(lazy.grad(lambda x: apply(sin, x))(1.0)) == 7

@@ -15,7 +15,7 @@ llvm = pytest.importorskip('llvmlite.binding')
 pytestmark = pytest.mark.filterwarnings('ignore::RuntimeWarning')
 
 from lazy.codegen import llvm_math, llvm_polynomials  # noqa: E402
-from lazy.ir import reference as reference_of  # noqa: E402
+from lazy.ir import elements  # noqa: E402
 
 FLOATS, HALVES, INTEGERS = llvm_math.FLOATS, llvm_math.HALVES, llvm_math.INTEGERS
 PREDICATES = ('eq', 'ne', 'lt', 'le', 'gt', 'ge', 'is_finite', 'is_nan', 'is_inf', 'signbit')
@@ -328,7 +328,7 @@ EXACT_UNARY = {'neg': np.negative, 'abs': np.abs, 'sign': np.sign, 'floor': np.f
 EXACT_BINARY = {'add': np.add, 'sub': np.subtract, 'mul': np.multiply, 'max': np.maximum,
                 'min': np.minimum,
                 'fmax': np.fmax, 'fmin': np.fmin, 'rem': np.fmod,
-                'floor_divide': reference_of.floor_divide, 'remainder': np.remainder, 'nextafter': np.nextafter,
+                'floor_divide': elements.floor_divide, 'remainder': np.remainder, 'nextafter': np.nextafter,
                 'copysign': np.copysign,
                 'eq': np.equal,
                 'ne': np.not_equal, 'lt': np.less, 'le': np.less_equal, 'gt': np.greater,

@@ -5,7 +5,6 @@ import random
 import signal
 import subprocess
 import sys
-import signal
 import threading
 import time
 import weakref

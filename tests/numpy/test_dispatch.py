@@ -6,7 +6,6 @@ import sys
 import numpy as onp
 import pytest
 
-import lazy
 import lazy.numpy as np
 
 SCIPY = '''

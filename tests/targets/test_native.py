@@ -15,7 +15,6 @@ import lazy
 import lazy.numpy as lnp
 import lazy.scipy.special
 import ops_table
-from lazy import evaluate
 from lazy.array import from_numpy, wrap
 from lazy.ir import dtypes, ops
 
