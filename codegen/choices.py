@@ -24,7 +24,8 @@ SCRATCH_COST, SCRATCH_BYTES = 8, 256 << 10
 # A reduction to few results over much is done in PARTS parts, whose results are then combined: the number does not
 # depend on the threads, so that results do not either.
 # SPLIT_LANES bounds the results (times lanes, where lanes are added up) that each part has.
-SPLIT_SIZE, SPLIT_LANES, PARTS, SPLIT_ALONE = 1 << 16, 256, 64, 1 << 18
+# SCAN_LANES is that bound for scans.
+SPLIT_SIZE, SPLIT_LANES, PARTS, SPLIT_ALONE, SCAN_LANES = 1 << 16, 256, 64, 1 << 18, 64
 
 # Columns of so many rows that lie in memory are split as well, and each part goes through its rows from end to end, with
 # what is carried for ROW_VECTORS vectors in the first-level cache. The sum of squares of 4096 x 4096 float32 over the
@@ -83,6 +84,12 @@ def in_parts(height, results, columns, nbytes):
         return False
     return (results if columns else 16 * results) <= SPLIT_LANES or (
         columns and height >= SPLIT_ROWS and nbytes >= STREAM_BYTES)
+
+
+def scan_in_parts(height, results, columns):
+    """Whether scans of `height` elements to each of so many results are done in parts: what they accumulate is read twice then,
+    so that few rows or columns, of which threads can't take one each, are worth it."""
+    return height * results >= SPLIT_SIZE and height >= 4 * PARTS and (results if columns else 16 * results) <= SCAN_LANES
 
 
 def parts_first(height, results, columns, nbytes):

@@ -56,6 +56,9 @@ class Inspector:
             else:
                 step = launch[1].step
                 part = self._kernel(launch[1], step)
+                if self.parts and self.parts[-1].step is step:        # the totals that a scan in parts begins with
+                    totals = self.parts.pop()
+                    part.launches, part.kernels = totals.launches, [*part.kernels, *totals.kernels]
             part.launches.append(number)
             self.part_of[steps[id(step)]] = len(self.parts)
             self.parts.append(part)
@@ -72,7 +75,7 @@ class Inspector:
         part.operations, part.text = phrases(kernel)
         part.dtypes = list(dict.fromkeys([a.dtype.name for a in kernel.accesses]))
         for e in kernel.entries:
-            if e.kind in ('op', 'reduce'):
+            if e.kind in ('op', 'scan', 'reduce'):
                 axes = e.axes | kernel.entries[e.args[0]].axes if e.kind == 'reduce' else e.axes
                 elements = math.prod([kernel.sizes[axis] for axis in axes])
                 part.flops += elements
@@ -87,6 +90,8 @@ class Inspector:
         touched = {}
         for number in numbers:
             access = kernel.accesses[number]
+            if number in kernel.starts.values():
+                continue
             axes = {axis for axis, stride in enumerate(access.strides) if stride}
             for entry, *_ in access.dynamic:
                 axes |= kernel.entries[entry].axes
@@ -205,7 +210,7 @@ def phrases(kernel):
     last = max([e.stage for e in kernel.entries], default=0)
     for stage in range(last + 1):
         body = [i for i, e in enumerate(kernel.entries) if e.stage == stage and
-                (e.kind == 'op' or e.kind == 'load' and kernel.accesses[e.number].dynamic)]
+                (e.kind in ('op', 'scan') or e.kind == 'load' and kernel.accesses[e.number].dynamic)]
         sums = [i for i, e in enumerate(kernel.entries) if e.kind == 'reduce' and e.stage == stage + 1]
         for group, nested in ((body, True), (sums, False)):
             if group:

@@ -30,7 +30,7 @@ class Memory(Text):
         self.module.declare('declare void @llvm.prefetch.p0(ptr, i32, i32, i32)')
         self.line(f'call void @llvm.prefetch.p0(ptr {ahead}, i32 0, i32 {locality}, i32 1)')
 
-    def _load(self, block, x, values, index, lane, mask):
+    def _load(self, block, x, values, index, lane, mask, partial=None):
         access = x.number
         a = self.k.accesses[access]
         if a.dynamic:
@@ -38,14 +38,20 @@ class Memory(Text):
         storage = llvm_math.storage_type(a.dtype.name, self.width)
         one = llvm_math.storage_type(a.dtype.name, 1)
         kind = self.k.stride_class(access, self.k.lane) if lane is not None else '0'
-        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, '
-                           f'i64 {self._offset(access, index, () if kind != "s" else (self.k.lane,))}')
+        offset = self._offset(access, index, () if kind != 's' else (self.k.lane,))
+        if partial is not None:
+            offset = self.new(f'add i64 {offset}, {partial}')
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
         if kind == '1' and self.k.far and self.k.form != 'map':
             self._prefetch(access, pointer)
         if kind == '0':
             raw = self._splat(one, storage, self.new(f'load {one}, ptr {pointer}, align {a.dtype.itemsize}'))
         elif kind == '1':
             raw = self._load_vector(pointer, storage, one, a.dtype.itemsize, mask)
+        elif kind == 'r':
+            first = self.new(f'getelementptr {one}, ptr {pointer}, i64 {1 - self.width}')
+            raw = self._load_vector(first, storage, one, a.dtype.itemsize, mask and self._turned(f'<{self.width} x i1>', mask))
+            raw = self._turned(storage, raw)
         else:
             raw = self._load_strided(pointer, one, storage, lane, self.strides[access][self.k.lane], mask, a.dtype.itemsize)
         return llvm_math.load_cast(block.b, raw, a.dtype.name)
@@ -62,6 +68,11 @@ class Memory(Text):
         self.module.declare(f'declare {storage} @llvm.masked.load.{s}.p0(ptr, i32, <{w} x i1>, {storage})')
         return self.new(f'call {storage} @llvm.masked.load.{s}.p0(ptr {pointer}, i32 {align}, <{w} x i1> {mask}, '
                         f'{storage} zeroinitializer)')
+
+    def _turned(self, kind, vector):
+        """The lanes in the other order."""
+        return self.new(f'shufflevector {kind} {vector}, {kind} poison, '
+                        f'<{self.width} x i32> {numbers(reversed(range(self.width)))}')
 
     def _iota(self):
         return '<' + ', '.join(f'i64 {j}' for j in range(self.width)) + '>'
@@ -213,6 +224,9 @@ class Memory(Text):
         if partial is not None:
             offset = self.new(f'add i64 {offset}, {partial}')
         pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
+        if kind == 'r':
+            pointer = self.new(f'getelementptr {one}, ptr {pointer}, i64 {1 - w}')
+            raw, mask = self._turned(storage, raw), mask and self._turned(f'<{w} x i1>', mask)
         if kind != 's':                                              # '0': one element, under a mask
             if mask is None and self.k.stream:                        # buffers and blocks are aligned to vectors
                 self.line(f'store {storage} {raw}, ptr {pointer}, align {min(w * a.dtype.itemsize, 64)}, !nontemporal !1')

@@ -308,7 +308,8 @@ class _Printer(Reductions):
         read_back = {e for e in self.cached if self.first_pass[e] < number}
         needed = self.k.closure(reductions, stores, stop=read_back)
         axes = [axis for axis in range(self.n) if axis in k.loop]
-        start = [(kind, v) for r in reductions for kind, v in self._identities(k.entries[r])]
+        scans = k.scans(needed)
+        start = [(kind, v) for r in reductions for kind, v in self._identities(k.entries[r])] + self._starts(scans, index)
 
         def nest(depth, index, carried):
             axis = axes[depth]
@@ -321,6 +322,10 @@ class _Printer(Reductions):
         flat = nest(0, index, [v for _, v in start])
         return self._grouped(reductions, flat)
 
+    def _carried(self, scans, carried):
+        """What scans carry, which stands behind what reductions do, by name."""
+        return {('carried', e): value for e, value in zip(scans, carried[len(carried) - len(scans):])}
+
     def _grouped(self, reductions, flat):
         result, at = [], 0
         for r in reductions:
@@ -330,13 +335,15 @@ class _Printer(Reductions):
         return result
 
     def _lanes(self, lo, hi, index, axis, carried, kinds, needed, values, reductions, stores, number):
-        """The innermost loop: full vectors, then the masked rest, reductions carried along."""
+        """The innermost loop: full vectors, then the masked rest, reductions and scans carried along."""
+        scans = self.k.scans(needed)
+
         def vector(i, mask, carried):
-            here, at = dict(values), {**index, axis: i}
+            here, at = {**values, **self._carried(scans, carried)}, {**index, axis: i}
             self._compute(needed, here, at, i, mask, number)
             for e, a in stores:
                 self._store(a, here[e], at, i, mask)
-            return self._accumulate(reductions, here, carried, at, i, mask)
+            return self._accumulate(reductions, here, carried, at, i, mask) + [here['carried', e] for e in scans]
         return self._vectors(lo, hi, index, stores, list(zip(kinds, carried)), vector)
 
     # --- column -----------------------------------------------------------------------------------------------------
@@ -376,7 +383,9 @@ class _Printer(Reductions):
         for number, (stage, reductions, stores) in enumerate(self.passes):
             needed = self.k.closure(reductions, stores)
             axes = [axis for axis in range(self.n) if axis in k.loop]
-            start = [kv for _ in lanes for r in reductions for kv in self._identities(k.entries[r])]
+            scans = k.scans(needed)
+            start = [kv for where, i in zip(at, lanes) for kv in
+                     [kv for r in reductions for kv in self._identities(k.entries[r])] + self._starts(scans, where, i, mask)]
             each = len(start) // len(lanes)
 
             def nest(depth, extra, carried):
@@ -389,11 +398,12 @@ class _Printer(Reductions):
             def inner(extra, carried):
                 new = []
                 for u, (v, a, i) in enumerate(zip(values, at, lanes)):
-                    here, where = dict(v), {**a, **extra}
+                    mine = carried[u * each:(u + 1) * each]
+                    here, where = {**v, **self._carried(scans, mine)}, {**a, **extra}
                     self._compute(needed, here, where, i, mask)
                     for e, access in stores:
                         self._store(access, here[e], where, i, mask)
-                    new += self._accumulate(reductions, here, carried[u * each:(u + 1) * each], where, i, None)
+                    new += self._accumulate(reductions, here, mine, where, i, None) + [here['carried', e] for e in scans]
                 return new
             flat = nest(0, {}, [v for _, v in start])
             for u, (v, a, i) in enumerate(zip(values, at, lanes)):
@@ -464,8 +474,8 @@ class _Printer(Reductions):
         rows = '1'
         for axis in k.parallel:
             rows = self.new(f'mul i64 {rows}, {self.sizes[axis]}')
-        total = rows if k.form == 'row' else self.new(f'mul i64 {rows}, {self.sizes[k.lane]}')
-        partial = self.new(f'mul i64 %worker, {total}')
+        self.each_part = rows if k.form == 'row' else self.new(f'mul i64 {rows}, {self.sizes[k.lane]}')
+        partial = self.new(f'mul i64 %worker, {self.each_part}')
 
         def one(i, _):
             index = self._decode(i, k.parallel)
@@ -511,6 +521,8 @@ class _Printer(Reductions):
             values[e] = self._scalar(block, x)
         elif x.kind == 'index':
             values[e] = self._ramp(block, x, index, lane)
+        elif x.kind == 'scan':
+            values[e] = self._scan(e, x, values, mask)
         else:
             values[e] = self._operation(block, x, [values[a] for a in x.args])
         block.flush()

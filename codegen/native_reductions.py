@@ -1,14 +1,15 @@
-"""Reductions in vector code: what is carried through the loop, and what becomes of the lanes at its end."""
+"""Reductions and scans in vector code: what is carried through the loop, and what becomes of the lanes."""
 import numpy as np
 
 from ..ir import dtypes, ops
 from . import llvm_math
+from .kernel import Entry
 from .native_memory import Memory
 from .native_text import numbers, scalar_int
 
 
 class Reductions(Memory):
-    """Sums, products, extremes and where they are."""
+    """Sums, products, extremes and where they are; what is accumulated."""
 
     # --- reductions -----------------------------------------------------------------------------------------------------
 
@@ -74,6 +75,57 @@ class Reductions(Memory):
             return places
         return self.new(f'add {kind} {places}, <{", ".join(f"{one} {j}" for j in range(self.width))}>')
 
+    # --- scans ------------------------------------------------------------------------------------------------------------
+
+    def _neutral(self, x):
+        dtype, none = x.operand_dtype, identity(x.op.scan, x.operand_dtype)
+        if x.op.scan == 'add' and dtypes.kind(dtype) == 'f':
+            none = -0.0                                              # 0 + -0.0 is 0
+        return llvm_math.constant(dtype.name, self.width, none)
+
+    def _combined(self, x, a, b):
+        block = self.block()
+        result = llvm_math.emit(block.b, x.op.scan, x.operand_dtype.name, [a, b])
+        block.flush()
+        return result
+
+    def _starts(self, scans, index, lane=None, mask=None):
+        """[(type, value)] that scans carry at first: nothing yet, or the totals of the parts before this one."""
+        k, found = self.k, []
+        for e in scans:
+            x = k.entries[e]
+            kind, value = llvm_math.llvm_type(x.operand_dtype.name, self.width), self._neutral(x)
+            if e in k.starts:
+                place = Entry('load', None, x.dtype, number=k.starts[e])
+
+                def add(part, carried):
+                    block = self.block()
+                    total = self._load(block, place, {}, index, lane, mask, self.new(f'mul i64 {part}, {self.each_part}'))
+                    block.flush()
+                    return [self._combined(x, carried[0], total)]
+                value, = self.loop('0', '%worker', 1, [(kind, value)], add)
+            found.append((kind, value))
+        return found
+
+    def _scan(self, e, x, values, mask):
+        """A scan's vector. values: of ('carried', e) the vector before, which is replaced: down a column each lane's, along a
+        row one for all lanes, which pass on what they have in log2(width) steps."""
+        value, carried = values[x.args[0]], values['carried', e]
+        if self.k.form == 'column':
+            result = values['carried', e] = self._combined(x, carried, value)
+            return result
+        w, kind, neutral = self.width, llvm_math.llvm_type(x.operand_dtype.name, self.width), self._neutral(x)
+        if mask is not None:
+            value = self.new(f'select <{w} x i1> {mask}, {kind} {value}, {kind} {neutral}')
+        step = 1
+        while step < w:
+            moved = self.new(f'shufflevector {kind} {neutral}, {kind} {value}, <{w} x i32> '
+                             f'{numbers([lane if lane < step else w + lane - step for lane in range(w)])}')
+            value, step = self._combined(x, moved, value), 2 * step
+        last = self.new(f'shufflevector {kind} {value}, {kind} poison, <{w} x i32> {numbers([w - 1] * w)}')
+        values['carried', e] = self._combined(x, carried, last)
+        return self._combined(x, carried, value)
+
     def _finished(self, x, vectors):
         """A column's result from what was carried."""
         return vectors[1] if x.op in (ops.argmax, ops.argmin) else vectors[0]
@@ -135,4 +187,4 @@ def identity(reduction, dtype):
         return _extreme(dtype, reduction == 'max')
     if reduction == 'and':
         return True if kind == 'b' else -1 if kind == 'i' else np.iinfo(dtype).max
-    return {'add': 0, 'mul': 1, 'or': 0}[reduction]
+    return {'add': 0, 'mul': 1, 'or': 0, 'logaddexp': -np.inf}[reduction]

@@ -76,8 +76,13 @@ class Program:
         results = [i for i in step.roots if i in stored and self.linear.instructions[i].op.reduction]
         places = {**self.places, **{i: (0, native.contiguous(self.linear.instructions[i].aval.shape)) for i in results}}
         kernel = self.kernel_type(step, self.linear.instructions, stored, places)
-        partial = {i: ('partial', len(self.launches), i, kernel.parts) for i in results}
-        self._launch(kernel, partial)
+        starts = [kernel.accesses[number].value for number in kernel.starts.values()]
+        starts = {value: ('totals', len(self.launches), *value[1:]) for value in starts}
+        if starts:
+            self._launch(kernel.totals(), starts)
+        partial = {i: ('partial', len(self.launches), i, kernel.parts * self.linear.instructions[i].aval.nbytes)
+                   for i in results}
+        self._launch(kernel, {**partial, **starts})
         for i, temp in partial.items():
             combining = _combining(self.linear.instructions[i], i, self.layouts[i], kernel.parts, self.kernel_type)
             self._launch(combining, {0: temp, 1: i})
@@ -205,7 +210,7 @@ class Program:
 
     def _nbytes(self, owner):
         if isinstance(owner, tuple):
-            return owner[3] * self.linear.instructions[owner[2]].aval.nbytes
+            return owner[3]
         return self.linear.instructions[owner].aval.nbytes
 
     def _values_of(self, launch):
@@ -487,7 +492,7 @@ def _estimate(k, extent):
     elements = 1
     for n in k.sizes:
         elements *= n
-    cost = sum([e.cost for e in k.entries if e.kind == 'op'])
+    cost = sum([e.cost for e in k.entries if e.kind in ('op', 'scan')])
     nbytes = sum([a.dtype.itemsize for a in k.accesses])
     total = elements * (0.02 * cost + 0.05 * nbytes)
     return total + 200, total / max(extent, 1)

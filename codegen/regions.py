@@ -125,7 +125,7 @@ def why_not(schedule, number, i):
     if number is None or schedule.steps[number].kind != 'kernel':
         return 'it needs what a library computes'
     step, x = schedule.steps[number], schedule.instructions[i]
-    reduced = frozenset(reduced_axes(x)) if x.op.reduction else frozenset()
+    reduced = frozenset(reduced_axes(x))
     shape = schedule.instructions[x.inputs[0]].aval.shape if x.op.reduction else x.aval.shape
     try:
         cone = schedule.cone(i, shape)

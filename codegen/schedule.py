@@ -20,7 +20,7 @@ ASSEMBLED = {ops.concatenate, ops.slice_update}
 class Step:
     """A kernel in the making (kind 'kernel'), a library call, or an assembled value ('library', 'assemble').
 
-    sizes: iteration axes; reduced: those that are reduced; where: root -> index map of its store; roots in order.
+    sizes: iteration axes; reduced: those that are reduced or gone along by scans; where: root -> index map of its store; roots in order.
     region: what `fuse` made this kernel for.
     """
 
@@ -119,6 +119,8 @@ class Schedule:
                 root(x.inputs[0], self.extra_roots[i])
             elif x.op.reduction:
                 root(i, 'reduction')
+            elif x.op.scan:
+                root(i, 'cumulative operation')
             elif x.op is ops.gather:
                 root(x.inputs[0], 'source of a gather')
             elif x.op is ops.fusion_barrier:
@@ -357,8 +359,11 @@ class Schedule:
     def _walk(self, i, x, shape, factors, sizes):
         index._Extents.sizes = sizes
         start = merged_map(factors, len(sizes))
+        if x.op.scan and x.params[1]:                                # from the end on
+            axis = x.params[0]
+            start = (*start[:axis], index.scaled(start[axis], -1, shape[axis] - 1), *start[axis + 1:])
         cone = Cone(sizes, start, reduced_factors(x, factors))
-        stack = [(x.inputs[0], start)] if x.op.reduction else self._operand_maps(i, start)
+        stack = [(x.inputs[0], start)] if x.op.reduction or x.op.scan else self._operand_maps(i, start)
         seen = set()
         while stack:
             j, where = stack.pop()
@@ -402,12 +407,15 @@ class Cone:
 
 
 def reduced_axes(x):
-    return (x.params[0],) if x.op in (ops.argmax, ops.argmin) else x.params[0]
+    """The axes that a reduction reduces; the one that a scan goes along."""
+    if x.op.reduction or x.op.scan:
+        return x.params[0] if x.op.param_names == ('axes',) else x.params[:1]
+    return ()
 
 
 def reduced_factors(x, factors):
-    """The iteration axes that a reduction reduces, where its axes are cut into `factors`."""
-    axes, found, at = reduced_axes(x) if x.op.reduction else (), [], 0
+    """The iteration axes of the loop of a reduction or scan, where the axes of its operand are cut into `factors`."""
+    axes, found, at = reduced_axes(x), [], 0
     for axis, group in enumerate(factors):
         if axis in axes:
             found += range(at, at + len(group))

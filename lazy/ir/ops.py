@@ -216,9 +216,16 @@ reduce_or = reduction('reduce_or', ref.reduce_or, 'or', 'biu')
 argmax = structural('argmax', ref.argmax, ref.infer_arg, 'axis', 'dtype', reduction='argmax')
 argmin = structural('argmin', ref.argmin, ref.infer_arg, 'axis', 'dtype', reduction='argmin')
 
-for _name in ('cumsum', 'cumprod', 'cummax', 'cummin', 'cumlogsumexp'):
-    globals()[_name] = structural(_name, getattr(ref, _name), ref.infer_same, 'axis', 'reverse', library=True,
-                                  linear=_name == 'cumsum')
+
+def scan(name, kind, classes, **more):
+    return structural(name, getattr(ref, name), ref.infer_same, 'axis', 'reverse', scan=kind, classes=classes, **more)
+
+
+cumsum = scan('cumsum', 'add', 'iufc', linear=True, cost=6)
+cumprod = scan('cumprod', 'mul', 'iufc', cost=6)
+cummax = scan('cummax', 'max', 'biuf', cost=8)
+cummin = scan('cummin', 'min', 'biuf', cost=8)
+cumlogsumexp = scan('cumlogsumexp', 'logaddexp', 'f', cost=120)
 
 
 # --- products, LAPACK, sorting: the libraries' work ------------------------------------------------------------
