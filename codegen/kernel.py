@@ -375,12 +375,14 @@ class Kernel:
         """Whether stores go past the caches: 'aligned' where rows begin with a cache line, 'peeled' where all begin at the
         same place of one and are long, '' otherwise."""
         stored = [self.accesses[number] for _, number in self.stores if self.stored_in_loop(number)]
-        if not stored or self.form == 'column' or self.split or self.tile is not None or any(
+        if not stored or self.split or self.tile is not None or any(
                 a.strides[self.lane] != 1 for a in stored):
             return ''
         starts = {tuple([n * a.dtype.itemsize % 64 for n in (a.offset, *a.strides[:self.lane])]) for a in stored}
         if all(not any(start) for start in starts):
             return 'aligned'
+        if self.form == 'column':
+            return ''
         long = all(self.sizes[self.lane] * a.dtype.itemsize >= choices.STREAM_ROW_BYTES for a in stored)
         return 'peeled' if long and len(starts) == len({a.dtype.itemsize for a in stored}) == 1 else ''
 

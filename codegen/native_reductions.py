@@ -77,15 +77,41 @@ class Reductions(Memory):
 
     # --- scans ------------------------------------------------------------------------------------------------------------
 
+    def _scanned_as(self, x):
+        """Name of the dtype in which a scan combines: extremes of floats are those of integers, see `_to_scan`."""
+        name = llvm_math.register_dtype(x.operand_dtype.name)
+        return f'int{llvm_math.BITS[name]}' if x.op.scan in ('max', 'min') and name in llvm_math.FLOATS else name
+
+    def _to_scan(self, x, value):
+        """A float as the integer in its place, NaN being the extreme one. The larger of two integers is one short
+        instruction, that of two floats, NaN considered, a chain of five."""
+        if self._scanned_as(x) == llvm_math.register_dtype(x.operand_dtype.name):
+            return value
+        block = self.block()
+        value = llvm_math.Vector(block.b, llvm_math.register_dtype(x.operand_dtype.name), value)
+        nan = np.array(np.nan if x.op.scan == 'max' else -np.nan, value.dtype).view(self._scanned_as(x)).item()
+        result = _turned_over(value.is_nan().select(nan, value.as_bits()))
+        block.flush()
+        return result.name
+
+    def _from_scan(self, x, value):
+        if self._scanned_as(x) == llvm_math.register_dtype(x.operand_dtype.name):
+            return value
+        block = self.block()
+        result = _turned_over(llvm_math.Vector(block.b, self._scanned_as(x), value)).as_float()
+        block.flush()
+        return result.name
+
     def _neutral(self, x):
-        dtype, none = x.operand_dtype, identity(x.op.scan, x.operand_dtype)
-        if x.op.scan == 'add' and dtypes.kind(dtype) == 'f':
+        name = self._scanned_as(x)
+        none = identity(x.op.scan, dtypes.as_dtype(name))
+        if x.op.scan == 'add' and name in llvm_math.FLOATS:
             none = -0.0                                              # 0 + -0.0 is 0
-        return llvm_math.constant(dtype.name, self.width, none)
+        return llvm_math.constant(name, self.width, none)
 
     def _combined(self, x, a, b):
         block = self.block()
-        result = llvm_math.emit(block.b, x.op.scan, x.operand_dtype.name, [a, b])
+        result = llvm_math.emit(block.b, x.op.scan, self._scanned_as(x), [a, b])
         block.flush()
         return result
 
@@ -94,7 +120,7 @@ class Reductions(Memory):
         k, found = self.k, []
         for e in scans:
             x = k.entries[e]
-            kind, value = llvm_math.llvm_type(x.operand_dtype.name, self.width), self._neutral(x)
+            kind, value = llvm_math.llvm_type(self._scanned_as(x), self.width), self._neutral(x)
             if e in k.starts:
                 place = Entry('load', None, x.dtype, number=k.starts[e])
 
@@ -102,7 +128,7 @@ class Reductions(Memory):
                     block = self.block()
                     total = self._load(block, place, {}, index, lane, mask, self.new(f'mul i64 {part}, {self.each_part}'))
                     block.flush()
-                    return [self._combined(x, carried[0], total)]
+                    return [self._combined(x, carried[0], self._to_scan(x, total))]
                 value, = self.loop('0', '%worker', 1, [(kind, value)], add)
             found.append((kind, value))
         return found
@@ -110,11 +136,11 @@ class Reductions(Memory):
     def _scan(self, e, x, values, mask):
         """A scan's vector. values: of ('carried', e) the vector before, which is replaced: down a column each lane's, along a
         row one for all lanes, which pass on what they have in log2(width) steps."""
-        value, carried = values[x.args[0]], values['carried', e]
+        value, carried = self._to_scan(x, values[x.args[0]]), values['carried', e]
         if self.k.form == 'column':
-            result = values['carried', e] = self._combined(x, carried, value)
-            return result
-        w, kind, neutral = self.width, llvm_math.llvm_type(x.operand_dtype.name, self.width), self._neutral(x)
+            values['carried', e] = self._combined(x, carried, value)
+            return self._from_scan(x, values['carried', e])
+        w, kind, neutral = self.width, llvm_math.llvm_type(self._scanned_as(x), self.width), self._neutral(x)
         if mask is not None:
             value = self.new(f'select <{w} x i1> {mask}, {kind} {value}, {kind} {neutral}')
         step = 1
@@ -124,7 +150,7 @@ class Reductions(Memory):
             value, step = self._combined(x, moved, value), 2 * step
         last = self.new(f'shufflevector {kind} {value}, {kind} poison, <{w} x i32> {numbers([w - 1] * w)}')
         values['carried', e] = self._combined(x, carried, last)
-        return self._combined(x, carried, value)
+        return self._from_scan(x, self._combined(x, carried, value))
 
     def _finished(self, x, vectors):
         """A column's result from what was carried."""
@@ -178,6 +204,11 @@ def _extreme(dtype, low):
     if kind == 'b':
         return not low
     return np.iinfo(dtype).min if low else np.iinfo(dtype).max
+
+
+def _turned_over(bits):
+    """Of negative numbers all bits but the sign, so that integers are in the order of floats, and back."""
+    return bits ^ ((bits >> bits.bits - 1) & (1 << bits.bits - 1) - 1)
 
 
 def identity(reduction, dtype):
