@@ -325,14 +325,16 @@ class Kernel:
         return choices.in_parts(height, results, columns, sum(map(self._bytes, self.accesses)))
 
     def _starts_anywhere(self, scan):
-        """Whether a scan can begin with the total of what comes before: one pass, and no other scan before it."""
-        stack, op = list(self.entries[scan].args), self.entries[scan].op
+        """Whether a scan can begin with the total of what comes before: no other scan before it, and not the product of floats,
+        since the totals of two parts can be 0 and infinite where that of both is neither."""
+        x = self.entries[scan]
+        stack = list(x.args)
         while stack:
             e = self.entries[stack.pop()]
             if e.kind in ('scan', 'reduce'):
                 return False
             stack += e.args
-        return op.scan in TOTALS
+        return x.op.scan in TOTALS and not (x.op.scan == 'mul' and dtypes.is_inexact(x.dtype))
 
     def _add_starts(self):
         """Give each scan an access to the totals of its parts: an array over all axes that are not reduced."""

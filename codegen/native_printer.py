@@ -491,7 +491,7 @@ class _Printer(Reductions):
     def _invariant(self, index, values, stage, lane=None, mask=None):
         """Compute what doesn't change in the loops and has become known: splats, or columns' vectors."""
         k = self.k
-        wanted = [e for e, x in enumerate(k.entries) if e not in values and x.kind != 'reduce' and x.stage <= stage
+        wanted = [e for e, x in enumerate(k.entries) if e not in values and x.kind not in ('reduce', 'unused') and x.stage <= stage
                   and not k.in_loop(e)]
         for e in wanted:
             if all(a in values for a in k.entries[e].args):

@@ -78,29 +78,34 @@ class Reductions(Memory):
     # --- scans ------------------------------------------------------------------------------------------------------------
 
     def _scanned_as(self, x):
-        """Name of the dtype in which a scan combines: extremes of floats are those of integers, see `_to_scan`."""
+        """Name of the dtype in which a scan combines. Extremes of floats are those of integers in the same order: the larger
+        of two is one short instruction, where NaN has to be considered a chain of five. Products of float32 are taken
+        in float64: those of the lanes of one vector can be beyond float32 where the product of all before is not."""
         name = llvm_math.register_dtype(x.operand_dtype.name)
-        return f'int{llvm_math.BITS[name]}' if x.op.scan in ('max', 'min') and name in llvm_math.FLOATS else name
+        if x.op.scan in ('max', 'min') and name in llvm_math.FLOATS:
+            return f'int{llvm_math.BITS[name]}'
+        return 'float64' if x.op.scan == 'mul' and name == 'float32' else name
 
     def _to_scan(self, x, value):
-        """A float as the integer in its place, NaN being the extreme one. The larger of two integers is one short
-        instruction, that of two floats, NaN considered, a chain of five."""
-        if self._scanned_as(x) == llvm_math.register_dtype(x.operand_dtype.name):
-            return value
-        block = self.block()
+        name, block = self._scanned_as(x), self.block()
         value = llvm_math.Vector(block.b, llvm_math.register_dtype(x.operand_dtype.name), value)
-        nan = np.array(np.nan if x.op.scan == 'max' else -np.nan, value.dtype).view(self._scanned_as(x)).item()
-        result = _turned_over(value.is_nan().select(nan, value.as_bits()))
+        if name in llvm_math.INTEGERS and value.is_float:
+            nan = np.array(np.nan if x.op.scan == 'max' else -np.nan, value.dtype).view(name).item()     # the extreme one
+            value = _turned_over(value.is_nan().select(nan, value.as_bits()))
+        elif name != value.dtype:
+            value = value.widen()
         block.flush()
-        return result.name
+        return value.name
 
     def _from_scan(self, x, value):
-        if self._scanned_as(x) == llvm_math.register_dtype(x.operand_dtype.name):
-            return value
-        block = self.block()
-        result = _turned_over(llvm_math.Vector(block.b, self._scanned_as(x), value)).as_float()
+        name, block = llvm_math.register_dtype(x.operand_dtype.name), self.block()
+        value = llvm_math.Vector(block.b, self._scanned_as(x), value)
+        if name in llvm_math.FLOATS and not value.is_float:
+            value = _turned_over(value).as_float()
+        elif name != value.dtype:
+            value = value.narrow()
         block.flush()
-        return result.name
+        return value.name
 
     def _neutral(self, x):
         name = self._scanned_as(x)

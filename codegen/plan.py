@@ -73,7 +73,8 @@ class Program:
         if not kernel.split:
             self._launch(kernel, {})
             return
-        results = [i for i in step.roots if i in stored and self.linear.instructions[i].op.reduction]
+        reductions = {i: kernel.entries[kernel.results[i]] for i in step.roots if i in stored}
+        results = [i for i, e in reductions.items() if e.kind == 'reduce']              # or a view of one
         places = {**self.places, **{i: (0, native.contiguous(self.linear.instructions[i].aval.shape)) for i in results}}
         kernel = self.kernel_type(step, self.linear.instructions, stored, places)
         starts = [kernel.accesses[number].value for number in kernel.starts.values()]
@@ -84,7 +85,7 @@ class Program:
                    for i in results}
         self._launch(kernel, {**partial, **starts})
         for i, temp in partial.items():
-            combining = _combining(self.linear.instructions[i], i, self.layouts[i], kernel.parts, self.kernel_type)
+            combining = _combining(reductions[i].op, self.linear.instructions[i].aval, self.layouts[i], kernel.parts, self.kernel_type)
             self._launch(combining, {0: temp, 1: i})
 
     def _launch(self, kernel, renamed):
@@ -498,10 +499,10 @@ def _estimate(k, extent):
     return total + 200, total / max(extent, 1)
 
 
-def _combining(x, i, layout, count, kernel_type):
+def _combining(op, of, layout, count, kernel_type):
     """The kernel that adds up the partial results of a split reduction: value 0 are the parts, value 1 is the result."""
-    parts = aval((count, *x.aval.shape), x.aval.dtype)
-    instructions = [Instruction(ops.leaf, (), None, parts, 0), Instruction(x.op, (0,), ((0,),), x.aval)]
+    parts = aval((count, *of.shape), of.dtype)
+    instructions = [Instruction(ops.leaf, (), None, parts, 0), Instruction(op, (0,), ((0,),), of)]
     sizes, n = parts.shape, len(parts.shape)
     step = Step('kernel', sizes, frozenset([0]))
     step.roots, step.reads = [1], {0}

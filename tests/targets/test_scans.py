@@ -1,0 +1,164 @@
+"""Cumulative operations as kernels of the native target, against NumPy's."""
+import numpy as np
+import pytest
+
+import hosts
+import lazy
+import lazy.numpy as lnp
+from lazy import lax
+
+ACCUMULATE = {'cumsum': np.add, 'cumprod': np.multiply, 'cummax': np.maximum, 'cummin': np.minimum,
+              'cumlogsumexp': np.logaddexp}
+# Below and above a vector; rows, columns and axes between; those that are done in parts.
+SHAPES = [((1,), 0), ((5,), 0), ((37,), 0), ((4, 1), 1), ((3, 50), 1), ((33, 129), 1), ((40, 37), 0), ((4, 5, 6), 1),
+          ((0, 4), 0), ((4, 0), 0), ((70_001,), 0), ((3, 30_000), 1), ((20_000, 7), 0), ((2, 20_000, 3), 1)]
+TOLERANCE = {'f2': 2e-3, 'f4': 1e-5, 'f8': 1e-11}
+
+
+def rng():
+    return np.random.default_rng(3)
+
+
+def operand(name, shape, dtype):
+    if name == 'cumprod':
+        values = rng().choice([1.01, 1 / 1.01], shape)
+        return (values if dtype[0] == 'f' else rng().integers(-2, 3, shape)).astype(dtype)
+    return (rng().uniform(-1, 1, shape) if dtype[0] == 'f' else rng().integers(0, 120, shape)).astype(dtype)
+
+
+def reference(name, x, axis, reverse=False):
+    """The sums of float16 and float32 in float64, rounded at the end."""
+    x = np.flip(x, axis) if reverse else x
+    with np.errstate(all='ignore'):
+        found = ACCUMULATE[name].accumulate(x, axis, dtype=np.float64 if x.dtype.kind == 'f' else x.dtype)
+    return np.flip(found, axis) if reverse else found
+
+
+def check(got, want, dtype):
+    """Differences in parts of the largest element: those are what is added up."""
+    got = np.asarray(got)
+    assert got.dtype == dtype and got.shape == want.shape
+    if np.dtype(dtype).kind != 'f':
+        return np.testing.assert_array_equal(got, want)
+    finite = np.abs(want[np.isfinite(want)])
+    np.testing.assert_allclose(got.astype(np.float64), want, TOLERANCE[dtype], TOLERANCE[dtype] * max(finite, default=0))
+
+
+@pytest.mark.parametrize('name', ACCUMULATE)
+@pytest.mark.parametrize('dtype', ['f2', 'f4', 'f8', 'i1', 'i4', 'u2', 'i8'])
+def test_sizes(name, dtype):
+    if name == 'cumlogsumexp' and dtype[0] != 'f':
+        return
+    for shape, axis in SHAPES:
+        x = operand(name, shape, dtype)
+        for reverse in (False, True):
+            check(getattr(lax, name)(lnp.asarray(x), axis, reverse), reference(name, x, axis, reverse), dtype)
+
+
+@pytest.mark.parametrize('host', hosts.possible()[:2])
+def test_on_less(host):
+    with hosts.reduced(host):
+        for name in ACCUMULATE:
+            for shape, axis in [((37,), 0), ((40, 37), 0), ((3, 30_000), 1)]:
+                x = operand(name, shape, 'f4')
+                check(getattr(lax, name)(lnp.asarray(x), axis, reverse=True), reference(name, x, axis, True), 'f4')
+
+
+@pytest.mark.parametrize('dtype', ['f2', 'f4', 'f8'])
+@pytest.mark.parametrize('axis', [0, 1])
+def test_special_values(dtype, axis):
+    rows = [[1, -3, np.nan, 7, -np.inf, np.inf], [-1, -2, -0.0, np.inf, -np.inf, 3], [-0.0] * 6, [np.inf] * 6, [-np.inf] * 6]
+    x = np.array(rows * 4, dtype)
+    for name in ACCUMULATE:
+        got = np.asarray(getattr(lax, name)(lnp.asarray(x), axis))
+        np.testing.assert_allclose(got, reference(name, x, axis).astype(dtype), TOLERANCE[dtype], err_msg=name)
+    zeros = np.asarray(lax.cumsum(lnp.asarray(-np.zeros((3, 40), dtype)), axis))
+    assert np.signbit(zeros).all()
+
+
+def test_products_within_the_range():
+    """Sequential products are in the range where those of some neighbours are not, and nothing comes back from 0."""
+    for rest in ([1e30, 1e30, 1e30], [1e18] * 40, [1e-30, 1e30] * 300):
+        for first in (0, 1e-38, 1e-20):
+            x = np.array([first, 1, *rest], 'f4')
+            with np.errstate(over='ignore'):
+                want = np.cumprod(x, dtype=np.float64).astype('f4')
+            np.testing.assert_allclose(lnp.cumprod(lnp.asarray(x)), want, 1e-5, 1e-44)
+    x = np.full(1 << 17, 1.5, 'f4')
+    x[:100], x[-100:] = 1e-5, 1e-5
+    np.testing.assert_array_equal(lnp.cumprod(lnp.asarray(x))[1000:], 0)
+
+
+def test_of_booleans():
+    x = rng().random((5, 40)) < 0.3
+    np.testing.assert_array_equal(lax.cummax(lnp.asarray(x), 1), np.maximum.accumulate(x, 1))
+    np.testing.assert_array_equal(lnp.cumsum(lnp.asarray(x), 1), np.cumsum(x, 1))
+
+
+@pytest.mark.parametrize('shape', [(50, 70), (3, 40_000), (40_000, 3), (300_007,)], ids=str)
+def test_fused_with_what_is_around(shape):
+    x = rng().uniform(-1, 1, shape)
+    a = lnp.asarray(x)
+    for axis in range(x.ndim):
+        c = np.cumsum(x, axis)
+        for name, f, want in [
+                ('before and after', lambda a: lnp.cumsum(a * a + 1, axis) * 2 - a, np.cumsum(x * x + 1, axis) * 2 - x),
+                ('two', lambda a: lnp.cumsum(a, axis) + lax.cummax(a * 3, axis), c + np.maximum.accumulate(x * 3, axis)),
+                ('one of another', lambda a: lnp.cumsum(lnp.cumsum(a, axis), axis), np.cumsum(c, axis)),
+                ('both ways', lambda a: lnp.cumsum(a, axis) + lax.cumsum(a, axis, True), c + np.flip(np.cumsum(np.flip(x, axis), axis), axis)),
+                ('normed', lambda a: lnp.cumsum(a, axis) / lnp.sum(a, axis, keepdims=True), c / x.sum(axis, keepdims=True)),
+                ('of a softmax', lambda a: lnp.cumsum(lazy.nn.softmax(a, axis), axis), np.cumsum(np.exp(x) / np.exp(x).sum(axis, keepdims=True), axis)),
+                ('reduced', lambda a: lnp.max(lnp.cumsum(a, axis), axis), c.max(axis)),
+                ('beside', lambda a: lnp.stack([lnp.cumsum(a, axis).sum(axis), a.sum(axis)]), np.stack([c.sum(axis), x.sum(axis)])),
+                ('of what is repeated', lambda a: lnp.cumsum(lnp.ones_like(a), axis), np.cumsum(np.ones_like(x), axis)),
+                ('turned', lambda a: lnp.cumsum(a.T, x.ndim - 1 - axis), c.T),
+                ('flipped', lambda a: lnp.cumsum(lnp.flip(a), axis), np.cumsum(np.flip(x), axis)),
+                ('reshaped', lambda a: lnp.cumsum(a.reshape(-1)), np.cumsum(x)),
+                ('every second', lambda a: lnp.cumsum(a[::2], 0), np.cumsum(x[::2], 0)),
+                ('last', lambda a: lnp.cumsum(a, axis)[..., -1] + 1, c[..., -1] + 1)]:
+            np.testing.assert_allclose(f(a), want, 1e-9, 1e-9 * np.abs(want).max(), err_msg=name)
+
+
+def test_one_kernel():
+    x = lnp.asarray(np.ones((40, 50), np.float32))
+    for f in (lambda x: lnp.cumsum(lnp.exp(x), 1) * 2, lambda x: lnp.cumsum(x, 0) + x,
+              lambda x: lnp.cumsum(lazy.nn.softmax(x), 1), lambda x: lnp.cumsum(x, 1) / lnp.sum(x, 1, keepdims=True)):
+        assert len(lazy.explain(f, x).launches) == 1
+        lazy.fuse(f)(x).block_until_ready()
+
+
+def test_long_one_is_one_part_of_the_plan():
+    x = lnp.asarray(rng().uniform(size=1 << 20).astype(np.float32))
+    report = lazy.explain(lambda x: lnp.cumsum(x * 2), x)
+    assert len(report.launches) == 1
+    assert 'cumsum' in str(report)
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    found, before = [], lazy.get_num_threads()
+    x = rng().standard_normal(1 << 18).astype(np.float32)
+    try:
+        for n in (1, 2, 3):
+            lazy.set_num_threads(n)
+            found.append(np.asarray(lnp.cumsum(lnp.asarray(x))))
+    finally:
+        lazy.set_num_threads(before)
+    assert (found[0] == found[1]).all() and (found[0] == found[2]).all()
+
+
+def test_new_sizes_compile_nothing():
+    f = lazy.jit(lambda x: lnp.cumsum(x * 2, 1))
+    for shape in [(30, 60), (5, 70)]:
+        f(lnp.ones(shape)).block_until_ready()
+    before = lazy.debug.kernel_compilations()
+    for shape in [(31, 61), (2, 1000), (700, 13)]:
+        assert np.asarray(f(lnp.ones(shape)))[1, -1] == 2 * shape[1]
+    assert lazy.debug.kernel_compilations() == before
+
+
+@pytest.mark.parametrize('name', list(ACCUMULATE))
+def test_derivatives(name):
+    x = lnp.asarray(rng().uniform(0.5, 1.5, (3, 20)))
+    lazy.test_util.check_grads(lambda x: getattr(lax, name)(x, 1), (x,), order=2, modes=['fwd', 'rev'])
+    each = lazy.vmap(lambda row: getattr(lax, name)(row, 0))(x)
+    np.testing.assert_allclose(each, getattr(lax, name)(x, 1), 1e-12)
