@@ -75,7 +75,7 @@ class Inspector:
         part.operations, part.text = phrases(kernel)
         part.dtypes = list(dict.fromkeys([a.dtype.name for a in kernel.accesses]))
         for e in kernel.entries:
-            if e.kind in ('op', 'scan', 'reduce'):
+            if e.kind in ('op', 'search', 'scan', 'reduce'):
                 axes = e.axes | kernel.entries[e.args[0]].axes if e.kind == 'reduce' else e.axes
                 elements = math.prod([kernel.sizes[axis] for axis in axes])
                 part.flops += elements
@@ -210,7 +210,7 @@ def phrases(kernel):
     last = max([e.stage for e in kernel.entries], default=0)
     for stage in range(last + 1):
         body = [i for i, e in enumerate(kernel.entries) if e.stage == stage and
-                (e.kind in ('op', 'scan') or e.kind == 'load' and kernel.accesses[e.number].dynamic)]
+                (e.kind in ('op', 'search', 'scan') or e.kind == 'load' and kernel.accesses[e.number].dynamic)]
         sums = [i for i, e in enumerate(kernel.entries) if e.kind == 'reduce' and e.stage == stage + 1]
         for group, nested in ((body, True), (sums, False)):
             if group:

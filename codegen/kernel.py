@@ -24,8 +24,9 @@ class Access:
 
 
 class Entry:
-    """One value of the body. kind: load, scalar, index, op, scan, reduce. `axes`: iteration axes that it depends on.
+    """One value of the body. kind: load, scalar, index, op, search, scan, reduce. `axes`: iteration axes that it depends on.
 
+    A search is the place of its operand in the array of its access, of which it reads what it needs.
     A scan accumulates its operand along the reduced axes: what it has carried so far is its value in the loop.
     stage: the number of passes over the reduced axes that must be complete before it can be computed.
     """
@@ -138,6 +139,8 @@ class Kernel:
             return self._ramp(x.params[1], where[x.params[2]])
         if x.op is ops.gather:
             return self._gather(x, where)
+        if x.op is ops.searchsorted:
+            return self._search(x, where)
         args = [self._value(k, w) for k, w in self._operands(j, where)]
         parts = [self.entries[a] for a in args]
         if x.op in (ops.fusion_barrier, ops.identity):
@@ -196,6 +199,16 @@ class Kernel:
         depends = self._depends(strides).union(*[p.axes for p in parts])
         return self._add(Entry('load', None, dtype, args=indices, number=len(self.accesses) - 1, axes=depends,
                                stage=max([p.stage for p in parts]), cost=4))
+
+    def _search(self, x, where):
+        query = self._value(*operand_maps(x, self.instructions, where)[1])
+        table, of = x.inputs[0], self.instructions[x.inputs[0]].aval
+        offset, (stride,) = self.layouts[table]
+        mode = 'in a row' if stride == 1 else 'apart'
+        self.accesses.append(Access(table, of.dtype, offset, [0] * len(self.sizes), ((query, stride, of.size, 0),), mode))
+        q = self.entries[query]
+        return self._add(Entry('search', x.op, x.aval.dtype, of.dtype, (query,), x.params, len(self.accesses) - 1, q.axes,
+                               q.stage, x.op.cost))
 
     def _scalar(self, x):
         key = ('slot', x.slot, x.aval.dtype)

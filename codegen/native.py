@@ -14,6 +14,8 @@ def supports(x, instructions):
     kinds = [dtypes.kind(x.aval.dtype), *[dtypes.kind(instructions[j].aval.dtype) for j in x.inputs]]
     if 'c' in kinds:
         return False
+    if x.op is ops.searchsorted:                                     # positions are held in 32 bits
+        return 0 < instructions[x.inputs[0]].aval.size < 1 << 31 and instructions[x.inputs[0]].aval.dtype != dtypes.bool_
     if not x.op.elementwise or x.op in (ops.convert, ops.bitcast, ops.identity, ops.fusion_barrier):
         return True
     if x.op is ops.integer_pow:

@@ -165,6 +165,51 @@ class Memory(Text):
             value = self.new(f'select <{w} x i1> {inside}, {kind} {value}, {kind} {filled}')
         return value
 
+    def _search(self, block, x, query):
+        """How many elements of a sorted array come before each lane's: half of what is left in each step. Reads inside of the
+        array whatever the lanes hold, so that none is masked. NaN comes after all numbers."""
+        access, w = x.number, self.width
+        a, ((stride, size),) = self.k.accesses[access], self.dynamic[access]
+        name, kind, right = a.dtype.name, f'<{w} x i32>', x.params[0] == 'right'
+        one, storage = llvm_math.storage_type(name, 1), llvm_math.storage_type(name, w)
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self.offsets[access]}')
+        inexact = dtypes.is_inexact(a.dtype)
+        emit = lambda b, *args: llvm_math.emit(b, *args)
+        nan = emit(block.b, 'is_nan', name, [query]) if inexact else None
+        block.flush()
+
+        def address(places, j):
+            place = self.new(f'zext i32 {self.new(f"extractelement {kind} {places}, i64 {j}")} to i64')
+            place = place if a.mode == 'in a row' else self.new(f'mul i64 {place}, {stride}')
+            return self.new(f'getelementptr {one}, ptr {pointer}, i64 {place}')
+
+        def passed(first, ahead):
+            """first + ahead, where the element before that comes before the query's, else first."""
+            beyond = self.new(f'add {kind} {first}, {self._splat("i32", kind, self.new(f"trunc i64 {ahead} to i32"))}')
+            places = self.new(f'add {kind} {beyond}, splat (i32 -1)')
+            raw = self._load_each([address(places, j) for j in range(w)], one, storage, a.dtype.itemsize)
+            inner = self.block()
+            element = llvm_math.load_cast(inner.b, raw, name)
+            before = emit(inner.b, 'le' if right else 'lt', name, [element, query])
+            if inexact and not right:                                # all numbers come before NaN
+                number = emit(inner.b, 'not', 'bool', [emit(inner.b, 'is_nan', name, [element])])
+                before = emit(inner.b, 'or', 'bool', [before, emit(inner.b, 'and', 'bool', [nan, number])])
+            inner.flush()
+            return self.new(f'select <{w} x i1> {before}, {kind} {beyond}, {kind} {first}')
+
+        def step(carried):
+            left, first = carried
+            half = self.new(f'lshr i64 {left}, 1')                   # a little less: see choices.SEARCH_SHIFT
+            half = self.new(f'sub i64 {half}, {self.new(f"lshr i64 {half}, {choices.SEARCH_SHIFT}")}')
+            left = self.new(f'sub i64 {left}, {half}')
+            return [left, passed(first, half)], self.new(f'icmp ugt i64 {left}, 1')
+        _, first = self.repeat(self.new(f'icmp ugt i64 {size}, 1'), [('i64', size), (kind, 'zeroinitializer')], step)
+        found = passed(first, '1')
+        if inexact and right:
+            everything = self._splat('i32', kind, self.new(f'trunc i64 {size} to i32'))
+            found = self.new(f'select <{w} x i1> {nan}, {kind} {everything}, {kind} {found}')
+        return llvm_math.convert(block.b, found, 'int32', x.dtype.name)
+
     def _in_range(self, position, size, mode):
         """(a position that may be read, mask of those that were inside or None)."""
         w = self.width

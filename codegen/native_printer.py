@@ -15,11 +15,13 @@ from .native_reductions import Reductions
 
 
 def vector_width(kernel, features):
-    """Lanes: those of the widest type that is computed with, so that no value takes more than one register."""
+    """Lanes: those of the widest type that is computed with, so that no value takes more than one register. Searches, of
+    which each step waits for the one before, are done for four times as many."""
     widest = 4
     for e in kernel.entries:
         widest = max(widest, e.dtype.itemsize, e.operand_dtype.itemsize if e.operand_dtype else 0)
-    return features.width_bits // 8 // widest
+    lanes = features.width_bits // 8 // widest
+    return min(4 * lanes, 64) if any(e.kind == 'search' for e in kernel.entries) else lanes
 
 
 def constants(kernel, block_size):
@@ -276,9 +278,9 @@ class _Printer(Reductions):
             self.module.declare(f'declare <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64, i64)')
             return self.new(f'call <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64 {i}, i64 {hi})')
         lanes = self._min(self.new(f'sub i64 {hi}, {i}'), str(w))
-        bits = self.new(f'shl nuw i64 1, {lanes}')
-        ones = self.new(f'sub i64 {bits}, 1')
-        return self.new(f'bitcast i{w} {self.new(f"trunc i64 {ones} to i{w}")} to <{w} x i1>')
+        ones = self.new(f'lshr i64 -1, {self.new(f"sub i64 64, {lanes}")}')
+        ones = ones if w == 64 else self.new(f'trunc i64 {ones} to i{w}')
+        return self.new(f'bitcast i{w} {ones} to <{w} x i1>')
 
     # --- row ------------------------------------------------------------------------------------------------------
 
@@ -521,6 +523,8 @@ class _Printer(Reductions):
             values[e] = self._scalar(block, x)
         elif x.kind == 'index':
             values[e] = self._ramp(block, x, index, lane)
+        elif x.kind == 'search':
+            values[e] = self._search(block, x, values[x.args[0]])
         elif x.kind == 'scan':
             values[e] = self._scan(e, x, values, mask)
         else:

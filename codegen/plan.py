@@ -493,7 +493,7 @@ def _estimate(k, extent):
     elements = 1
     for n in k.sizes:
         elements *= n
-    cost = sum([e.cost for e in k.entries if e.kind in ('op', 'scan')])
+    cost = sum([e.cost for e in k.entries if e.kind in ('op', 'search', 'scan')])
     nbytes = sum([a.dtype.itemsize for a in k.accesses])
     total = elements * (0.02 * cost + 0.05 * nbytes)
     return total + 200, total / max(extent, 1)

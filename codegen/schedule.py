@@ -121,8 +121,8 @@ class Schedule:
                 root(i, 'reduction')
             elif x.op.scan:
                 root(i, 'cumulative operation')
-            elif x.op is ops.gather:
-                root(x.inputs[0], 'source of a gather')
+            elif x.op in (ops.gather, ops.searchsorted):
+                root(x.inputs[0], 'source of a gather' if x.op is ops.gather else 'table of a search')
             elif x.op is ops.fusion_barrier:
                 root(i, 'fusion_barrier')
             region = self.region[i]
@@ -447,6 +447,8 @@ def operand_maps(x, instructions, where):
         rank = len(x.aval.shape) - (len(instructions[x.inputs[0]].aval.shape) - len(x.params[0]))
         found = [(j, index.broadcast_operand(instructions[j].aval.shape, where[:rank])) for j in x.inputs[1:]]
         return [(x.inputs[0], ('gather',)), *found]
+    if x.op is ops.searchsorted:
+        return [(x.inputs[0], ('gather',)), (x.inputs[1], where)]
     return []                                                       # iota, literal
 
 

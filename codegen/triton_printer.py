@@ -75,7 +75,7 @@ class Printed:
 def supports(x, instructions):
     """Whether the printer can emit an instruction (else a library runs it)."""
     kinds = [dtypes.kind(x.aval.dtype), *[dtypes.kind(instructions[j].aval.dtype) for j in x.inputs]]
-    if 'c' in kinds or x.op.scan:
+    if 'c' in kinds or x.op.scan or x.op is ops.searchsorted:
         return False
     if x.op is ops.gather:
         return instructions[x.inputs[0]].aval.size > 0

@@ -200,6 +200,7 @@ def structural(name, numpy, infer, *param_names, **more):
 concatenate = structural('concatenate', ref.concatenate, ref.infer_concatenate, 'axis', linear=True)
 slice_update = structural('slice_update', ref.slice_update, ref.infer_slice_update, 'start', 'step', linear=True)
 gather = structural('gather', ref.gather, ref.infer_gather, 'axes', 'mode', linear=True)
+searchsorted = structural('searchsorted', ref.searchsorted, ref.infer_searchsorted, 'side', 'dtype', cost=200)
 scatter = structural('scatter', ref.scatter, ref.infer_scatter, 'axes', 'mode', 'kind', linear=True)
 
 
@@ -239,7 +240,6 @@ conv = library('conv', windows.conv, windows.infer_conv, 'stride', 'dilation', '
                classes='iufc', linear=True)
 sort = library('sort', ref.sort, ref.infer_same, 'axis')
 argsort = library('argsort', ref.argsort, ref.infer_argsort, 'axis', 'dtype')
-searchsorted = library('searchsorted', ref.searchsorted, ref.infer_searchsorted, 'side', 'dtype')
 cholesky = library('cholesky', ref.cholesky, ref.infer_same)
 triangular_solve = library('triangular_solve', ref.triangular_solve, ref.infer_solve, 'lower', 'transpose',
                            'unit_diagonal', linear=True)

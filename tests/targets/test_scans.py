@@ -162,3 +162,50 @@ def test_derivatives(name):
     lazy.test_util.check_grads(lambda x: getattr(lax, name)(x, 1), (x,), order=2, modes=['fwd', 'rev'])
     each = lazy.vmap(lambda row: getattr(lax, name)(row, 0))(x)
     np.testing.assert_allclose(each, getattr(lax, name)(x, 1), 1e-12)
+
+
+# --- searches -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('dtype', ['f2', 'f4', 'f8', 'i1', 'u4', 'i8'])
+def test_searches(dtype):
+    """Tables of all sizes around powers of two; queries that are in them, between, beyond, NaN."""
+    random = rng()
+    for n in (1, 2, 3, 5, 16, 33, 1000, 5000):
+        for shape in ((), (1,), (7,), (100,), (3, 50), (0,)):
+            if dtype[0] == 'f':
+                table, queries = np.sort(20 * random.normal(size=n)).astype(dtype), 20 * random.normal(size=shape)
+            else:
+                table, queries = np.sort(random.integers(0, 100, n)).astype(dtype), random.integers(0, 125, shape)
+            queries = np.asarray(queries).astype(dtype)
+            if queries.size > 5:
+                queries.flat[:3] = table[[0, n // 2, -1]]
+            if dtype[0] == 'f' and queries.size > 5 and n > 4:
+                table[-2:], queries.flat[3:5] = np.nan, (np.nan, np.inf)
+            for side in ('left', 'right'):
+                np.testing.assert_array_equal(lnp.searchsorted(lnp.asarray(table), lnp.asarray(queries), side),
+                                              np.searchsorted(table, queries, side))
+
+
+@pytest.mark.parametrize('host', hosts.possible()[:2])
+def test_searches_on_less(host):
+    table, queries = np.sort(rng().normal(size=300)).astype('f4'), rng().normal(size=(37, 5)).astype('f4')
+    with hosts.reduced(host):
+        np.testing.assert_array_equal(lnp.searchsorted(lnp.asarray(table), lnp.asarray(queries)), np.searchsorted(table, queries))
+
+
+def test_searches_with_what_is_around():
+    table, x = np.sort(rng().normal(size=301)), rng().normal(size=(40, 51))
+    t, a = lnp.asarray(table), lnp.asarray(x)
+    for f, want in [(lambda t, a: t[lnp.searchsorted(t, a * 0.5)] - a, table[np.searchsorted(table, x * 0.5)] - x),
+                    (lambda t, a: lnp.searchsorted(t, a).sum(1), np.searchsorted(table, x).sum(1)),
+                    (lambda t, a: lnp.searchsorted(t, a).max(0), np.searchsorted(table, x).max(0)),
+                    (lambda t, a: lnp.cumsum(lnp.searchsorted(t, a), 1), np.cumsum(np.searchsorted(table, x), 1)),
+                    (lambda t, a: lnp.searchsorted(t[::3], a.T), np.searchsorted(table[::3], x.T)),
+                    (lambda t, a: lnp.searchsorted(lnp.cumsum(t * t), a * a, 'right'), np.searchsorted(np.cumsum(table * table), x * x, 'right')),
+                    (lambda t, a: lnp.searchsorted(t * 2, a[:, :1] + a), np.searchsorted(table * 2, x[:, :1] + x)),
+                    (lambda t, a: lnp.searchsorted(lnp.sort(a[0]), a[1]), np.searchsorted(np.sort(x[0]), x[1])),
+                    (lambda t, a: lazy.vmap(lambda row: lnp.searchsorted(lnp.sort(row), row))(a[:5]), np.argsort(np.argsort(x[:5])))]:
+        np.testing.assert_array_equal(f(t, a), want)
+        np.testing.assert_array_equal(lazy.jit(f)(t, a), want)
+    assert len(lazy.explain(lambda t, a: t[lnp.searchsorted(t, a * 0.5)] - a, t, a).launches) == 1
+    assert lnp.searchsorted(lnp.zeros(0), a).sum() == 0
