@@ -3,6 +3,7 @@ import math
 
 from ..ir import ops
 from . import measure, plan, regions, threads
+from .schedule import is_repeated
 
 _NS_PER_OPERATION = 0.02               # of one thread, for a simple operation on one element: as `plan` estimates
 
@@ -110,7 +111,7 @@ class Inspector:
         name = regions.name_of(x)
         part.operations, part.text, part.shape = [name], name + ' (library)' * (kind == 'library'), x.aval.shape
         part.dtypes = [x.aval.dtype.name]
-        part.reads = [self._array(j) for j in dict.fromkeys(x.inputs)]
+        part.reads = [self._array(j) for j in dict.fromkeys(x.inputs) if not is_repeated(x, j, self.instructions)]
         part.writes = [self._array(i)]
         part.flops = plan.product_flops(x, self.instructions) or x.aval.size
         part.sources = [s for s in [self.linear.sources[i]] if s is not None]

@@ -16,7 +16,7 @@ from . import (choices, compiled, convolution, gemm, memory, native, native_prin
                threads, tune)
 from .kernel import Kernel
 from .program import Instruction
-from .schedule import Step
+from .schedule import is_repeated, Step
 from .simplify import simplify, stage_reductions, widen_products
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
@@ -216,8 +216,9 @@ class Program:
 
     def _values_of(self, launch):
         if launch[0] != 'kernel':
-            instructions = self.linear.instructions
-            return [j for j in (*instructions[launch[1]].inputs, launch[1]) if instructions[j].op is not ops.literal]
+            x, instructions = self.linear.instructions[launch[1]], self.linear.instructions
+            return [j for j in (*x.inputs, launch[1]) if instructions[j].op is not ops.literal
+                    and not is_repeated(x, j, instructions)]
         return [launch[2].get(a.value, a.value) for a in launch[1].accesses]
 
     # --- launches -------------------------------------------------------------------------------------------------
@@ -304,7 +305,7 @@ class Program:
     def _library(self, i):
         """A function of (buffers by pool index, arena) that runs instruction i."""
         x = self.linear.instructions[i]
-        operands = [self._view(j) for j in x.inputs]
+        operands = [self._repeated(j) if is_repeated(x, j, self.linear.instructions) else self._view(j) for j in x.inputs]
         target = self._view(i)
         self.work += 1e3 + (flops / 50 if (flops := product_flops(x, self.linear.instructions)) else 4 * x.aval.size)
         keywords = x.keywords()
@@ -323,6 +324,11 @@ class Program:
                 except (ArithmeticError, ValueError, IndexError) as error:
                     raise reference.at_line(error, source, lines) from None
         return run
+
+    def _repeated(self, j):
+        x = self.linear.instructions[j]
+        number = self._view(x.inputs[0])
+        return lambda holders: np.broadcast_to(number(holders), x.aval.shape)
 
     def _view(self, j):
         """A function of holders (Buffers by pool index) that gives stored value j as a NumPy array."""

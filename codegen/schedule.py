@@ -110,7 +110,8 @@ class Schedule:
             elif self.library[i]:
                 root(i, x.op.name)
                 for j in x.inputs:
-                    root(j, 'operand of a product' if x.op is ops.dot_general else 'operand of a library')
+                    if not is_repeated(x, j, self.instructions):
+                        root(j, 'operand of a product' if x.op is ops.dot_general else 'operand of a library')
             elif x.op in ASSEMBLED:
                 root(i, x.op.name)
                 for j in x.inputs:
@@ -404,6 +405,12 @@ class Cone:
             return self.start
         axes = reduced_axes(x)
         return tuple([e for axis, e in enumerate(self.start) if axis not in axes])
+
+
+def is_repeated(x, j, instructions):
+    """Whether operand j is one number, again and again, which a scatter x needs not have stored."""
+    y = instructions[j]
+    return x.op is ops.scatter and j == x.inputs[1] and y.op is ops.broadcast and instructions[y.inputs[0]].op is ops.literal
 
 
 def reduced_axes(x):

@@ -209,3 +209,44 @@ def test_searches_with_what_is_around():
         np.testing.assert_array_equal(lazy.jit(f)(t, a), want)
     assert len(lazy.explain(lambda t, a: t[lnp.searchsorted(t, a * 0.5)] - a, t, a).launches) == 1
     assert lnp.searchsorted(lnp.zeros(0), a).sum() == 0
+
+
+# --- counting -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('dtype', ['?', 'i1', 'i4', 'f2', 'f4', 'f8'])
+def test_scatters_in_parts(dtype):
+    """Many elements into few places: parts have copies, which are combined."""
+    random = rng()
+    i = random.integers(0, 13, 70_001)
+    x = (random.random(13) < 0.3 if dtype == '?' else random.integers(0, 3, 13)).astype(dtype)
+    x = np.where(np.arange(13) % 2, x, x * -0.0).astype(dtype) if dtype[0] == 'f' else x
+    few = np.where(random.random(i.shape) < 1e-3, 1, 0)
+    u = (few + 2 if dtype[0] != '?' else few).astype(dtype)
+    with np.errstate(over='ignore'):
+        for kind, at in {'add': np.add, 'multiply': np.multiply, 'min': np.minimum, 'max': np.maximum}.items():
+            new = (few if kind == 'add' else few + 1 if kind == 'multiply' and dtype[0] != 'i' else u).astype(dtype)
+            new = np.where(np.cumsum(few) < 90, new, 1 if kind == 'multiply' else 0).astype(dtype)
+            want = x.copy()
+            at.at(want, i, new)
+            update = getattr(lnp.asarray(x).at[lnp.asarray(i)], kind)
+            np.testing.assert_array_equal(update(lnp.asarray(new)), want, err_msg=kind)
+            np.testing.assert_array_equal(getattr(lnp.asarray(x).at[lnp.asarray(i + 13)], kind)(lnp.asarray(new), mode='drop'), x)
+    rows = np.zeros((3, 5), dtype)
+    np.add.at(rows, i[:40_000] % 3, np.ones(5, dtype) if dtype == '?' else np.zeros(5, dtype))
+    got = lnp.zeros((3, 5), dtype).at[lnp.asarray(i[:40_000] % 3)].add(lnp.ones(5, dtype) if dtype == '?' else lnp.zeros(5, dtype))
+    np.testing.assert_array_equal(got, rows)
+    with pytest.raises(IndexError, match='13'):
+        lnp.zeros(13, dtype).at[lnp.asarray(np.where(i == 3, 13, i))].add(1).block_until_ready()
+
+
+def test_counts_do_not_depend_on_the_number_of_threads():
+    x, i = rng().normal(size=100_000).astype('f4'), rng().integers(0, 50, 100_000)
+    found, before = [], lazy.get_num_threads()
+    try:
+        for n in (1, 2, 3):
+            lazy.set_num_threads(n)
+            found.append(np.asarray(lnp.bincount(lnp.asarray(i), lnp.asarray(x), length=50)))
+    finally:
+        lazy.set_num_threads(before)
+    assert (found[0] == found[1]).all() and (found[0] == found[2]).all()
+    np.testing.assert_allclose(found[0], np.bincount(i, x, 50), 1e-4, 1e-4)
