@@ -305,7 +305,7 @@ class Program:
     def _library(self, i):
         """A function of (buffers by pool index, arena) that runs instruction i."""
         x = self.linear.instructions[i]
-        operands = [self._repeated(j) if is_repeated(x, j, self.linear.instructions) else self._view(j) for j in x.inputs]
+        operands = [self._view(j) for j in x.inputs]
         target = self._view(i)
         self.work += 1e3 + (flops / 50 if (flops := product_flops(x, self.linear.instructions)) else 4 * x.aval.size)
         keywords = x.keywords()
@@ -325,17 +325,15 @@ class Program:
                     raise reference.at_line(error, source, lines) from None
         return run
 
-    def _repeated(self, j):
-        x = self.linear.instructions[j]
-        number = self._view(x.inputs[0])
-        return lambda holders: np.broadcast_to(number(holders), x.aval.shape)
-
     def _view(self, j):
-        """A function of holders (Buffers by pool index) that gives stored value j as a NumPy array."""
+        """A function of holders (Buffers by pool index) that gives stored value j, or a number again and again, as a NumPy array."""
         x = self.linear.instructions[j]
         if x.op is ops.literal:
             slot, dtype = self.scalars_at + x.slot, x.aval.dtype
             return lambda holders: np.asarray(holders[slot]).astype(dtype)
+        if j not in self.layouts:
+            number, shape = self._view(x.inputs[0]), x.aval.shape
+            return lambda holders: np.broadcast_to(number(holders), shape)
         owner, offset, strides = self.layouts[j]
         number, shape, dtype = self.pool[owner], x.aval.shape, x.aval.dtype
         if offset == 0 and strides == native.contiguous(shape):
