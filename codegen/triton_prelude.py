@@ -16,6 +16,9 @@ def lz_min(x, y):
     """The smaller one; NaN where either is."""
     return tl.minimum(x, y, propagate_nan=tl.PropagateNan.ALL)
 
+def lz_add(x, y):
+    return x + y
+
 def lz_mul(x, y):
     return x * y
 

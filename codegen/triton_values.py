@@ -43,7 +43,7 @@ def identity(reduction, dtype):
         return extreme(dtype, reduction == 'max')
     if reduction == 'and':
         return True if kind == 'b' else -1 if kind == 'i' else np.iinfo(dtype).max
-    value = {'add': 0, 'mul': 1, 'or': 0}[reduction]
+    value = {'add': 0, 'mul': 1, 'or': 0, 'logaddexp': -np.inf}[reduction]
     return bool(value) if kind == 'b' else float(value) if kind == 'f' else value
 
 
