@@ -76,8 +76,10 @@ class Printed:
 def supports(x, instructions):
     """Whether the printer can emit an instruction (else a library runs it)."""
     kinds = [dtypes.kind(x.aval.dtype), *[dtypes.kind(instructions[j].aval.dtype) for j in x.inputs]]
-    if 'c' in kinds or x.op is ops.searchsorted:
+    if 'c' in kinds:
         return False
+    if x.op is ops.searchsorted:                                     # positions are held in 32 bits
+        return 0 < instructions[x.inputs[0]].aval.size < 1 << 31 and kinds[1] != 'b'
     if x.op.scan:                                                    # one program goes along a row
         n = max(x.aval.shape[x.params[0]], 1)
         return kinds[0] != 'b' and (n <= choices.GPU_SCAN_LENGTH or x.aval.size // n >= choices.GPU_SCAN_ROWS)
@@ -431,6 +433,8 @@ class _Printer(Values):
             values[e] = self.scalar(x.number)
         elif x.kind == 'index':
             values[e] = self._ramp(x)
+        elif x.kind == 'search':
+            values[e] = self._search(x, values[x.args[0]])
         elif x.kind == 'scan':
             values[e] = self._scan(e, x, values)
         else:

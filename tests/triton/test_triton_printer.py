@@ -551,3 +551,30 @@ def test_scans_as_machine_code(shape, axis):
     b = Builder()
     launch, = triton_plan.Plan(b.linear([b(ops.cumsum, b(ops.exp, b.array(random(shape))), axis=axis, reverse=False)])).steps
     assert spills(compiled(launch)) == 0
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.float16, np.int8, np.uint64])
+@pytest.mark.parametrize('n', [1, 2, 7, 300])
+def test_searches(n, dtype):
+    """Tables of a few sizes; queries in tiles of one and of two dimensions, NaN among them."""
+    dtype = np.dtype(dtype)
+    table, x = np.sort(random((n,), dtype)), random((5, 40), dtype, seed=1)
+    x[0, :3] = table[[0, n // 2, -1]]
+    if dtypes.is_inexact(dtype) and n > 3:
+        table[-2:], x[1, 0] = np.nan, np.nan
+    b = Builder()
+    t, queries, outputs = b.array(table), b.array(x), []
+    for side in ('left', 'right'):
+        place = b(ops.searchsorted, t, queries, side=side, dtype=dtypes.int32)
+        outputs += [place, b(ops.reduce_max, place, axes=(1,)), b(ops.searchsorted, t, b.array(x[0]), side=side, dtype=dtypes.int64)]
+    for result, wanted in zip(*b.run(*outputs)):
+        close(result, wanted)
+    for launch in triton_plan.Plan(b.linear(outputs)).steps:
+        assert compiled(launch, lower, until='ttgir')
+
+
+def test_a_search_as_machine_code():
+    b = Builder()
+    place = b(ops.searchsorted, b.array(random((1000,))), b(ops.exp, b.array(random((100_000,)))), side='left', dtype=dtypes.int32)
+    launch, = triton_plan.Plan(b.linear([place])).steps
+    assert spills(compiled(launch)) == 0
