@@ -40,9 +40,9 @@ COLUMN_VECTORS = 8
 # such powers apart, which compete for a few places of a cache. 1 M queries in 1 << 20 float32 take 69 ms with the middle.
 SEARCH_SHIFT = 6
 
-# A scatter is done in parts that have this many times as many elements as its target, each with SCATTER_COPIES copies of one of
-# SCATTER_COPIED_BYTES at most: where there are many more places, neighbours rarely meet in one.
-SCATTER_SHARE, SCATTER_COPIES, SCATTER_COPIED_BYTES = 32, 4, 1 << 13
+# A scatter is done in parts that have this many times as many elements as their copies of its target: SCATTER_COPIES of one of
+# SCATTER_COPIED_BYTES at most, for where there are many more places neighbours rarely meet in one.
+SCATTER_SHARE, SCATTER_COPIES, SCATTER_COPIED_BYTES = 16, 4, 1 << 13
 
 # How far ahead reductions of STREAM_BYTES ask for data. Processors look ahead too little for one sequence of loads: the
 # sum of squares of 4096 x 4096 float32 along rows takes 1.2 ms with this and 2.9 without, along columns 1.6 and 2.0.
@@ -100,11 +100,12 @@ def scan_in_parts(height, results, columns):
     return height * results >= SPLIT_SIZE and height >= 4 * PARTS and (results if columns else 16 * results) <= SCAN_LANES
 
 
-def scatter_parts(n, row, size):
-    """In how many parts n rows are scattered into a target of so many elements: 1 where the parts' copies would not be small
-    beside what is scattered."""
-    parts = min(PARTS, n * row // (SCATTER_SHARE * size))
-    return parts if n * row >= SPLIT_SIZE // 4 and parts >= 2 else 1
+def scatter_parts(n, row, size, nbytes):
+    """(number of parts, copies of the target for each) of n rows that are scattered into a target of so many elements: (1, 1)
+    where the copies would not be small beside what is scattered."""
+    copies = SCATTER_COPIES if nbytes <= SCATTER_COPIED_BYTES else 1
+    parts = min(PARTS, n * row // (SCATTER_SHARE * copies * size))
+    return (parts, copies) if n * row >= SPLIT_SIZE // 4 and parts >= 2 else (1, 1)
 
 
 def parts_first(height, results, columns, nbytes):

@@ -50,13 +50,12 @@ def call(x, keywords):
         sizes, error = np.array([target.shape[axis] for axis in axes], np.int64), np.zeros(1, np.int64)
         rest = [updates.ctypes.data, places.ctypes.data, sizes.ctypes.data, error.ctypes.data, row, 0 if same else row,
                 0 if same else 1]
-        parts = choices.scatter_parts(n, row, target.size) if kind in COMBINE else 1
+        parts, copies = choices.scatter_parts(n, row, target.size, target.nbytes) if kind in COMBINE else (1, 1)
         make = functools.partial(_address, x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind, row == 1)
         if parts == 1:
             slots = np.array([target.ctypes.data, *rest, 0], np.int64)
             _SIGNATURE(make(1))(slots.ctypes.data, 0, 0, n, 0)
         else:
-            copies = choices.SCATTER_COPIES if target.nbytes <= choices.SCATTER_COPIED_BYTES else 1
             _in_parts(make(copies), rest, target, kind, n, parts, copies)
         if error[0]:
             reference.evaluate(x.op, arrays, keywords, x.aval)       # raises, naming the index

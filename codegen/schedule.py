@@ -92,7 +92,7 @@ class Schedule:
         return self.instructions[i].op in ASSEMBLED or i in self.extra_roots
 
     def _find_roots(self):
-        roots, why = set(self.extra_roots), dict(self.extra_roots)
+        roots, why, self.read_twice = set(self.extra_roots), dict(self.extra_roots), set()
         depth, cost = [0] * len(self.instructions), [0.0] * len(self.instructions)
         size = [1] * len(self.instructions)
         self.library = [x.op not in (ops.leaf, ops.literal) and self.is_library(i)
@@ -122,6 +122,9 @@ class Schedule:
                 root(i, 'reduction')
             elif x.op.scan:
                 root(i, 'cumulative operation')
+                if self.region[i] is None and cost[x.inputs[0]] > choices.SHARE_COST and self._reads_twice(x):
+                    root(x.inputs[0], 'dear, and read twice by a scan in parts')
+                    self.read_twice.add(x.inputs[0])
             elif x.op in (ops.gather, ops.searchsorted):
                 root(x.inputs[0], 'source of a gather' if x.op is ops.gather else 'table of a search')
             elif x.op is ops.fusion_barrier:
@@ -143,6 +146,11 @@ class Schedule:
             if i in roots:
                 depth[i], cost[i], size[i] = 0, 0.0, 1
         self.roots, self.why = roots, why
+
+    def _reads_twice(self, x):
+        """Whether a scan is done in parts, of which the totals are computed first."""
+        n, axis = x.aval.shape[x.params[0]], x.params[0]
+        return choices.scan_in_parts(n, x.aval.size // max(n, 1), axis < len(x.aval.shape) - 1)
 
     def _stretched(self, i, j, cost, root):
         """A dear value that broadcasting repeats often is computed once."""
@@ -239,7 +247,9 @@ class Schedule:
 
     def _barred(self, dep, i):
         """Whether a value must be complete before root i uses it; a region's root can't wait for parts."""
-        return self.instructions[dep].op is ops.fusion_barrier or self.region[i] is None and self.comes_in_parts(dep)
+        if self.region[i] is None and (self.comes_in_parts(dep) or dep in self.read_twice and self.instructions[i].op.scan):
+            return True
+        return self.instructions[dep].op is ops.fusion_barrier
 
     def comes_in_parts(self, i):
         """Whether a root is a reduction of much data to few results: parts of it are computed side by side, and combined."""

@@ -132,6 +132,8 @@ def test_long_one_is_one_part_of_the_plan():
     report = lazy.explain(lambda x: lnp.cumsum(x * 2), x)
     assert len(report.launches) == 1
     assert 'cumsum' in str(report)
+    dear = lazy.explain(lambda x: lnp.cumsum(lnp.exp(lnp.sin(x) * lnp.cos(x)) * lnp.log(x) * lnp.tan(x)), x)
+    assert len(dear.launches) == 2 and 'read twice' in str(dear)
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
