@@ -5,7 +5,8 @@ order, then scalars, then (with checks) the address of an error word, then scrat
 
 Forms. map: parallel axes outside, the last axis in vectors. row: the same, the last axis being reduced; one loop for
 each pass, then what belongs to the row. column: the last axis is kept, blocks of it go down the reduced axes. With
-`split` the first reduced axis is what [lo, hi) shares out, and results go to partial results number `worker`.
+`split` the first reduced axis is what [lo, hi) shares out, and results go to partial results number `worker`; scans begin
+with the totals of the parts before.
 """
 import numpy as np
 

@@ -140,6 +140,8 @@ def why_not(schedule, number, i):
         if schedule.placed[dep] > number:
             return _needs_later(schedule, dep)
         if place == ('gather',) and schedule.placed[dep] == number:
+            if any(schedule.instructions[user].op is ops.searchsorted for user in schedule.users[dep]):
+                return f'a search reads here and there in the result of {name_of(y)}, so that all of it comes first'
             return f'a gather reads the result of {name_of(y)} where its indices say, so that all of it comes first'
     if schedule._where_in(step, i, cone) is None:
         return _loops(schedule, step, x, shape, reduced, cone)
