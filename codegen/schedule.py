@@ -182,17 +182,18 @@ class Schedule:
         self.placed[i] = len(self.steps) - 1
 
     def _place_in_kernel(self, i, x):
-        source = x.inputs[0] if x.op.reduction else i
-        cone = self.cone(i, self.instructions[source].aval.shape)
-        region = self.region[i]
+        shape = self.instructions[x.inputs[0] if x.op.reduction else i].aval.shape
+        cone = self.cone(i, shape)
+        cones, region = [cone, *self._turned(i, x, shape, cone)], self.region[i]
         if region is not None and region not in self.homes:
             self._open(region)
         earliest = self._earliest(i, cone)
         best, best_score = None, 0
         for number in range(max(earliest, len(self.steps) - choices.LOOKBACK, 0), len(self.steps)):
-            score = self._score(self.steps[number], number, i, cone)
-            if score > best_score:
-                best, best_score = number, score
+            for each in cones:
+                score = self._score(self.steps[number], number, i, each)
+                if score > best_score:
+                    best, best_score, cone = number, score, each
         if best is None:
             step = Step('kernel', cone.sizes, cone.reduced)
             step.region = region
@@ -204,6 +205,18 @@ class Schedule:
             where = self._where_in(step, i, cone)
             step.reduced = step.reduced or cone.reduced
             self._join(step, i, cone, where)
+
+    def _turned(self, i, x, shape, cone):
+        """The cone with the loops of a scan that it reads and that goes backwards, if there is one."""
+        if x.op.scan or x.op in (ops.argmax, ops.argmin):            # whose order matters
+            return []
+        for dep, _ in cone.reads:
+            where = self.steps[self.placed[dep]].where.get(dep) if self.placed[dep] >= 0 else None
+            if where and self.instructions[dep].aval.shape == shape:
+                for axis, (_, coefficients, _) in enumerate(where):
+                    if any(c < 0 for c in coefficients):
+                        return [self.cone(i, shape, axis)]
+        return []
 
     def _open(self, region):
         """The step of a region, for the loops of its largest reduction, or else of its largest root."""
@@ -346,14 +359,16 @@ class Schedule:
 
     # --- cones ------------------------------------------------------------------------------------------------
 
-    def cone(self, i, sizes):
-        """What root i reads when it is computed over an iteration space of `sizes`."""
+    def cone(self, i, sizes, backwards=None):
+        """What root i reads when it is computed over an iteration space of `sizes`, along one of these axes from its end on."""
         x = self.instructions[i]
+        if x.op.scan and x.params[1]:
+            backwards = x.params[0]
         factors = [(n,) for n in sizes]
         while True:
             flat = tuple([n for group in factors for n in group])
             try:
-                return self._walk(i, x, sizes, factors, flat)
+                return self._walk(i, x, sizes, factors, flat, backwards)
             except index.NeedsSplit as split:
                 self._refine(factors, split)
 
@@ -367,12 +382,12 @@ class Schedule:
             at += len(group)
         raise AssertionError('no such axis')
 
-    def _walk(self, i, x, shape, factors, sizes):
+    def _walk(self, i, x, shape, factors, sizes, backwards):
         index._Extents.sizes = sizes
         start = merged_map(factors, len(sizes))
-        if x.op.scan and x.params[1]:                                # from the end on
-            axis = x.params[0]
-            start = (*start[:axis], index.scaled(start[axis], -1, shape[axis] - 1), *start[axis + 1:])
+        if backwards is not None:
+            turned = index.scaled(start[backwards], -1, shape[backwards] - 1)
+            start = (*start[:backwards], turned, *start[backwards + 1:])
         cone = Cone(sizes, start, reduced_factors(x, factors))
         stack = [(x.inputs[0], start)] if x.op.reduction or x.op.scan else self._operand_maps(i, start)
         seen = set()

@@ -41,7 +41,8 @@ def check(got, want, dtype):
     if np.dtype(dtype).kind != 'f':
         return np.testing.assert_array_equal(got, want)
     finite = np.abs(want[np.isfinite(want)])
-    np.testing.assert_allclose(got.astype(np.float64), want, TOLERANCE[dtype], TOLERANCE[dtype] * max(finite, default=0))
+    tolerance = TOLERANCE[dtype]
+    np.testing.assert_allclose(got.astype(np.float64), want, tolerance, tolerance * max(finite, default=0))
 
 
 @pytest.mark.parametrize('name', ACCUMULATE)
@@ -67,7 +68,8 @@ def test_on_less(host):
 @pytest.mark.parametrize('dtype', ['f2', 'f4', 'f8'])
 @pytest.mark.parametrize('axis', [0, 1])
 def test_special_values(dtype, axis):
-    rows = [[1, -3, np.nan, 7, -np.inf, np.inf], [-1, -2, -0.0, np.inf, -np.inf, 3], [-0.0] * 6, [np.inf] * 6, [-np.inf] * 6]
+    rows = [[1, -3, np.nan, 7, -np.inf, np.inf], [-1, -2, -0.0, np.inf, -np.inf, 3],
+            [-0.0] * 6, [np.inf] * 6, [-np.inf] * 6]
     x = np.array(rows * 4, dtype)
     for name in ACCUMULATE:
         got = np.asarray(getattr(lax, name)(lnp.asarray(x), axis))
@@ -100,16 +102,23 @@ def test_fused_with_what_is_around(shape):
     x = rng().uniform(-1, 1, shape)
     a = lnp.asarray(x)
     for axis in range(x.ndim):
-        c = np.cumsum(x, axis)
+        c, back, e = np.cumsum(x, axis), np.flip(np.cumsum(np.flip(x, axis), axis), axis), np.exp(x)
+        steps = np.arange(x.shape[axis]).reshape([-1] + [1] * (x.ndim - 1 - axis))
+        down, total = lambda a: lax.cumsum(a, axis, reverse=True), lambda a: lnp.sum(a, axis, keepdims=True)
         for name, f, want in [
                 ('before and after', lambda a: lnp.cumsum(a * a + 1, axis) * 2 - a, np.cumsum(x * x + 1, axis) * 2 - x),
                 ('two', lambda a: lnp.cumsum(a, axis) + lax.cummax(a * 3, axis), c + np.maximum.accumulate(x * 3, axis)),
                 ('one of another', lambda a: lnp.cumsum(lnp.cumsum(a, axis), axis), np.cumsum(c, axis)),
-                ('both ways', lambda a: lnp.cumsum(a, axis) + lax.cumsum(a, axis, True), c + np.flip(np.cumsum(np.flip(x, axis), axis), axis)),
-                ('normed', lambda a: lnp.cumsum(a, axis) / lnp.sum(a, axis, keepdims=True), c / x.sum(axis, keepdims=True)),
-                ('of a softmax', lambda a: lnp.cumsum(lazy.nn.softmax(a, axis), axis), np.cumsum(np.exp(x) / np.exp(x).sum(axis, keepdims=True), axis)),
+                ('both ways', lambda a: lnp.cumsum(a, axis) + down(a), c + back),
+                ('backwards', lambda a: down(a * 2) * a + lnp.asarray(steps), 2 * back * x + steps),
+                ('reduced backwards', lambda a: lnp.max(down(a) * a, axis), np.max(back * x, axis)),
+                ('place backwards', lambda a: lnp.argmax(down(a), axis), np.argmax(back, axis)),
+                ('normed', lambda a: lnp.cumsum(a, axis) / total(a), c / x.sum(axis, keepdims=True)),
+                ('of a softmax', lambda a: lnp.cumsum(lazy.nn.softmax(a, axis), axis),
+                 np.cumsum(e / e.sum(axis, keepdims=True), axis)),
                 ('reduced', lambda a: lnp.max(lnp.cumsum(a, axis), axis), c.max(axis)),
-                ('beside', lambda a: lnp.stack([lnp.cumsum(a, axis).sum(axis), a.sum(axis)]), np.stack([c.sum(axis), x.sum(axis)])),
+                ('beside', lambda a: lnp.stack([lnp.cumsum(a, axis).sum(axis), a.sum(axis)]),
+                 np.stack([c.sum(axis), x.sum(axis)])),
                 ('of what is repeated', lambda a: lnp.cumsum(lnp.ones_like(a), axis), np.cumsum(np.ones_like(x), axis)),
                 ('turned', lambda a: lnp.cumsum(a.T, x.ndim - 1 - axis), c.T),
                 ('flipped', lambda a: lnp.cumsum(lnp.flip(a), axis), np.cumsum(np.flip(x), axis)),
@@ -122,7 +131,8 @@ def test_fused_with_what_is_around(shape):
 def test_one_kernel():
     x = lnp.asarray(np.ones((40, 50), np.float32))
     for f in (lambda x: lnp.cumsum(lnp.exp(x), 1) * 2, lambda x: lnp.cumsum(x, 0) + x,
-              lambda x: lnp.cumsum(lazy.nn.softmax(x), 1), lambda x: lnp.cumsum(x, 1) / lnp.sum(x, 1, keepdims=True)):
+              lambda x: lnp.cumsum(lazy.nn.softmax(x), 1), lambda x: lax.cumsum(x * 2, 1, True) * x, lambda x: lnp.sum(lax.cumsum(x, 0, True), 0),
+              lazy.grad(lambda x: (lnp.cumsum(lnp.sin(x), 1) * 2).sum()), lambda x: lnp.cumsum(x, 1) / lnp.sum(x, 1, keepdims=True)):
         assert len(lazy.explain(f, x).launches) == 1
         lazy.fuse(f)(x).block_until_ready()
 
