@@ -24,7 +24,7 @@ class Access:
 
 
 class Entry:
-    """One value of the body. kind: load, scalar, index, op, search, scan, reduce. `axes`: iteration axes that it depends on.
+    """One value of the body. kind: load, scalar, index, op, search, scan, reduce. `axes`: those that it depends on.
 
     A search is the place of its operand in the array of its access, of which it reads what it needs.
     A scan accumulates its operand along the reduced axes: what it has carried so far is its value in the loop.
@@ -204,11 +204,11 @@ class Kernel:
         query = self._value(*operand_maps(x, self.instructions, where)[1])
         table, of = x.inputs[0], self.instructions[x.inputs[0]].aval
         offset, (stride,) = self.layouts[table]
-        mode = 'in a row' if stride == 1 else 'apart'
-        self.accesses.append(Access(table, of.dtype, offset, [0] * len(self.sizes), ((query, stride, of.size, 0),), mode))
-        q = self.entries[query]
-        return self._add(Entry('search', x.op, x.aval.dtype, of.dtype, (query,), x.params, len(self.accesses) - 1, q.axes,
-                               q.stage, x.op.cost))
+        dynamic, mode = ((query, stride, of.size, 0),), 'in a row' if stride == 1 else 'apart'
+        self.accesses.append(Access(table, of.dtype, offset, [0] * len(self.sizes), dynamic, mode))
+        q, number = self.entries[query], len(self.accesses) - 1
+        return self._add(Entry('search', x.op, x.aval.dtype, of.dtype, (query,), x.params, number, q.axes, q.stage,
+                               x.op.cost))
 
     def _scalar(self, x):
         key = ('slot', x.slot, x.aval.dtype)
@@ -338,8 +338,8 @@ class Kernel:
         return choices.in_parts(height, results, columns, sum(map(self._bytes, self.accesses)))
 
     def _starts_anywhere(self, scan):
-        """Whether a scan can begin with the total of what comes before: no other scan before it, and not the product of floats,
-        since the totals of two parts can be 0 and infinite where that of both is neither."""
+        """Whether a scan can begin with the total of what comes before: no other scan before it, and not the product of
+        floats, since the totals of two parts can be 0 and infinite where that of both is neither."""
         x = self.entries[scan]
         stack = list(x.args)
         while stack:
@@ -362,7 +362,7 @@ class Kernel:
             self.starts[e] = len(self.accesses) - 1
 
     def totals(self):
-        """The kernel that reduces each part of what the scans accumulate, in the place of all that this one computes."""
+        """The kernel that reduces each part of what the scans accumulate, in place of all that this one computes."""
         def entry(e):
             if e.kind not in ('scan', 'reduce'):
                 return e

@@ -15,7 +15,8 @@ def supports(x, instructions):
     if 'c' in kinds:
         return False
     if x.op is ops.searchsorted:                                     # positions are held in 32 bits
-        return 0 < instructions[x.inputs[0]].aval.size < 1 << 31 and instructions[x.inputs[0]].aval.dtype != dtypes.bool_
+        table = instructions[x.inputs[0]].aval
+        return 0 < table.size < 1 << 31 and table.dtype != dtypes.bool_
     if not x.op.elementwise or x.op in (ops.convert, ops.bitcast, ops.identity, ops.fusion_barrier):
         return True
     if x.op is ops.integer_pow:

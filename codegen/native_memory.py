@@ -50,8 +50,8 @@ class Memory(Text):
             raw = self._load_vector(pointer, storage, one, a.dtype.itemsize, mask)
         elif kind == 'r':
             first = self.new(f'getelementptr {one}, ptr {pointer}, i64 {1 - self.width}')
-            raw = self._load_vector(first, storage, one, a.dtype.itemsize, mask and self._turned(f'<{self.width} x i1>', mask))
-            raw = self._turned(storage, raw)
+            lanes = mask and self._turned(f'<{self.width} x i1>', mask)
+            raw = self._turned(storage, self._load_vector(first, storage, one, a.dtype.itemsize, lanes))
         else:
             raw = self._load_strided(pointer, one, storage, lane, self.strides[access][self.k.lane], mask, a.dtype.itemsize)
         return llvm_math.load_cast(block.b, raw, a.dtype.name)
@@ -166,8 +166,8 @@ class Memory(Text):
         return value
 
     def _search(self, block, x, query):
-        """How many elements of a sorted array come before each lane's: half of what is left in each step. Reads inside of the
-        array whatever the lanes hold, so that none is masked. NaN comes after all numbers."""
+        """How many elements of a sorted array come before each lane's: half of what is left in each step. Reads
+        inside of the array whatever the lanes hold, so that none is masked. NaN comes after all numbers."""
         access, w = x.number, self.width
         a, ((stride, size),) = self.k.accesses[access], self.dynamic[access]
         name, kind, right = a.dtype.name, f'<{w} x i32>', x.params[0] == 'right'

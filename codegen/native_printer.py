@@ -5,8 +5,8 @@ order, then scalars, then (with checks) the address of an error word, then scrat
 
 Forms. map: parallel axes outside, the last axis in vectors. row: the same, the last axis being reduced; one loop for
 each pass, then what belongs to the row. column: the last axis is kept, blocks of it go down the reduced axes. With
-`split` the first reduced axis is what [lo, hi) shares out, and results go to partial results number `worker`; scans begin
-with the totals of the parts before.
+`split` the first reduced axis is what [lo, hi) shares out, and results go to partial results number `worker`; scans
+begin with the totals of the parts before.
 """
 import numpy as np
 
@@ -16,8 +16,8 @@ from .native_reductions import Reductions
 
 
 def vector_width(kernel, features):
-    """Lanes: those of the widest type that is computed with, so that no value takes more than one register. Searches, of
-    which each step waits for the one before, are done for four times as many."""
+    """Lanes: those of the widest type that is computed with, so that no value takes more than one register. Searches,
+    of which each step waits for the one before, are done for four times as many."""
     widest = 4
     for e in kernel.entries:
         widest = max(widest, e.dtype.itemsize, e.operand_dtype.itemsize if e.operand_dtype else 0)
@@ -312,7 +312,7 @@ class _Printer(Reductions):
         needed = self.k.closure(reductions, stores, stop=read_back)
         axes = [axis for axis in range(self.n) if axis in k.loop]
         scans = k.scans(needed)
-        start = [(kind, v) for r in reductions for kind, v in self._identities(k.entries[r])] + self._starts(scans, index)
+        start = [kv for r in reductions for kv in self._identities(k.entries[r])] + self._starts(scans, index)
 
         def nest(depth, index, carried):
             axis = axes[depth]
@@ -387,8 +387,8 @@ class _Printer(Reductions):
             needed = self.k.closure(reductions, stores)
             axes = [axis for axis in range(self.n) if axis in k.loop]
             scans = k.scans(needed)
-            start = [kv for where, i in zip(at, lanes) for kv in
-                     [kv for r in reductions for kv in self._identities(k.entries[r])] + self._starts(scans, where, i, mask)]
+            identities = [kv for r in reductions for kv in self._identities(k.entries[r])]
+            start = [kv for where, i in zip(at, lanes) for kv in identities + self._starts(scans, where, i, mask)]
             each = len(start) // len(lanes)
 
             def nest(depth, extra, carried):
@@ -406,7 +406,8 @@ class _Printer(Reductions):
                     self._compute(needed, here, where, i, mask)
                     for e, access in stores:
                         self._store(access, here[e], where, i, mask)
-                    new += self._accumulate(reductions, here, mine, where, i, None) + [here['carried', e] for e in scans]
+                    new += self._accumulate(reductions, here, mine, where, i, None)
+                    new += [here['carried', e] for e in scans]
                 return new
             flat = nest(0, {}, [v for _, v in start])
             for u, (v, a, i) in enumerate(zip(values, at, lanes)):
@@ -494,8 +495,8 @@ class _Printer(Reductions):
     def _invariant(self, index, values, stage, lane=None, mask=None):
         """Compute what doesn't change in the loops and has become known: splats, or columns' vectors."""
         k = self.k
-        wanted = [e for e, x in enumerate(k.entries) if e not in values and x.kind not in ('reduce', 'unused') and x.stage <= stage
-                  and not k.in_loop(e)]
+        wanted = [e for e, x in enumerate(k.entries) if e not in values and x.kind not in ('reduce', 'unused')
+                  and x.stage <= stage and not k.in_loop(e)]
         for e in wanted:
             if all(a in values for a in k.entries[e].args):
                 self._entry(e, values, index, lane, mask)

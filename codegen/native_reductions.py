@@ -75,12 +75,12 @@ class Reductions(Memory):
             return places
         return self.new(f'add {kind} {places}, <{", ".join(f"{one} {j}" for j in range(self.width))}>')
 
-    # --- scans ------------------------------------------------------------------------------------------------------------
+    # --- scans ----------------------------------------------------------------------------------------------------
 
     def _scanned_as(self, x):
-        """Name of the dtype in which a scan combines. Extremes of floats are those of integers in the same order: the larger
-        of two is one short instruction, where NaN has to be considered a chain of five. Products of float32 are taken
-        in float64: those of the lanes of one vector can be beyond float32 where the product of all before is not."""
+        """Name of the dtype in which a scan combines. Extremes of floats are those of integers in the same order: the
+        larger of two is one short instruction, where NaN has to be considered a chain of five. Products of float32 are
+        taken in float64: those of a vector's lanes can be beyond float32 where the product of all before is not."""
         name = llvm_math.register_dtype(x.operand_dtype.name)
         if x.op.scan in ('max', 'min') and name in llvm_math.FLOATS:
             return f'int{llvm_math.BITS[name]}'
@@ -90,7 +90,7 @@ class Reductions(Memory):
         name, block = self._scanned_as(x), self.block()
         value = llvm_math.Vector(block.b, llvm_math.register_dtype(x.operand_dtype.name), value)
         if name in llvm_math.INTEGERS and value.is_float:
-            nan = np.array(np.nan if x.op.scan == 'max' else -np.nan, value.dtype).view(name).item()     # the extreme one
+            nan = np.array(np.nan if x.op.scan == 'max' else -np.nan, value.dtype).view(name).item()   # the extreme one
             value = _turned_over(value.is_nan().select(nan, value.as_bits()))
         elif name != value.dtype:
             value = value.widen()
@@ -131,7 +131,8 @@ class Reductions(Memory):
 
                 def add(part, carried):
                     block = self.block()
-                    total = self._load(block, place, {}, index, lane, mask, self.new(f'mul i64 {part}, {self.each_part}'))
+                    at = self.new(f'mul i64 {part}, {self.each_part}')
+                    total = self._load(block, place, {}, index, lane, mask, at)
                     block.flush()
                     return [self._combined(x, carried[0], self._to_scan(x, total))]
                 value, = self.loop('0', '%worker', 1, [(kind, value)], add)
@@ -139,8 +140,8 @@ class Reductions(Memory):
         return found
 
     def _scan(self, e, x, values, mask):
-        """A scan's vector. values: of ('carried', e) the vector before, which is replaced: down a column each lane's, along a
-        row one for all lanes, which pass on what they have in log2(width) steps."""
+        """A scan's vector. values: of ('carried', e) the vector before, which is replaced: down a column each lane's,
+        along a row one for all lanes, which pass on what they have in log2(width) steps."""
         value, carried = self._to_scan(x, values[x.args[0]]), values['carried', e]
         if self.k.form == 'column':
             values['carried', e] = self._combined(x, carried, value)

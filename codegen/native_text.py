@@ -53,8 +53,8 @@ class Text:
                 for (kind, start), value in zip(carried, new)]
 
     def repeat(self, enter, carried, body):
-        """Again and again where `enter` is set, with carried [(type, value)]; body(values) -> (new values, whether again). ->
-        final values."""
+        """Again and again where `enter` is set, with carried [(type, value)]; body(values) -> (new values, whether
+        again). -> final values."""
         before, loop, end = self.label, self.fresh('loop'), self.fresh('end')
         self.line(f'br i1 {enter}, label %{loop}, label %{end}')
         self.begin(loop)

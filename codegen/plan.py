@@ -85,7 +85,8 @@ class Program:
                    for i in results}
         self._launch(kernel, {**partial, **starts})
         for i, temp in partial.items():
-            combining = _combining(reductions[i].op, self.linear.instructions[i].aval, self.layouts[i], kernel.parts, self.kernel_type)
+            of = self.linear.instructions[i].aval
+            combining = _combining(reductions[i].op, of, self.layouts[i], kernel.parts, self.kernel_type)
             self._launch(combining, {0: temp, 1: i})
 
     def _launch(self, kernel, renamed):
@@ -326,7 +327,8 @@ class Program:
         return run
 
     def _view(self, j):
-        """A function of holders (Buffers by pool index) that gives stored value j, or a number again and again, as a NumPy array."""
+        """A function of holders (Buffers by pool index) that gives stored value j as a NumPy array, or one number again
+        and again."""
         x = self.linear.instructions[j]
         if x.op is ops.literal:
             slot, dtype = self.scalars_at + x.slot, x.aval.dtype

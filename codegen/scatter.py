@@ -2,14 +2,15 @@
 
     f(slots, constants, lo, hi, worker): the rows [lo, hi)
 
-A kernel as those of `threads`. Slots: addresses of target, updates, indices, sizes and of an error word, which is set where an
-index is out of range in mode 'error'; row, step, along, copy. indices: of each indexed axis (pointer, bytes from one to the
-next, elements of the target from one to the next); sizes: of these axes. A row has `row` elements; those of `updates` begin
-`step` elements apart and theirs lie `along` apart, both 0 where one value is used for all.
+A kernel as those of `threads`. Slots: addresses of target, updates, indices, sizes and of an error word, which is set
+where an index is out of range in mode 'error'; row, step, along, copy. indices: of each indexed axis (pointer, bytes
+from one to the next, elements of the target from one to the next); sizes: of these axes. A row has `row` elements; those
+of `updates` begin `step` elements apart and theirs lie `along` apart, both 0 where one value is used for all.
 
-Many rows that are combined into a small target, a histogram say, are shared out: every part has copies of the target for
-itself, `copy` bytes apart, which are combined at the end. Where it has several, neighbouring rows go to different ones: what
-meets the same element needn't wait until that is stored. Parts and copies depend on the sizes only, hence results do too.
+Many rows that are combined into a small target, a histogram say, are shared out: every part has copies of the target
+for itself, `copy` bytes apart, which are combined at the end. Where it has several, neighbouring rows go to different
+ones: what meets the same element needn't wait until that is stored. Parts and copies depend on the sizes only, hence
+results do too.
 """
 import ctypes
 import functools
@@ -51,7 +52,8 @@ def call(x, keywords):
         rest = [updates.ctypes.data, places.ctypes.data, sizes.ctypes.data, error.ctypes.data, row, 0 if same else row,
                 0 if same else 1]
         parts, copies = choices.scatter_parts(n, row, target.size, target.nbytes) if kind in COMBINE else (1, 1)
-        make = functools.partial(_address, x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind, row == 1)
+        kinds = tuple([i.dtype.name for i in indices])
+        make = functools.partial(_address, x.aval.dtype.name, kinds, mode, kind, row == 1)
         if parts == 1:
             slots = np.array([target.ctypes.data, *rest, 0], np.int64)
             _SIGNATURE(make(1))(slots.ctypes.data, 0, 0, n, 0)
@@ -81,7 +83,8 @@ def _address(dtype, index_dtypes, mode, kind, single, copies):
     return llvm.functions(text, ['scatter'], llvm.host(), runtime.cache())['scatter']
 
 
-_SLOTS = ('ptr target', 'ptr updates', 'ptr indices', 'ptr sizes', 'ptr error', 'i64 row', 'i64 step', 'i64 along', 'i64 copy')
+_SLOTS = ('ptr target', 'ptr updates', 'ptr indices', 'ptr sizes', 'ptr error', 'i64 row', 'i64 step', 'i64 along',
+          'i64 copy')
 
 
 def _emit(dtype, index_dtypes, mode, kind, single, copies):
@@ -135,7 +138,8 @@ def _emit(dtype, index_dtypes, mode, kind, single, copies):
             if single:
                 return element(target, total, start)
             t.loop('0', '%row', 1, [], lambda j, _: element(
-                target, t.new(f'add i64 {total}, {j}'), t.new(f'add i64 {start}, {t.new(f"mul i64 {j}, %along")}')) or [])
+                target, t.new(f'add i64 {total}, {j}'),
+                t.new(f'add i64 {start}, {t.new(f"mul i64 {j}, %along")}')) or [])
         if ok is None:
             row()
             return carried
@@ -153,8 +157,8 @@ def _emit(dtype, index_dtypes, mode, kind, single, copies):
     if mode == 'error':
         t.when(t.new(f'icmp ne i64 {bad}, 0'), lambda: t.line('store i64 1, ptr %error'))
     t.line('ret void')
-    return (module.text() + 'define void @scatter(ptr noalias %slots, ptr noalias %constants, i64 %lo, i64 %hi, i64 %worker) {\n'
-            'entry:\n' + '\n'.join(t.lines) + '\n}\n')
+    arguments = 'ptr noalias %slots, ptr noalias %constants, i64 %lo, i64 %hi, i64 %worker'
+    return (module.text() + f'define void @scatter({arguments}) {{\nentry:\n' + '\n'.join(t.lines) + '\n}\n')
 
 
 def _operation(kind, dtype):

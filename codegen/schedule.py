@@ -20,7 +20,8 @@ ASSEMBLED = {ops.concatenate, ops.slice_update}
 class Step:
     """A kernel in the making (kind 'kernel'), a library call, or an assembled value ('library', 'assemble').
 
-    sizes: iteration axes; reduced: those that are reduced or gone along by scans; where: root -> index map of its store; roots in order.
+    sizes: iteration axes; reduced: those that are reduced, or gone along by scans; where: root -> index map of its
+    store; roots in order.
     region: what `fuse` made this kernel for.
     """
 
@@ -260,9 +261,9 @@ class Schedule:
 
     def _barred(self, dep, i):
         """Whether a value must be complete before root i uses it; a region's root can't wait for parts."""
-        if self.region[i] is None and (self.comes_in_parts(dep) or dep in self.read_twice and self.instructions[i].op.scan):
-            return True
-        return self.instructions[dep].op is ops.fusion_barrier
+        twice = dep in self.read_twice and self.instructions[i].op.scan
+        return self.instructions[dep].op is ops.fusion_barrier or self.region[i] is None and (
+            twice or self.comes_in_parts(dep))
 
     def comes_in_parts(self, i):
         """Whether a root is a reduction of much data to few results: parts of it are computed side by side, and combined."""
@@ -360,7 +361,7 @@ class Schedule:
     # --- cones ------------------------------------------------------------------------------------------------
 
     def cone(self, i, sizes, backwards=None):
-        """What root i reads when it is computed over an iteration space of `sizes`, along one of these axes from its end on."""
+        """What root i reads when it is computed over iteration axes of `sizes`, along `backwards` from the end."""
         x = self.instructions[i]
         if x.op.scan and x.params[1]:
             backwards = x.params[0]
@@ -435,7 +436,8 @@ class Cone:
 def is_repeated(x, j, instructions):
     """Whether operand j is one number, again and again, which a scatter x needs not have stored."""
     y = instructions[j]
-    return x.op is ops.scatter and j == x.inputs[1] and y.op is ops.broadcast and instructions[y.inputs[0]].op is ops.literal
+    return x.op is ops.scatter and j == x.inputs[1] and y.op is ops.broadcast \
+        and instructions[y.inputs[0]].op is ops.literal
 
 
 def reduced_axes(x):

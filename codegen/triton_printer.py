@@ -25,7 +25,8 @@ from .triton_values import HALVES, TYPES, Values, constant, extreme, identity, r
 HEADER = 'import triton\nimport triton.language as tl\n'
 LIBDEVICE = 'from triton.language.extra import libdevice\n'
 
-_COMBINE = {'add': 'lz_add', 'logaddexp': 'lz_logaddexp', 'mul': 'lz_mul', 'max': 'lz_max', 'min': 'lz_min', 'and': 'lz_and', 'or': 'lz_or'}
+_COMBINE = {'add': 'lz_add', 'logaddexp': 'lz_logaddexp', 'mul': 'lz_mul', 'max': 'lz_max', 'min': 'lz_min',
+            'and': 'lz_and', 'or': 'lz_or'}
 _COMBINE_BOOL = {'max': 'lz_or', 'min': 'lz_and', 'and': 'lz_and', 'or': 'lz_or'}
 _BY_PRINTER = (ops.convert, ops.bitcast, ops.integer_pow, ops.nextafter, ops.threefry2x32, ops.philox4x32)
 
