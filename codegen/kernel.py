@@ -22,6 +22,10 @@ class Access:
         self.value, self.dtype, self.offset, self.strides = value, dtype, offset, list(strides)
         self.dynamic, self.mode = dynamic, mode                    # dynamic: (entry, stride, size, axis) each
 
+    @property
+    def searched(self):
+        return self.mode in ('in a row', 'apart')
+
 
 class Entry:
     """One value of the body. kind: load, scalar, index, op, search, scan, reduce. `axes`: those that it depends on.

@@ -201,10 +201,10 @@ class Memory(Text):
             left, first = carried
             half = self.new(f'lshr i64 {left}, 1')                   # a little less: see choices.SEARCH_SHIFT
             half = self.new(f'sub i64 {half}, {self.new(f"lshr i64 {half}, {choices.SEARCH_SHIFT}")}')
+            half = self.new(f'select i1 {self.new(f"icmp eq i64 {left}, 1")}, i64 1, i64 {half}')
             left = self.new(f'sub i64 {left}, {half}')
-            return [left, passed(first, half)], self.new(f'icmp ugt i64 {left}, 1')
-        _, first = self.repeat(self.new(f'icmp ugt i64 {size}, 1'), [('i64', size), (kind, 'zeroinitializer')], step)
-        found = passed(first, '1')
+            return [left, passed(first, half)], self.new(f'icmp ne i64 {left}, 0')
+        _, found = self.repeat('true', [('i64', size), (kind, 'zeroinitializer')], step)
         if inexact and right:
             everything = self._splat('i32', kind, self.new(f'trunc i64 {size} to i32'))
             found = self.new(f'select <{w} x i1> {nan}, {kind} {everything}, {kind} {found}')

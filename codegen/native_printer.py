@@ -225,8 +225,9 @@ class _Printer(Reductions):
     @property
     def masks_are_free(self):
         """With mask registers every vector is masked and the body is there once, which halves the code. Not so where
-        elements are read or written one by one."""
-        apart = any(a.dynamic or self.k.stride_class(i, self.k.lane) == 's' for i, a in enumerate(self.k.accesses))
+        elements are read or written one by one (but by searches, which need no mask)."""
+        apart = any(a.dynamic and not a.searched or self.k.stride_class(i, self.k.lane) == 's'
+                    for i, a in enumerate(self.k.accesses))
         return self.has_mask_registers and not apart
 
     @property
