@@ -24,7 +24,8 @@ SCRATCH_COST, SCRATCH_BYTES = 8, 256 << 10
 # A reduction to few results over much is done in PARTS parts, whose results are then combined: the number does not
 # depend on the threads, so that results do not either.
 # SPLIT_LANES bounds the results (times lanes, where lanes are added up) that each part has.
-SPLIT_SIZE, SPLIT_LANES, PARTS, SPLIT_ALONE = 1 << 16, 256, 64, 1 << 18
+# SCAN_LANES is that bound for scans.
+SPLIT_SIZE, SPLIT_LANES, PARTS, SPLIT_ALONE, SCAN_LANES = 1 << 16, 256, 64, 1 << 18, 64
 
 # Columns of so many rows that lie in memory are split as well, and each part goes through its rows from end to end, with
 # what is carried for ROW_VECTORS vectors in the first-level cache. The sum of squares of 4096 x 4096 float32 over the
@@ -34,6 +35,15 @@ SPLIT_ROWS, ROW_VECTORS = 1024, 256
 # Columns reduced together, in vectors: so many cache lines are read in a row. More of them hide latency, but the body
 # is repeated for each. Twice as many for what comes from memory.
 COLUMN_VECTORS = 8
+
+# A search splits what is left not in the middle but a (1 << SEARCH_SHIFT)th of the half before: the middles of a power
+# of two are such powers apart, which compete for a few places of a cache. 1 M queries in 1 << 20 float32 take 17 ms so,
+# and 69 ms with the middle.
+SEARCH_SHIFT = 6
+
+# A scatter is done in parts that have this many times as many elements as their copies of its target: SCATTER_COPIES of
+# one of SCATTER_COPIED_BYTES at most, for where there are many more places neighbours rarely meet in one.
+SCATTER_SHARE, SCATTER_COPIES, SCATTER_COPIED_BYTES = 16, 4, 1 << 13
 
 # How far ahead reductions of STREAM_BYTES ask for data. Processors look ahead too little for one sequence of loads: the
 # sum of squares of 4096 x 4096 float32 along rows takes 1.2 ms with this and 2.9 without, along columns 1.6 and 2.0.
@@ -85,6 +95,21 @@ def in_parts(height, results, columns, nbytes):
         columns and height >= SPLIT_ROWS and nbytes >= STREAM_BYTES)
 
 
+def scan_in_parts(height, results, columns):
+    """Whether scans of `height` elements to each of so many results are done in parts: what they accumulate is then
+    read twice, so that few rows or columns, of which threads can't take one each, are worth it."""
+    lanes = results if columns else 16 * results
+    return height * results >= SPLIT_SIZE and height >= 4 * PARTS and lanes <= SCAN_LANES
+
+
+def scatter_parts(n, row, size, nbytes):
+    """(number of parts, copies of the target for each) of n rows that are scattered into a target of so many elements:
+    (1, 1) where the copies would not be small beside what is scattered."""
+    copies = SCATTER_COPIES if nbytes <= SCATTER_COPIED_BYTES else 1
+    parts = min(PARTS, n * row // (SCATTER_SHARE * copies * size))
+    return (parts, copies) if n * row >= SPLIT_SIZE // 4 and parts >= 2 else (1, 1)
+
+
 def parts_first(height, results, columns, nbytes):
     """Whether what uses such a reduction is no reason to leave it in one piece: so much to so few results that one thread
     would do nearly all. A softmax of 16 rows of 4096 is one kernel, the mean of 1000 x 1000 is parts and what follows."""
@@ -129,6 +154,9 @@ GPU_COLUMN_LANES, GPU_COLUMN_BLOCK, GPU_COLUMN_RESIDENT = 64, 2048, 64
 # launch (2 us) costs less than waiting for it. Parts are added for about GPU_PROGRAMS programs; their number depends
 # on sizes only, so that results repeat.
 GPU_PROGRAMS, GPU_SPLIT_WORK, GPU_MAX_PARTS = 512, 65536, 512
+
+# A scan along rows is one program a row: so many of them, or so short ones. Else it is a library's, which cuts rows.
+GPU_SCAN_LENGTH, GPU_SCAN_ROWS = 1 << 14, 128
 
 # Bytes after an array that may be read and overwritten: up to 15 elements of 8 bytes, when a size is rounded up to
 # 16 elements so that accesses stay 16 bytes wide.

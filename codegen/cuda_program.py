@@ -174,7 +174,7 @@ class Program(Plan):
 
     def _host_view(self, j):
         x, view = self.linear.instructions[j], self._view(j)
-        if x.op is ops.literal:
+        if x.op is ops.literal or j not in self.layouts:
             return view
         owner = self.layouts[j][0]
         number, nbytes = self.pool[owner], self._nbytes(owner)

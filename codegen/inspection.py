@@ -3,6 +3,7 @@ import math
 
 from ..ir import ops
 from . import measure, plan, regions, threads
+from .schedule import is_repeated
 
 _NS_PER_OPERATION = 0.02               # of one thread, for a simple operation on one element: as `plan` estimates
 
@@ -56,6 +57,9 @@ class Inspector:
             else:
                 step = launch[1].step
                 part = self._kernel(launch[1], step)
+                if self.parts and self.parts[-1].step is step:        # the totals that a scan in parts begins with
+                    totals = self.parts.pop()
+                    part.launches, part.kernels = totals.launches, [*part.kernels, *totals.kernels]
             part.launches.append(number)
             self.part_of[steps[id(step)]] = len(self.parts)
             self.parts.append(part)
@@ -72,7 +76,7 @@ class Inspector:
         part.operations, part.text = phrases(kernel)
         part.dtypes = list(dict.fromkeys([a.dtype.name for a in kernel.accesses]))
         for e in kernel.entries:
-            if e.kind in ('op', 'reduce'):
+            if e.kind in ('op', 'search', 'scan', 'reduce'):
                 axes = e.axes | kernel.entries[e.args[0]].axes if e.kind == 'reduce' else e.axes
                 elements = math.prod([kernel.sizes[axis] for axis in axes])
                 part.flops += elements
@@ -87,6 +91,8 @@ class Inspector:
         touched = {}
         for number in numbers:
             access = kernel.accesses[number]
+            if type(access.value) is tuple:                          # totals of parts
+                continue
             axes = {axis for axis, stride in enumerate(access.strides) if stride}
             for entry, *_ in access.dynamic:
                 axes |= kernel.entries[entry].axes
@@ -105,7 +111,7 @@ class Inspector:
         name = regions.name_of(x)
         part.operations, part.text, part.shape = [name], name + ' (library)' * (kind == 'library'), x.aval.shape
         part.dtypes = [x.aval.dtype.name]
-        part.reads = [self._array(j) for j in dict.fromkeys(x.inputs)]
+        part.reads = [self._array(j) for j in dict.fromkeys(x.inputs) if not is_repeated(x, j, self.instructions)]
         part.writes = [self._array(i)]
         part.flops = plan.product_flops(x, self.instructions) or x.aval.size
         part.sources = [s for s in [self.linear.sources[i]] if s is not None]
@@ -205,7 +211,7 @@ def phrases(kernel):
     last = max([e.stage for e in kernel.entries], default=0)
     for stage in range(last + 1):
         body = [i for i, e in enumerate(kernel.entries) if e.stage == stage and
-                (e.kind == 'op' or e.kind == 'load' and kernel.accesses[e.number].dynamic)]
+                (e.kind in ('op', 'search', 'scan') or e.kind == 'load' and kernel.accesses[e.number].dynamic)]
         sums = [i for i, e in enumerate(kernel.entries) if e.kind == 'reduce' and e.stage == stage + 1]
         for group, nested in ((body, True), (sums, False)):
             if group:

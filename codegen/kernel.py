@@ -4,11 +4,14 @@ Iteration axes (parallel or reduced), accesses with their index maps, and a stra
 topological order. Sizes, strides and offsets are constants of the plan, not part of the description: `text` is the
 same for all shapes that need the same code, and is the kernel's key.
 """
+import copy
 import math
 
 from ..ir import dtypes, ops
 from . import choices, index
 from .schedule import operand_maps
+
+TOTALS = {'add': ops.reduce_sum, 'mul': ops.reduce_prod, 'max': ops.reduce_max, 'min': ops.reduce_min}
 
 
 class Access:
@@ -19,10 +22,16 @@ class Access:
         self.value, self.dtype, self.offset, self.strides = value, dtype, offset, list(strides)
         self.dynamic, self.mode = dynamic, mode                    # dynamic: (entry, stride, size, axis) each
 
+    @property
+    def searched(self):
+        return self.mode in ('in a row', 'apart')
+
 
 class Entry:
-    """One value of the body. kind: load, scalar, index, op, reduce. `axes`: iteration axes that it depends on.
+    """One value of the body. kind: load, scalar, index, op, search, scan, reduce. `axes`: those that it depends on.
 
+    A search is the place of its operand in the array of its access, of which it reads what it needs.
+    A scan accumulates its operand along the reduced axes: what it has carried so far is its value in the loop.
     stage: the number of passes over the reduced axes that must be complete before it can be computed.
     """
     __slots__ = ('kind', 'op', 'dtype', 'operand_dtype', 'args', 'params', 'number', 'axes', 'stage', 'cost')
@@ -38,7 +47,8 @@ class Kernel:
     """sizes, reduced (indices), accesses, entries, stores [(entry, access number)], scalars [(slot, dtype)], ramps.
 
     A ramp is an index used as a value: offset + sum of coefficient * axis index.
-    parts: number of parts that a reduction with `split` is done in.
+    parts: number of parts that a loop with `split` is done in. starts: {scan: access} then, where each part finds the
+    totals of all parts, and begins with those before it; `totals` is the kernel that computes them.
     """
 
     parts = choices.PARTS
@@ -69,6 +79,11 @@ class Kernel:
             a = self.entries[arg]
             self.results[i] = self._add(Entry('reduce', x.op, x.aval.dtype, a.dtype, (arg,), None, None,
                                               a.axes - self.reduced, a.stage + 1))
+        elif x.op.scan:
+            arg = self._value(x.inputs[0], self.step.source[i])
+            a = self.entries[arg]
+            self.results[i] = self._add(Entry('scan', x.op, x.aval.dtype, a.dtype, (arg,), None, None,
+                                              a.axes | self.reduced, a.stage, x.op.cost))
         else:
             where = self.step.where[i]
             self.results[i] = self._compute(i, where)
@@ -128,6 +143,8 @@ class Kernel:
             return self._ramp(x.params[1], where[x.params[2]])
         if x.op is ops.gather:
             return self._gather(x, where)
+        if x.op is ops.searchsorted:
+            return self._search(x, where)
         args = [self._value(k, w) for k, w in self._operands(j, where)]
         parts = [self.entries[a] for a in args]
         if x.op in (ops.fusion_barrier, ops.identity):
@@ -187,6 +204,16 @@ class Kernel:
         return self._add(Entry('load', None, dtype, args=indices, number=len(self.accesses) - 1, axes=depends,
                                stage=max([p.stage for p in parts]), cost=4))
 
+    def _search(self, x, where):
+        query = self._value(*operand_maps(x, self.instructions, where)[1])
+        table, of = x.inputs[0], self.instructions[x.inputs[0]].aval
+        offset, (stride,) = self.layouts[table]
+        dynamic, mode = ((query, stride, of.size, 0),), 'in a row' if stride == 1 else 'apart'
+        self.accesses.append(Access(table, of.dtype, offset, [0] * len(self.sizes), dynamic, mode))
+        q, number = self.entries[query], len(self.accesses) - 1
+        return self._add(Entry('search', x.op, x.aval.dtype, of.dtype, (query,), x.params, number, q.axes, q.stage,
+                               x.op.cost))
+
     def _scalar(self, x):
         key = ('slot', x.slot, x.aval.dtype)
         if key not in self.memo:
@@ -217,9 +244,9 @@ class Kernel:
         n = len(self.sizes)
         score = [sum([self._bytes(a) for a in self.accesses if a.strides[axis] == 1]) if self.sizes[axis] > 1 else -1
                  for axis in range(n)]
-        places = any(e.kind == 'reduce' and e.op in (ops.argmax, ops.argmin) for e in self.entries)
-        if not n or score[-1] == max(score) or places and len(self.reduced) > 1:
-            return                                                   # places are counted in the order of the axes
+        ordered = any(e.kind == 'scan' or e.op in (ops.argmax, ops.argmin) for e in self.entries)
+        if not n or score[-1] == max(score) or ordered and len(self.reduced) > 1:
+            return                                                   # what is done in the order of the axes
         best = max(range(n), key=lambda axis: (score[axis], axis))
         order = [axis for axis in range(n) if axis != best] + [best]
         place = {axis: i for i, axis in enumerate(order)}
@@ -282,14 +309,23 @@ class Kernel:
         self.parallel = [axis for axis in range(len(self.sizes)) if axis not in self.loop
                          and not (self.form == 'column' and axis == self.lane)]
         self.far = sum(map(self._bytes, self.accesses)) >= choices.STREAM_BYTES
-        self.split = self._should_split()
+        self.split, self.starts = self._should_split(), {}
+        if self.split:
+            self._add_starts()
         self.tile = self._tile_axis()
         self.columns = choices.column_vectors(len(self.entries), self.far)
-        self.stream = self._streams() if self.far else ''
         self.together = self._together()
+        self._plan()
+
+    def _plan(self):
+        self.stream = self._streams() if self.far else ''
         self._plan_passes()
-        self.in_a_row = self.form == 'column' and self.split and self.far and not self.passes[0][2]
+        self.in_a_row = self.form == 'column' and self.split and self.far and not self.passes[0][2] and not self.scans()
         self.text = self._describe()
+
+    def scans(self, needed=None):
+        """The scans among entries."""
+        return [e for e in (range(len(self.entries)) if needed is None else needed) if self.entries[e].kind == 'scan']
 
     def _should_split(self):
         """Whether the reduced axis is shared out instead of the parallel ones: few results of much data, or data that
@@ -297,10 +333,49 @@ class Kernel:
         if not self.reduced or self.sizes[min(self.reduced)] < 4 * choices.PARTS:
             return False
         height = math.prod([self.sizes[axis] for axis in self.reduced])
-        nbytes = sum(map(self._bytes, self.accesses))
-        return choices.in_parts(height, math.prod(self.sizes) // height, self.form == 'column', nbytes) and all(
-            self.stored_in_loop(number) if self.entries[e].stage == 0 else self._adds_up(self.entries[e])
-            for e, number in self.stores)
+        results, columns = math.prod(self.sizes) // height, self.form == 'column'
+        if not all(self.stored_in_loop(number) if self.entries[e].stage == 0 else self._adds_up(self.entries[e])
+                   for e, number in self.stores):
+            return False
+        if self.scans():
+            return choices.scan_in_parts(height, results, columns) and all(map(self._starts_anywhere, self.scans()))
+        return choices.in_parts(height, results, columns, sum(map(self._bytes, self.accesses)))
+
+    def _starts_anywhere(self, scan):
+        """Whether a scan can begin with the total of what comes before: no other scan before it, and not the product of
+        floats, since the totals of two parts can be 0 and infinite where that of both is neither."""
+        x = self.entries[scan]
+        stack = list(x.args)
+        while stack:
+            e = self.entries[stack.pop()]
+            if e.kind in ('scan', 'reduce'):
+                return False
+            stack += e.args
+        return x.op.scan in TOTALS and not (x.op.scan == 'mul' and dtypes.is_inexact(x.dtype))
+
+    def _add_starts(self):
+        """Give each scan an access to the totals of its parts: an array over all axes that are not reduced."""
+        for e in self.scans():
+            strides, size = [0] * len(self.sizes), 1
+            for axis in reversed(range(len(self.sizes))):
+                if axis not in self.loop:
+                    strides[axis], size = size, size * self.sizes[axis]
+            dtype = self.entries[e].dtype
+            dtype = dtypes.float32 if dtype in (dtypes.float16, dtypes.bfloat16) else dtype
+            self.accesses.append(Access(('totals', e, self.parts * size * dtype.itemsize), dtype, 0, strides))
+            self.starts[e] = len(self.accesses) - 1
+
+    def totals(self):
+        """The kernel that reduces each part of what the scans accumulate, in place of all that this one computes."""
+        def entry(e):
+            if e.kind not in ('scan', 'reduce'):
+                return e
+            kind, op = ('reduce', TOTALS[e.op.scan]) if e.kind == 'scan' else ('unused', e.op)
+            return Entry(kind, op, e.dtype, e.operand_dtype, e.args, None, None, e.axes - self.reduced, 1)
+        k = copy.copy(self)
+        k.entries, k.stores, k.starts = list(map(entry, self.entries)), list(self.starts.items()), {}
+        k._plan()
+        return k
 
     def _adds_up(self, entry):
         """Whether results of parts can be combined to the result."""
@@ -319,12 +394,14 @@ class Kernel:
         """Whether stores go past the caches: 'aligned' where rows begin with a cache line, 'peeled' where all begin at the
         same place of one and are long, '' otherwise."""
         stored = [self.accesses[number] for _, number in self.stores if self.stored_in_loop(number)]
-        if not stored or self.form == 'column' or self.split or self.tile is not None or any(
+        if not stored or self.split or self.tile is not None or any(
                 a.strides[self.lane] != 1 for a in stored):
             return ''
         starts = {tuple([n * a.dtype.itemsize % 64 for n in (a.offset, *a.strides[:self.lane])]) for a in stored}
         if all(not any(start) for start in starts):
             return 'aligned'
+        if self.form == 'column':
+            return ''
         long = all(self.sizes[self.lane] * a.dtype.itemsize >= choices.STREAM_ROW_BYTES for a in stored)
         return 'peeled' if long and len(starts) == len({a.dtype.itemsize for a in stored}) == 1 else ''
 
@@ -411,12 +488,14 @@ class Kernel:
         for e in self.entries:
             params = '' if e.params is None else repr([getattr(p, 'name', p) for p in e.params])
             lines.append(f'{e.kind} {e.op and e.op.name} {dtypes.NAMES[e.dtype]} {e.args} {params} {e.number}')
-        lines += [f'store {e} {a}' for e, a in self.stores]
+        lines += [f'store {e} {a}' for e, a in self.stores] + [f'start {e} {a}' for e, a in self.starts.items()]
         lines.append(f'cached {sorted(self.cached)} columns {self.columns}')
         return '\n'.join(lines)
 
     def stride_class(self, access, axis):
         s = self.accesses[access].strides[axis]
+        if axis == self.lane and s == -1:
+            return 'r'
         return '0' if not s else '1' if s == 1 and axis in (self.lane, self.tile) else 's'
 
 

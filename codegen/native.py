@@ -14,6 +14,9 @@ def supports(x, instructions):
     kinds = [dtypes.kind(x.aval.dtype), *[dtypes.kind(instructions[j].aval.dtype) for j in x.inputs]]
     if 'c' in kinds:
         return False
+    if x.op is ops.searchsorted:                                     # positions are held in 32 bits
+        table = instructions[x.inputs[0]].aval
+        return 0 < table.size < 1 << 31 and table.dtype != dtypes.bool_
     if not x.op.elementwise or x.op in (ops.convert, ops.bitcast, ops.identity, ops.fusion_barrier):
         return True
     if x.op is ops.integer_pow:

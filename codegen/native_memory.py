@@ -30,7 +30,7 @@ class Memory(Text):
         self.module.declare('declare void @llvm.prefetch.p0(ptr, i32, i32, i32)')
         self.line(f'call void @llvm.prefetch.p0(ptr {ahead}, i32 0, i32 {locality}, i32 1)')
 
-    def _load(self, block, x, values, index, lane, mask):
+    def _load(self, block, x, values, index, lane, mask, partial=None):
         access = x.number
         a = self.k.accesses[access]
         if a.dynamic:
@@ -38,14 +38,20 @@ class Memory(Text):
         storage = llvm_math.storage_type(a.dtype.name, self.width)
         one = llvm_math.storage_type(a.dtype.name, 1)
         kind = self.k.stride_class(access, self.k.lane) if lane is not None else '0'
-        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, '
-                           f'i64 {self._offset(access, index, () if kind != "s" else (self.k.lane,))}')
+        offset = self._offset(access, index, () if kind != 's' else (self.k.lane,))
+        if partial is not None:
+            offset = self.new(f'add i64 {offset}, {partial}')
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
         if kind == '1' and self.k.far and self.k.form != 'map':
             self._prefetch(access, pointer)
         if kind == '0':
             raw = self._splat(one, storage, self.new(f'load {one}, ptr {pointer}, align {a.dtype.itemsize}'))
         elif kind == '1':
             raw = self._load_vector(pointer, storage, one, a.dtype.itemsize, mask)
+        elif kind == 'r':
+            first = self.new(f'getelementptr {one}, ptr {pointer}, i64 {1 - self.width}')
+            lanes = mask and self._turned(f'<{self.width} x i1>', mask)
+            raw = self._turned(storage, self._load_vector(first, storage, one, a.dtype.itemsize, lanes))
         else:
             raw = self._load_strided(pointer, one, storage, lane, self.strides[access][self.k.lane], mask, a.dtype.itemsize)
         return llvm_math.load_cast(block.b, raw, a.dtype.name)
@@ -62,6 +68,11 @@ class Memory(Text):
         self.module.declare(f'declare {storage} @llvm.masked.load.{s}.p0(ptr, i32, <{w} x i1>, {storage})')
         return self.new(f'call {storage} @llvm.masked.load.{s}.p0(ptr {pointer}, i32 {align}, <{w} x i1> {mask}, '
                         f'{storage} zeroinitializer)')
+
+    def _turned(self, kind, vector):
+        """The lanes in the other order."""
+        return self.new(f'shufflevector {kind} {vector}, {kind} poison, '
+                        f'<{self.width} x i32> {numbers(reversed(range(self.width)))}')
 
     def _iota(self):
         return '<' + ', '.join(f'i64 {j}' for j in range(self.width)) + '>'
@@ -161,6 +172,51 @@ class Memory(Text):
             value = self.new(f'select <{w} x i1> {inside}, {kind} {value}, {kind} {filled}')
         return value
 
+    def _search(self, block, x, query):
+        """How many elements of a sorted array come before each lane's: half of what is left in each step. Reads
+        inside of the array whatever the lanes hold, so that none is masked. NaN comes after all numbers."""
+        access, w = x.number, self.width
+        a, ((stride, size),) = self.k.accesses[access], self.dynamic[access]
+        name, kind, right = a.dtype.name, f'<{w} x i32>', x.params[0] == 'right'
+        one, storage = llvm_math.storage_type(name, 1), llvm_math.storage_type(name, w)
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self.offsets[access]}')
+        inexact = dtypes.is_inexact(a.dtype)
+        emit = lambda b, *args: llvm_math.emit(b, *args)
+        nan = emit(block.b, 'is_nan', name, [query]) if inexact else None
+        block.flush()
+
+        def address(places, j):
+            place = self.new(f'zext i32 {self.new(f"extractelement {kind} {places}, i64 {j}")} to i64')
+            place = place if a.mode == 'in a row' else self.new(f'mul i64 {place}, {stride}')
+            return self.new(f'getelementptr {one}, ptr {pointer}, i64 {place}')
+
+        def passed(first, ahead):
+            """first + ahead, where the element before that comes before the query's, else first."""
+            beyond = self.new(f'add {kind} {first}, {self._splat("i32", kind, self.new(f"trunc i64 {ahead} to i32"))}')
+            places = self.new(f'add {kind} {beyond}, splat (i32 -1)')
+            raw = self._load_each([address(places, j) for j in range(w)], one, storage, a.dtype.itemsize)
+            inner = self.block()
+            element = llvm_math.load_cast(inner.b, raw, name)
+            before = emit(inner.b, 'le' if right else 'lt', name, [element, query])
+            if inexact and not right:                                # all numbers come before NaN
+                number = emit(inner.b, 'not', 'bool', [emit(inner.b, 'is_nan', name, [element])])
+                before = emit(inner.b, 'or', 'bool', [before, emit(inner.b, 'and', 'bool', [nan, number])])
+            inner.flush()
+            return self.new(f'select <{w} x i1> {before}, {kind} {beyond}, {kind} {first}')
+
+        def step(carried):
+            left, first = carried
+            half = self.new(f'lshr i64 {left}, 1')                   # a little less: see choices.SEARCH_SHIFT
+            half = self.new(f'sub i64 {half}, {self.new(f"lshr i64 {half}, {choices.SEARCH_SHIFT}")}')
+            half = self.new(f'select i1 {self.new(f"icmp eq i64 {left}, 1")}, i64 1, i64 {half}')
+            left = self.new(f'sub i64 {left}, {half}')
+            return [left, passed(first, half)], self.new(f'icmp ne i64 {left}, 0')
+        _, found = self.repeat('true', [('i64', size), (kind, 'zeroinitializer')], step)
+        if inexact and right:
+            everything = self._splat('i32', kind, self.new(f'trunc i64 {size} to i32'))
+            found = self.new(f'select <{w} x i1> {nan}, {kind} {everything}, {kind} {found}')
+        return llvm_math.convert(block.b, found, 'int32', x.dtype.name)
+
     def _in_range(self, position, size, mode):
         """(a position that may be read, mask of those that were inside or None)."""
         w = self.width
@@ -220,6 +276,9 @@ class Memory(Text):
         if partial is not None:
             offset = self.new(f'add i64 {offset}, {partial}')
         pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
+        if kind == 'r':
+            pointer = self.new(f'getelementptr {one}, ptr {pointer}, i64 {1 - w}')
+            raw, mask = self._turned(storage, raw), mask and self._turned(f'<{w} x i1>', mask)
         if kind != 's':                                              # '0': one element, under a mask
             if mask is None and self.k.stream:                        # buffers and blocks are aligned to vectors
                 self.line(f'store {storage} {raw}, ptr {pointer}, align {min(w * a.dtype.itemsize, 64)}, !nontemporal !1')

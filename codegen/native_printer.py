@@ -5,7 +5,8 @@ order, then scalars, then (with checks) the address of an error word, then scrat
 
 Forms. map: parallel axes outside, the last axis in vectors. row: the same, the last axis being reduced; one loop for
 each pass, then what belongs to the row. column: the last axis is kept, blocks of it go down the reduced axes. With
-`split` the first reduced axis is what [lo, hi) shares out, and results go to partial results number `worker`.
+`split` the first reduced axis is what [lo, hi) shares out, and results go to partial results number `worker`; scans
+begin with the totals of the parts before.
 """
 import numpy as np
 
@@ -15,11 +16,13 @@ from .native_reductions import Reductions
 
 
 def vector_width(kernel, features):
-    """Lanes: those of the widest type that is computed with, so that no value takes more than one register."""
+    """Lanes: those of the widest type that is computed with, so that no value takes more than one register. Searches,
+    of which each step waits for the one before, are done for four times as many."""
     widest = 4
     for e in kernel.entries:
         widest = max(widest, e.dtype.itemsize, e.operand_dtype.itemsize if e.operand_dtype else 0)
-    return features.width_bits // 8 // widest
+    lanes = features.width_bits // 8 // widest
+    return min(4 * lanes, 64) if any(e.kind == 'search' for e in kernel.entries) else lanes
 
 
 def constants(kernel, block_size):
@@ -222,8 +225,9 @@ class _Printer(Reductions):
     @property
     def masks_are_free(self):
         """With mask registers every vector is masked and the body is there once, which halves the code. Not so where
-        elements are read or written one by one."""
-        apart = any(a.dynamic or self.k.stride_class(i, self.k.lane) == 's' for i, a in enumerate(self.k.accesses))
+        elements are read or written one by one (but by searches, which need no mask)."""
+        apart = any(a.dynamic and not a.searched or self.k.stride_class(i, self.k.lane) == 's'
+                    for i, a in enumerate(self.k.accesses))
         return self.has_mask_registers and not apart
 
     @property
@@ -276,9 +280,9 @@ class _Printer(Reductions):
             self.module.declare(f'declare <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64, i64)')
             return self.new(f'call <{w} x i1> @llvm.get.active.lane.mask.v{w}i1.i64(i64 {i}, i64 {hi})')
         lanes = self._min(self.new(f'sub i64 {hi}, {i}'), str(w))
-        bits = self.new(f'shl nuw i64 1, {lanes}')
-        ones = self.new(f'sub i64 {bits}, 1')
-        return self.new(f'bitcast i{w} {self.new(f"trunc i64 {ones} to i{w}")} to <{w} x i1>')
+        ones = self.new(f'lshr i64 -1, {self.new(f"sub i64 64, {lanes}")}')
+        ones = ones if w == 64 else self.new(f'trunc i64 {ones} to i{w}')
+        return self.new(f'bitcast i{w} {ones} to <{w} x i1>')
 
     # --- row ------------------------------------------------------------------------------------------------------
 
@@ -308,7 +312,8 @@ class _Printer(Reductions):
         read_back = {e for e in self.cached if self.first_pass[e] < number}
         needed = self.k.closure(reductions, stores, stop=read_back)
         axes = [axis for axis in range(self.n) if axis in k.loop]
-        start = [(kind, v) for r in reductions for kind, v in self._identities(k.entries[r])]
+        scans = k.scans(needed)
+        start = [kv for r in reductions for kv in self._identities(k.entries[r])] + self._starts(scans, index)
 
         def nest(depth, index, carried):
             axis = axes[depth]
@@ -321,6 +326,10 @@ class _Printer(Reductions):
         flat = nest(0, index, [v for _, v in start])
         return self._grouped(reductions, flat)
 
+    def _carried(self, scans, carried):
+        """What scans carry, which stands behind what reductions do, by name."""
+        return {('carried', e): value for e, value in zip(scans, carried[len(carried) - len(scans):])}
+
     def _grouped(self, reductions, flat):
         result, at = [], 0
         for r in reductions:
@@ -330,13 +339,15 @@ class _Printer(Reductions):
         return result
 
     def _lanes(self, lo, hi, index, axis, carried, kinds, needed, values, reductions, stores, number):
-        """The innermost loop: full vectors, then the masked rest, reductions carried along."""
+        """The innermost loop: full vectors, then the masked rest, reductions and scans carried along."""
+        scans = self.k.scans(needed)
+
         def vector(i, mask, carried):
-            here, at = dict(values), {**index, axis: i}
+            here, at = {**values, **self._carried(scans, carried)}, {**index, axis: i}
             self._compute(needed, here, at, i, mask, number)
             for e, a in stores:
                 self._store(a, here[e], at, i, mask)
-            return self._accumulate(reductions, here, carried, at, i, mask)
+            return self._accumulate(reductions, here, carried, at, i, mask) + [here['carried', e] for e in scans]
         return self._vectors(lo, hi, index, stores, list(zip(kinds, carried)), vector)
 
     # --- column -----------------------------------------------------------------------------------------------------
@@ -376,7 +387,9 @@ class _Printer(Reductions):
         for number, (stage, reductions, stores) in enumerate(self.passes):
             needed = self.k.closure(reductions, stores)
             axes = [axis for axis in range(self.n) if axis in k.loop]
-            start = [kv for _ in lanes for r in reductions for kv in self._identities(k.entries[r])]
+            scans = k.scans(needed)
+            identities = [kv for r in reductions for kv in self._identities(k.entries[r])]
+            start = [kv for where, i in zip(at, lanes) for kv in identities + self._starts(scans, where, i, mask)]
             each = len(start) // len(lanes)
 
             def nest(depth, extra, carried):
@@ -389,11 +402,13 @@ class _Printer(Reductions):
             def inner(extra, carried):
                 new = []
                 for u, (v, a, i) in enumerate(zip(values, at, lanes)):
-                    here, where = dict(v), {**a, **extra}
+                    mine = carried[u * each:(u + 1) * each]
+                    here, where = {**v, **self._carried(scans, mine)}, {**a, **extra}
                     self._compute(needed, here, where, i, mask)
                     for e, access in stores:
                         self._store(access, here[e], where, i, mask)
-                    new += self._accumulate(reductions, here, carried[u * each:(u + 1) * each], where, i, None)
+                    new += self._accumulate(reductions, here, mine, where, i, None)
+                    new += [here['carried', e] for e in scans]
                 return new
             flat = nest(0, {}, [v for _, v in start])
             for u, (v, a, i) in enumerate(zip(values, at, lanes)):
@@ -464,8 +479,8 @@ class _Printer(Reductions):
         rows = '1'
         for axis in k.parallel:
             rows = self.new(f'mul i64 {rows}, {self.sizes[axis]}')
-        total = rows if k.form == 'row' else self.new(f'mul i64 {rows}, {self.sizes[k.lane]}')
-        partial = self.new(f'mul i64 %worker, {total}')
+        self.each_part = rows if k.form == 'row' else self.new(f'mul i64 {rows}, {self.sizes[k.lane]}')
+        partial = self.new(f'mul i64 %worker, {self.each_part}')
 
         def one(i, _):
             index = self._decode(i, k.parallel)
@@ -481,8 +496,8 @@ class _Printer(Reductions):
     def _invariant(self, index, values, stage, lane=None, mask=None):
         """Compute what doesn't change in the loops and has become known: splats, or columns' vectors."""
         k = self.k
-        wanted = [e for e, x in enumerate(k.entries) if e not in values and x.kind != 'reduce' and x.stage <= stage
-                  and not k.in_loop(e)]
+        wanted = [e for e, x in enumerate(k.entries) if e not in values and x.kind not in ('reduce', 'unused')
+                  and x.stage <= stage and not k.in_loop(e)]
         for e in wanted:
             if all(a in values for a in k.entries[e].args):
                 self._entry(e, values, index, lane, mask)
@@ -511,6 +526,10 @@ class _Printer(Reductions):
             values[e] = self._scalar(block, x)
         elif x.kind == 'index':
             values[e] = self._ramp(block, x, index, lane)
+        elif x.kind == 'search':
+            values[e] = self._search(block, x, values[x.args[0]])
+        elif x.kind == 'scan':
+            values[e] = self._scan(e, x, values, mask)
         else:
             values[e] = self._operation(block, x, [values[a] for a in x.args])
         block.flush()

@@ -1,14 +1,15 @@
-"""Reductions in vector code: what is carried through the loop, and what becomes of the lanes at its end."""
+"""Reductions and scans in vector code: what is carried through the loop, and what becomes of the lanes."""
 import numpy as np
 
 from ..ir import dtypes, ops
 from . import llvm_math
+from .kernel import Entry
 from .native_memory import Memory
 from .native_text import numbers, scalar_int
 
 
 class Reductions(Memory):
-    """Sums, products, extremes and where they are."""
+    """Sums, products, extremes and where they are; what is accumulated."""
 
     # --- reductions -----------------------------------------------------------------------------------------------------
 
@@ -72,6 +73,89 @@ class Reductions(Memory):
             return places
         return self.new(f'add {kind} {places}, <{", ".join(f"{one} {j}" for j in range(self.width))}>')
 
+    # --- scans ----------------------------------------------------------------------------------------------------
+
+    def _scanned_as(self, x):
+        """Name of the dtype in which a scan combines. Extremes of floats are those of integers in the same order: the
+        larger of two is one short instruction, where NaN has to be considered a chain of five. Products of float32 are
+        taken in float64: those of a vector's lanes can be beyond float32 where the product of all before is not."""
+        name = llvm_math.register_dtype(x.operand_dtype.name)
+        if x.op.scan in ('max', 'min') and name in llvm_math.FLOATS:
+            return f'int{llvm_math.BITS[name]}'
+        return 'float64' if x.op.scan == 'mul' and name == 'float32' else name
+
+    def _to_scan(self, x, value):
+        name, block = self._scanned_as(x), self.block()
+        value = llvm_math.Vector(block.b, llvm_math.register_dtype(x.operand_dtype.name), value)
+        if name in llvm_math.INTEGERS and value.is_float:
+            nan = np.array(np.nan if x.op.scan == 'max' else -np.nan, value.dtype).view(name).item()   # the extreme one
+            value = _turned_over(value.is_nan().select(nan, value.as_bits()))
+        elif name != value.dtype:
+            value = value.widen()
+        block.flush()
+        return value.name
+
+    def _from_scan(self, x, value):
+        name, block = llvm_math.register_dtype(x.operand_dtype.name), self.block()
+        value = llvm_math.Vector(block.b, self._scanned_as(x), value)
+        if name in llvm_math.FLOATS and not value.is_float:
+            value = _turned_over(value).as_float()
+        elif name != value.dtype:
+            value = value.narrow()
+        block.flush()
+        return value.name
+
+    def _neutral(self, x):
+        name = self._scanned_as(x)
+        none = identity(x.op.scan, dtypes.as_dtype(name))
+        if x.op.scan == 'add' and name in llvm_math.FLOATS:
+            none = -0.0                                              # 0 + -0.0 is 0
+        return llvm_math.constant(name, self.width, none)
+
+    def _combined(self, x, a, b):
+        block = self.block()
+        result = llvm_math.emit(block.b, x.op.scan, self._scanned_as(x), [a, b])
+        block.flush()
+        return result
+
+    def _starts(self, scans, index, lane=None, mask=None):
+        """[(type, value)] that scans carry at first: nothing yet, or the totals of the parts before this one."""
+        k, found = self.k, []
+        for e in scans:
+            x = k.entries[e]
+            kind, value = llvm_math.llvm_type(self._scanned_as(x), self.width), self._neutral(x)
+            if e in k.starts:
+                place = Entry('load', None, x.dtype, number=k.starts[e])
+
+                def add(part, carried):
+                    block = self.block()
+                    at = self.new(f'mul i64 {part}, {self.each_part}')
+                    total = self._load(block, place, {}, index, lane, mask, at)
+                    block.flush()
+                    return [self._combined(x, carried[0], self._to_scan(x, total))]
+                value, = self.loop('0', '%worker', 1, [(kind, value)], add)
+            found.append((kind, value))
+        return found
+
+    def _scan(self, e, x, values, mask):
+        """A scan's vector. values: of ('carried', e) the vector before, which is replaced: down a column each lane's,
+        along a row one for all lanes, which pass on what they have in log2(width) steps."""
+        value, carried = self._to_scan(x, values[x.args[0]]), values['carried', e]
+        if self.k.form == 'column':
+            values['carried', e] = self._combined(x, carried, value)
+            return self._from_scan(x, values['carried', e])
+        w, kind, neutral = self.width, llvm_math.llvm_type(self._scanned_as(x), self.width), self._neutral(x)
+        if mask is not None:
+            value = self.new(f'select <{w} x i1> {mask}, {kind} {value}, {kind} {neutral}')
+        step = 1
+        while step < w:
+            moved = self.new(f'shufflevector {kind} {neutral}, {kind} {value}, <{w} x i32> '
+                             f'{numbers([lane if lane < step else w + lane - step for lane in range(w)])}')
+            value, step = self._combined(x, moved, value), 2 * step
+        last = self.new(f'shufflevector {kind} {value}, {kind} poison, <{w} x i32> {numbers([w - 1] * w)}')
+        values['carried', e] = self._combined(x, carried, last)
+        return self._from_scan(x, self._combined(x, carried, value))
+
     def _finished(self, x, vectors):
         """A column's result from what was carried."""
         return vectors[1] if x.op in (ops.argmax, ops.argmin) else vectors[0]
@@ -126,6 +210,11 @@ def _extreme(dtype, low):
     return np.iinfo(dtype).min if low else np.iinfo(dtype).max
 
 
+def _turned_over(bits):
+    """Of negative numbers all bits but the sign, so that integers are in the order of floats, and back."""
+    return bits ^ ((bits >> bits.bits - 1) & (1 << bits.bits - 1) - 1)
+
+
 def identity(reduction, dtype):
     """The neutral element of a reduction."""
     kind = dtypes.kind(dtype)
@@ -133,4 +222,4 @@ def identity(reduction, dtype):
         return _extreme(dtype, reduction == 'max')
     if reduction == 'and':
         return True if kind == 'b' else -1 if kind == 'i' else np.iinfo(dtype).max
-    return {'add': 0, 'mul': 1, 'or': 0}[reduction]
+    return {'add': 0, 'mul': 1, 'or': 0, 'logaddexp': -np.inf}[reduction]

@@ -52,6 +52,23 @@ class Text:
         return [self.new(f'phi {kind} [ {start}, %{before} ], [ {value}, %{latch} ]')
                 for (kind, start), value in zip(carried, new)]
 
+    def repeat(self, enter, carried, body):
+        """Again and again where `enter` is set, with carried [(type, value)]; body(values) -> (new values, whether
+        again). -> final values."""
+        before, loop, end = self.label, self.fresh('loop'), self.fresh('end')
+        self.line(f'br i1 {enter}, label %{loop}, label %{end}')
+        self.begin(loop)
+        at, names = len(self.lines), [f'%{self.fresh("c")}' for _ in carried]
+        self.lines += [''] * len(carried)
+        new, again = body(names)
+        latch = self.label
+        self.line(f'br i1 {again}, label %{loop}, label %{end}')
+        for k, ((kind, start), name, value) in enumerate(zip(carried, names, new)):
+            self.lines[at + k] = f'  {name} = phi {kind} [ {start}, %{before} ], [ {value}, %{latch} ]'
+        self.begin(end)
+        return [self.new(f'phi {kind} [ {start}, %{before} ], [ {value}, %{latch} ]')
+                for (kind, start), value in zip(carried, new)]
+
     def when(self, condition, body):
         yes, end = self.fresh('then'), self.fresh('join')
         self.line(f'br i1 {condition}, label %{yes}, label %{end}')

@@ -16,7 +16,7 @@ from . import (choices, compiled, convolution, gemm, memory, native, native_prin
                threads, tune)
 from .kernel import Kernel
 from .program import Instruction
-from .schedule import Step
+from .schedule import is_repeated, Step
 from .simplify import simplify, stage_reductions, widen_products
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
@@ -73,13 +73,20 @@ class Program:
         if not kernel.split:
             self._launch(kernel, {})
             return
-        results = [i for i in step.roots if i in stored and self.linear.instructions[i].op.reduction]
+        reductions = {i: kernel.entries[kernel.results[i]] for i in step.roots if i in stored}
+        results = [i for i, e in reductions.items() if e.kind == 'reduce']              # or a view of one
         places = {**self.places, **{i: (0, native.contiguous(self.linear.instructions[i].aval.shape)) for i in results}}
         kernel = self.kernel_type(step, self.linear.instructions, stored, places)
-        partial = {i: ('partial', len(self.launches), i, kernel.parts) for i in results}
-        self._launch(kernel, partial)
+        starts = [kernel.accesses[number].value for number in kernel.starts.values()]
+        starts = {value: ('totals', len(self.launches), *value[1:]) for value in starts}
+        if starts:
+            self._launch(kernel.totals(), starts)
+        partial = {i: ('partial', len(self.launches), i, kernel.parts * self.linear.instructions[i].aval.nbytes)
+                   for i in results}
+        self._launch(kernel, {**partial, **starts})
         for i, temp in partial.items():
-            combining = _combining(self.linear.instructions[i], i, self.layouts[i], kernel.parts, self.kernel_type)
+            of = self.linear.instructions[i].aval
+            combining = _combining(reductions[i].op, of, self.layouts[i], kernel.parts, self.kernel_type)
             self._launch(combining, {0: temp, 1: i})
 
     def _launch(self, kernel, renamed):
@@ -205,13 +212,14 @@ class Program:
 
     def _nbytes(self, owner):
         if isinstance(owner, tuple):
-            return owner[3] * self.linear.instructions[owner[2]].aval.nbytes
+            return owner[3]
         return self.linear.instructions[owner].aval.nbytes
 
     def _values_of(self, launch):
         if launch[0] != 'kernel':
-            instructions = self.linear.instructions
-            return [j for j in (*instructions[launch[1]].inputs, launch[1]) if instructions[j].op is not ops.literal]
+            x, instructions = self.linear.instructions[launch[1]], self.linear.instructions
+            return [j for j in (*x.inputs, launch[1]) if instructions[j].op is not ops.literal
+                    and not is_repeated(x, j, instructions)]
         return [launch[2].get(a.value, a.value) for a in launch[1].accesses]
 
     # --- launches -------------------------------------------------------------------------------------------------
@@ -322,11 +330,15 @@ class Program:
         return math.prod(broadcast_shapes('indices', *[self.linear.instructions[j].aval.shape for j in scatter.inputs[2:]]))
 
     def _view(self, j):
-        """A function of holders (Buffers by pool index) that gives stored value j as a NumPy array."""
+        """A function of holders (Buffers by pool index) that gives stored value j as a NumPy array, or one number again
+        and again."""
         x = self.linear.instructions[j]
         if x.op is ops.literal:
             slot, dtype = self.scalars_at + x.slot, x.aval.dtype
             return lambda holders: np.asarray(holders[slot]).astype(dtype)
+        if j not in self.layouts:
+            number, shape = self._view(x.inputs[0]), x.aval.shape
+            return lambda holders: np.broadcast_to(number(holders), shape)
         owner, offset, strides = self.layouts[j]
         number, shape, dtype = self.pool[owner], x.aval.shape, x.aval.dtype
         if offset == 0 and strides == native.contiguous(shape):
@@ -490,16 +502,16 @@ def _estimate(k, extent):
     elements = 1
     for n in k.sizes:
         elements *= n
-    cost = sum([e.cost for e in k.entries if e.kind == 'op'])
+    cost = sum([e.cost for e in k.entries if e.kind in ('op', 'search', 'scan')])
     nbytes = sum([a.dtype.itemsize for a in k.accesses])
     total = elements * (0.02 * cost + 0.05 * nbytes)
     return total + 200, total / max(extent, 1)
 
 
-def _combining(x, i, layout, count, kernel_type):
+def _combining(op, of, layout, count, kernel_type):
     """The kernel that adds up the partial results of a split reduction: value 0 are the parts, value 1 is the result."""
-    parts = aval((count, *x.aval.shape), x.aval.dtype)
-    instructions = [Instruction(ops.leaf, (), None, parts, 0), Instruction(x.op, (0,), ((0,),), x.aval)]
+    parts = aval((count, *of.shape), of.dtype)
+    instructions = [Instruction(ops.leaf, (), None, parts, 0), Instruction(op, (0,), ((0,),), of)]
     sizes = parts.shape
     step = Step('kernel', sizes, frozenset([0]))
     step.roots, step.reads = [1], {0}

@@ -125,7 +125,7 @@ def why_not(schedule, number, i):
     if number is None or schedule.steps[number].kind != 'kernel':
         return 'it needs what a library computes'
     step, x = schedule.steps[number], schedule.instructions[i]
-    reduced = frozenset(reduced_axes(x)) if x.op.reduction else frozenset()
+    reduced = frozenset(reduced_axes(x))
     shape = schedule.instructions[x.inputs[0]].aval.shape if x.op.reduction else x.aval.shape
     try:
         cone = schedule.cone(i, shape)
@@ -140,6 +140,8 @@ def why_not(schedule, number, i):
         if schedule.placed[dep] > number:
             return _needs_later(schedule, dep)
         if place == ('gather',) and schedule.placed[dep] == number:
+            if any(schedule.instructions[user].op is ops.searchsorted for user in schedule.users[dep]):
+                return f'a search reads here and there in the result of {name_of(y)}, so that all of it comes first'
             return f'a gather reads the result of {name_of(y)} where its indices say, so that all of it comes first'
     if schedule._where_in(step, i, cone) is None:
         return _loops(schedule, step, x, shape, reduced, cone)

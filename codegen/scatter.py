@@ -1,10 +1,16 @@
 """Scatters as LLVM IR: element after element, in order, so that results are those of the reference.
 
-    f(target, updates, indices, sizes, n, row, step, along) -> whether an index was out of range, in mode 'error'
+    f(slots, constants, lo, hi, worker): the rows [lo, hi)
 
-indices: of each indexed axis (pointer, bytes from one to the next, elements of the target from one to the next); sizes: of
-these axes. There are n rows of `row` elements; those of `updates` begin `step` elements apart and theirs lie `along` apart, both
-0 where one value is used for all.
+A kernel as those of `threads`. Slots: addresses of target, updates, indices, sizes and of an error word, which is set
+where an index is out of range in mode 'error'; row, step, along, copy. indices: of each indexed axis (pointer, bytes
+from one to the next, elements of the target from one to the next); sizes: of these axes. A row has `row` elements; those
+of `updates` begin `step` elements apart and theirs lie `along` apart, both 0 where one value is used for all.
+
+Many rows that are combined into a small target, a histogram say, are shared out: every part has copies of the target
+for itself, `copy` bytes apart, which are combined at the end. Where it has several, neighbouring rows go to different
+ones: what meets the same element needn't wait until that is stored. Parts and copies depend on the sizes only, hence
+results do too.
 """
 import ctypes
 import functools
@@ -12,11 +18,12 @@ import functools
 import numpy as np
 
 from ..ir import dtypes
-from ..ir.reference import SCATTERS
-from . import compiled, llvm, llvm_math, native, reference, runtime
+from . import choices, compiled, llvm, llvm_math, native, reference, runtime, threads
+from .native_reductions import identity
 from .native_text import Text
 
-_SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 4)
+_SIGNATURE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 3)
+COMBINE = {'add': np.add, 'mul': np.multiply, 'min': np.minimum, 'max': np.maximum}
 
 
 def call(x, keywords, places):
@@ -45,10 +52,18 @@ def call(x, keywords, places):
         updates = updates if same else np.ascontiguousarray(updates)
         steps = native.contiguous(target.shape)
         places = np.array([(i.ctypes.data, i.itemsize, steps[axis]) for i, axis in zip(indices, axes)], np.int64)
-        sizes = np.array([target.shape[axis] for axis in axes], np.int64)
-        function = _function(x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind)
-        if function(target.ctypes.data, updates.ctypes.data, places.ctypes.data, sizes.ctypes.data, n, row,
-                    0 if same else row, 0 if same else 1):
+        sizes, error = np.array([target.shape[axis] for axis in axes], np.int64), np.zeros(1, np.int64)
+        rest = [updates.ctypes.data, places.ctypes.data, sizes.ctypes.data, error.ctypes.data, row, 0 if same else row,
+                0 if same else 1]
+        parts, copies = choices.scatter_parts(n, row, target.size, target.nbytes) if kind in COMBINE else (1, 1)
+        kinds = tuple([i.dtype.name for i in indices])
+        make = functools.partial(_address, x.aval.dtype.name, kinds, mode, kind, row == 1)
+        if parts == 1:
+            slots = np.array([target.ctypes.data, *rest, 0], np.int64)
+            _SIGNATURE(make(1))(slots.ctypes.data, 0, 0, n, 0)
+        else:
+            _in_parts(make(copies), rest, target, kind, n, parts, copies)
+        if error[0]:
             reference.evaluate(x.op, arrays, keywords, x.aval)       # raises, naming the index
             raise AssertionError('native code found an index out of range where the reference finds none')
     return run
@@ -64,27 +79,50 @@ def _one(kind, target, arrays):
     if kind == 'set':
         row[...] = updates
     else:
-        SCATTERS[kind](row, updates, out=row)
+        COMBINE[kind](row, updates, out=row)
+
+
+def _in_parts(address, rest, target, kind, n, parts, each):
+    """Scatter into copies of the target that hold nothing yet, then combine."""
+    elements = (target.nbytes // 64 + 2) * 64 // target.itemsize      # no two copies in one cache line
+    nothing = -0.0 if kind == 'add' and target.dtype.kind == 'f' else identity(kind, dtypes.as_dtype(target.dtype))
+    copies = np.full((parts * each, elements), nothing, target.dtype)
+    slots = np.array([copies.ctypes.data, *rest, elements * target.itemsize], np.int64)
+    record = np.frombuffer(threads.record(address, 0, 0, n, 1, 1, parts), np.int64)
+    runtime.runner().run(record.ctypes.data, 1, slots.ctypes.data)
+    totals = COMBINE[kind].reduce(copies[:, :target.size], 0, target.dtype).reshape(target.shape)
+    COMBINE[kind](target, totals, out=target)
 
 
 @functools.cache
-def _function(dtype, index_dtypes, mode, kind):
-    text = _emit(dtype, index_dtypes, mode, kind)
-    return _SIGNATURE(llvm.functions(text, ['scatter'], llvm.host(), runtime.cache())['scatter'])
+def _address(dtype, index_dtypes, mode, kind, single, copies):
+    text = _emit(dtype, index_dtypes, mode, kind, single, copies)
+    return llvm.functions(text, ['scatter'], llvm.host(), runtime.cache())['scatter']
 
 
-def _emit(dtype, index_dtypes, mode, kind):
+_SLOTS = ('ptr target', 'ptr updates', 'ptr indices', 'ptr sizes', 'ptr error', 'i64 row', 'i64 step', 'i64 along',
+          'i64 copy')
+
+
+def _emit(dtype, index_dtypes, mode, kind, single, copies):
+    """single: rows are of one element."""
     module = llvm_math.Module(compiled.features())
     t = Text(module, 1)
     storage, size = llvm_math.storage_type(dtype, 1), np.dtype(dtypes.as_dtype(dtype)).itemsize
+    for number, slot in enumerate(_SLOTS):
+        of, name = slot.split()
+        t.line(f'%{name} = load {of}, ptr {t.new(f"getelementptr i64, ptr %slots, i64 {number}")}')
+    first = t.new(f'mul i64 %worker, {copies}')
+    numbers = [first] + [t.new(f'add i64 {first}, {k}') for k in range(1, copies)]
+    targets = [t.new(f'getelementptr i8, ptr %target, i64 {t.new(f"mul i64 {number}, %copy")}') for number in numbers]
     fields = [[t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr %indices, i64 {3 * k + field}")}') for field in range(3)]
               for k in range(len(index_dtypes))]
     pointers = [t.new(f'inttoptr i64 {pointer} to ptr') for pointer, *_ in fields]
     sizes = [t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr %sizes, i64 {k}")}') for k in range(len(index_dtypes))]
 
-    def element(at, of):
+    def element(target, at, of):
         """One element of the row: target[at] and updates[of]."""
-        place = t.new(f'getelementptr {storage}, ptr %target, i64 {at}')
+        place = t.new(f'getelementptr {storage}, ptr {target}, i64 {at}')
         new = t.new(f'load {storage}, ptr {t.new(f"getelementptr {storage}, ptr %updates, i64 {of}")}, align {size}')
         if kind != 'set':
             old = t.new(f'load {storage}, ptr {place}, align {size}')
@@ -94,7 +132,7 @@ def _emit(dtype, index_dtypes, mode, kind):
             block.flush()
         t.line(f'store {storage} {new}, ptr {place}, align {size}')
 
-    def one(i, carried):
+    def one(i, carried, target):
         total, ok = '0', None
         for (_, item, step), pointer, n, name in zip(fields, pointers, sizes, index_dtypes):
             kept = llvm_math.storage_type(name, 1)
@@ -114,17 +152,30 @@ def _emit(dtype, index_dtypes, mode, kind):
 
         def row():
             start = t.new(f'mul i64 {i}, %step')
+            if single:
+                return element(target, total, start)
             t.loop('0', '%row', 1, [], lambda j, _: element(
-                t.new(f'add i64 {total}, {j}'), t.new(f'add i64 {start}, {t.new(f"mul i64 {j}, %along")}')) or [])
+                target, t.new(f'add i64 {total}, {j}'),
+                t.new(f'add i64 {start}, {t.new(f"mul i64 {j}, %along")}')) or [])
         if ok is None:
             row()
             return carried
         t.when(ok, row)
         return [t.new(f'select i1 {ok}, i64 {carried[0]}, i64 1')]
-    bad, = t.loop('0', '%n', 1, [('i64', '0')], one)
-    t.line(f'ret i64 {bad if mode == "error" else 0}')
-    return (module.text() + 'define i64 @scatter(ptr noalias %target, ptr noalias %updates, ptr %indices, ptr %sizes, i64 %n, '
-            'i64 %row, i64 %step, i64 %along) {\nentry:\n' + '\n'.join(t.lines) + '\n}\n')
+
+    def several(i, carried):
+        for k, target in enumerate(targets):
+            carried = one(t.new(f'add i64 {i}, {k}'), carried, target)
+        return carried
+    rest = t.new(f'and i64 {t.new("sub i64 %hi, %lo")}, {copies - 1}')
+    whole = t.new(f'sub i64 %hi, {rest}')
+    bad = t.loop('%lo', whole, copies, [('i64', '0')], several)
+    bad, = t.loop(whole, '%hi', 1, [('i64', bad[0])], lambda i, carried: one(i, carried, targets[0]))
+    if mode == 'error':
+        t.when(t.new(f'icmp ne i64 {bad}, 0'), lambda: t.line('store i64 1, ptr %error'))
+    t.line('ret void')
+    arguments = 'ptr noalias %slots, ptr noalias %constants, i64 %lo, i64 %hi, i64 %worker'
+    return (module.text() + f'define void @scatter({arguments}) {{\nentry:\n' + '\n'.join(t.lines) + '\n}\n')
 
 
 def _operation(kind, dtype):

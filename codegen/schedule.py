@@ -21,7 +21,8 @@ UPDATES = {ops.slice_update, ops.scatter}
 class Step:
     """A kernel in the making (kind 'kernel'), a library call, or an assembled value ('library', 'assemble').
 
-    sizes: iteration axes; reduced: those that are reduced; where: root -> index map of its store; roots in order.
+    sizes: iteration axes; reduced: those that are reduced, or gone along by scans; where: root -> index map of its
+    store; roots in order.
     region: what `fuse` made this kernel for.
     """
 
@@ -91,7 +92,7 @@ class Schedule:
         return self.instructions[i].op in ASSEMBLED or i in self.extra_roots
 
     def _find_roots(self):
-        roots, why = set(self.extra_roots), dict(self.extra_roots)
+        roots, why, self.read_twice = set(self.extra_roots), dict(self.extra_roots), set()
         depth, cost = [0] * len(self.instructions), [0.0] * len(self.instructions)
         size = [1] * len(self.instructions)
         self.library = [x.op not in (ops.leaf, ops.literal) and self.is_library(i)
@@ -112,7 +113,8 @@ class Schedule:
             elif self.library[i]:
                 root(i, x.op.name)
                 for j in x.inputs:
-                    root(j, 'operand of a product' if x.op is ops.dot_general else 'operand of a library')
+                    if not is_repeated(x, j, self.instructions):
+                        root(j, 'operand of a product' if x.op is ops.dot_general else 'operand of a library')
             elif x.op in ASSEMBLED:
                 root(i, x.op.name)
                 for j in x.inputs:
@@ -121,8 +123,13 @@ class Schedule:
                 root(x.inputs[0], self.extra_roots[i])
             elif x.op.reduction:
                 root(i, 'reduction')
-            elif x.op is ops.gather:
-                root(x.inputs[0], 'source of a gather')
+            elif x.op.scan:
+                root(i, 'cumulative operation')
+                if self.region[i] is None and cost[x.inputs[0]] > choices.SHARE_COST and self._reads_twice(x):
+                    root(x.inputs[0], 'dear, and read twice by a scan in parts')
+                    self.read_twice.add(x.inputs[0])
+            elif x.op in (ops.gather, ops.searchsorted):
+                root(x.inputs[0], 'source of a gather' if x.op is ops.gather else 'table of a search')
             elif x.op is ops.fusion_barrier:
                 root(i, 'fusion_barrier')
             region = self.region[i]
@@ -142,6 +149,11 @@ class Schedule:
             if i in roots:
                 depth[i], cost[i], size[i] = 0, 0.0, 1
         self.roots, self.why = roots, why
+
+    def _reads_twice(self, x):
+        """Whether a scan is done in parts, of which the totals are computed first."""
+        n, axis = x.aval.shape[x.params[0]], x.params[0]
+        return choices.scan_in_parts(n, x.aval.size // max(n, 1), axis < len(x.aval.shape) - 1)
 
     def _stretched(self, i, j, cost, root):
         """A dear value that broadcasting repeats often is computed once."""
@@ -173,17 +185,18 @@ class Schedule:
         self.placed[i] = len(self.steps) - 1
 
     def _place_in_kernel(self, i, x):
-        source = x.inputs[0] if x.op.reduction else i
-        cone = self.cone(i, self.instructions[source].aval.shape)
-        region = self.region[i]
+        shape = self.instructions[x.inputs[0] if x.op.reduction else i].aval.shape
+        cone = self.cone(i, shape)
+        cones, region = [cone, *self._turned(i, x, shape, cone)], self.region[i]
         if region is not None and region not in self.homes:
             self._open(region)
         earliest = self._earliest(i, cone)
         best, best_score = None, 0
         for number in range(max(earliest, len(self.steps) - choices.LOOKBACK, 0), len(self.steps)):
-            score = self._score(self.steps[number], number, i, cone)
-            if score > best_score:
-                best, best_score = number, score
+            for each in cones:
+                score = self._score(self.steps[number], number, i, each)
+                if score > best_score:
+                    best, best_score, cone = number, score, each
         if best is None:
             step = Step('kernel', cone.sizes, cone.reduced)
             step.region = region
@@ -195,6 +208,18 @@ class Schedule:
             where = self._where_in(step, i, cone)
             step.reduced = step.reduced or cone.reduced
             self._join(step, i, cone, where)
+
+    def _turned(self, i, x, shape, cone):
+        """The cone with the loops of a scan that it reads and that goes backwards, if there is one."""
+        if x.op.scan or x.op in (ops.argmax, ops.argmin):            # whose order matters
+            return []
+        for dep, _ in cone.reads:
+            where = self.steps[self.placed[dep]].where.get(dep) if self.placed[dep] >= 0 else None
+            if where and self.instructions[dep].aval.shape == shape:
+                for axis, (_, coefficients, _) in enumerate(where):
+                    if any(c < 0 for c in coefficients):
+                        return [self.cone(i, shape, axis)]
+        return []
 
     def _open(self, region):
         """The step of a region, for the loops of its largest reduction, or else of its largest root."""
@@ -239,7 +264,9 @@ class Schedule:
 
     def _barred(self, dep, i):
         """Whether a value must be complete before root i uses it; a region's root can't wait for parts."""
-        return self.instructions[dep].op is ops.fusion_barrier or self.region[i] is None and self.comes_in_parts(dep)
+        twice = dep in self.read_twice and self.instructions[i].op.scan
+        return self.instructions[dep].op is ops.fusion_barrier or self.region[i] is None and (
+            twice or self.comes_in_parts(dep))
 
     def comes_in_parts(self, i):
         """Whether a root is a reduction of much data to few results: parts of it are computed side by side, and combined."""
@@ -336,14 +363,16 @@ class Schedule:
 
     # --- cones ------------------------------------------------------------------------------------------------
 
-    def cone(self, i, sizes):
-        """What root i reads when it is computed over an iteration space of `sizes`."""
+    def cone(self, i, sizes, backwards=None):
+        """What root i reads when it is computed over iteration axes of `sizes`, along `backwards` from the end."""
         x = self.instructions[i]
+        if x.op.scan and x.params[1]:
+            backwards = x.params[0]
         factors = [(n,) for n in sizes]
         while True:
             flat = tuple([n for group in factors for n in group])
             try:
-                return self._walk(i, x, sizes, factors, flat)
+                return self._walk(i, x, sizes, factors, flat, backwards)
             except index.NeedsSplit as split:
                 self._refine(factors, split)
 
@@ -357,11 +386,14 @@ class Schedule:
             at += len(group)
         raise AssertionError('no such axis')
 
-    def _walk(self, i, x, shape, factors, sizes):
+    def _walk(self, i, x, shape, factors, sizes, backwards):
         index._Extents.sizes = sizes
         start = merged_map(factors, len(sizes))
+        if backwards is not None:
+            turned = index.scaled(start[backwards], -1, shape[backwards] - 1)
+            start = (*start[:backwards], turned, *start[backwards + 1:])
         cone = Cone(sizes, start, reduced_factors(x, factors))
-        stack = [(x.inputs[0], start)] if x.op.reduction else self._operand_maps(i, start)
+        stack = [(x.inputs[0], start)] if x.op.reduction or x.op.scan else self._operand_maps(i, start)
         seen = set()
         while stack:
             j, where = stack.pop()
@@ -404,13 +436,23 @@ class Cone:
         return tuple([e for axis, e in enumerate(self.start) if axis not in axes])
 
 
+def is_repeated(x, j, instructions):
+    """Whether operand j is one number, again and again, which a scatter x needs not have stored."""
+    y = instructions[j]
+    return x.op is ops.scatter and j == x.inputs[1] and y.op is ops.broadcast \
+        and instructions[y.inputs[0]].op is ops.literal
+
+
 def reduced_axes(x):
-    return (x.params[0],) if x.op in (ops.argmax, ops.argmin) else x.params[0]
+    """The axes that a reduction reduces; the one that a scan goes along."""
+    if x.op.reduction or x.op.scan:
+        return x.params[0] if x.op.param_names == ('axes',) else x.params[:1]
+    return ()
 
 
 def reduced_factors(x, factors):
-    """The iteration axes that a reduction reduces, where its axes are cut into `factors`."""
-    axes, found, at = reduced_axes(x) if x.op.reduction else (), [], 0
+    """The iteration axes of the loop of a reduction or scan, where the axes of its operand are cut into `factors`."""
+    axes, found, at = reduced_axes(x), [], 0
     for axis, group in enumerate(factors):
         if axis in axes:
             found += range(at, at + len(group))
@@ -442,6 +484,8 @@ def operand_maps(x, instructions, where):
         rank = len(x.aval.shape) - (len(instructions[x.inputs[0]].aval.shape) - len(x.params[0]))
         found = [(j, index.broadcast_operand(instructions[j].aval.shape, where[:rank])) for j in x.inputs[1:]]
         return [(x.inputs[0], ('gather',)), *found]
+    if x.op is ops.searchsorted:
+        return [(x.inputs[0], ('gather',)), (x.inputs[1], where)]
     return []                                                       # iota, literal
 
 

@@ -23,6 +23,8 @@ class _Rewriter:
             op, inputs, params = ops.iota, (), (instruction.aval.shape, instruction.aval.dtype, 0)
         if op in _ALIASES or op.reduction and params[0] == ():       # a reduction over no axes
             return inputs[0]
+        if op.scan and instruction.aval.shape[params[0]] == 1:
+            return inputs[0]
         if op is ops.convert:
             params = (params[0], False)
             if made[inputs[0]].aval.dtype == params[0]:

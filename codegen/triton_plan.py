@@ -26,7 +26,7 @@ class GpuKernel(Kernel):
     split, passes = False, ()
 
     def _should_split(self):
-        if not self.reduced or any(
+        if not self.reduced or self.scans() or any(
                 self.entries[e].kind != 'reduce' or self.entries[e].stage != 1
                 or self.entries[e].op in (ops.argmax, ops.argmin) for e, _ in self.stores):
             return False

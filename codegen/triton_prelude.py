@@ -16,6 +16,9 @@ def lz_min(x, y):
     """The smaller one; NaN where either is."""
     return tl.minimum(x, y, propagate_nan=tl.PropagateNan.ALL)
 
+def lz_add(x, y):
+    return x + y
+
 def lz_mul(x, y):
     return x * y
 
@@ -214,6 +217,24 @@ def lz_wrap(i, n):
     """i modulo n, in [0, n)."""
     r = i % n
     return tl.where(r < 0, r + n, r)
+
+def lz_before(a, x, RIGHT: tl.constexpr):
+    """Whether a comes before x in a sorted array, equal ones where RIGHT; NaN comes after all numbers."""
+    if RIGHT:
+        return (a <= x) | (x != x)
+    return (a < x) | ((x != x) & (a == a))
+
+def lz_search(table, n, step, x, RIGHT: tl.constexpr):
+    """How many of n sorted elements, `step` apart, come before x: half of what is left in each step."""
+    left = tl.cast(n, tl.int32)
+    first = tl.where(x == x, left, left) - left
+    while left > 1:
+        half = left // 2
+        middle = first + half
+        value = tl.load(table + (middle - 1).to(tl.int64) * step)
+        first = tl.where(lz_before(value, x, RIGHT), middle, first)
+        left -= half
+    return first + lz_before(tl.load(table + first.to(tl.int64) * step), x, RIGHT).to(tl.int32)
 
 def lz_mix(x, y, SHIFT: tl.constexpr):
     """One round of Threefry: add, rotate, exclusive or."""

@@ -18,13 +18,15 @@ import re
 import numpy as np
 
 from ..ir import dtypes, ops
+from . import choices
 from .triton_prelude import prelude
 from .triton_values import HALVES, TYPES, Values, constant, extreme, identity, register_type
 
 HEADER = 'import triton\nimport triton.language as tl\n'
 LIBDEVICE = 'from triton.language.extra import libdevice\n'
 
-_COMBINE = {'mul': 'lz_mul', 'max': 'lz_max', 'min': 'lz_min', 'and': 'lz_and', 'or': 'lz_or'}
+_COMBINE = {'add': 'lz_add', 'logaddexp': 'lz_logaddexp', 'mul': 'lz_mul', 'max': 'lz_max', 'min': 'lz_min',
+            'and': 'lz_and', 'or': 'lz_or'}
 _COMBINE_BOOL = {'max': 'lz_or', 'min': 'lz_and', 'and': 'lz_and', 'or': 'lz_or'}
 _BY_PRINTER = (ops.convert, ops.bitcast, ops.integer_pow, ops.nextafter, ops.threefry2x32, ops.philox4x32)
 
@@ -77,6 +79,11 @@ def supports(x, instructions):
     kinds = [dtypes.kind(x.aval.dtype), *[dtypes.kind(instructions[j].aval.dtype) for j in x.inputs]]
     if 'c' in kinds:
         return False
+    if x.op is ops.searchsorted:                                     # positions are held in 32 bits
+        return 0 < instructions[x.inputs[0]].aval.size < 1 << 31 and kinds[1] != 'b'
+    if x.op.scan:                                                    # one program goes along a row
+        n = max(x.aval.shape[x.params[0]], 1)
+        return kinds[0] != 'b' and (n <= choices.GPU_SCAN_LENGTH or x.aval.size // n >= choices.GPU_SCAN_ROWS)
     if x.op is ops.gather:
         return instructions[x.inputs[0]].aval.size > 0
     if not x.op.elementwise or x.op in _BY_PRINTER:
@@ -363,6 +370,7 @@ class _Printer(Values):
         """Accumulators, loops over the reduced axes, and what the accumulators add up to."""
         k, inner = self.k, self.inner_axis()
         carried = {r: self._accumulators(r) for r in reductions}
+        scans = {('carried', e): self._start_of_scan(e) for e in k.scans(needed)}
         depth = self.depth
         for axis in loops:
             self.line(f'for i{axis} in {self._range(axis)}:')
@@ -378,7 +386,7 @@ class _Printer(Values):
             self.line(f'for block in {blocks}:')
             self.depth += 1
             self._set_inner('block + ')
-        values = dict(self.values)
+        values = {**self.values, **scans}
         self._compute(needed, values, reductions)
         for r in reductions:
             self._accumulate(r, carried[r], values)
@@ -426,6 +434,10 @@ class _Printer(Values):
             values[e] = self.scalar(x.number)
         elif x.kind == 'index':
             values[e] = self._ramp(x)
+        elif x.kind == 'search':
+            values[e] = self._search(x, values[x.args[0]])
+        elif x.kind == 'scan':
+            values[e] = self._scan(e, x, values)
         else:
             values[e] = self._operation(x, [values[a] for a in x.args], values)
 
@@ -457,10 +469,28 @@ class _Printer(Values):
     def _neutral(self, x):
         if x.op in (ops.argmax, ops.argmin):
             return constant(extreme(x.operand_dtype, x.op is ops.argmax), x.operand_dtype == dtypes.bool_)
-        return constant(identity(x.op.reduction, x.operand_dtype))
+        if x.op.scan == 'add' and dtypes.is_inexact(x.operand_dtype):
+            return constant(-0.0)                                    # 0 + -0.0 is 0
+        return constant(identity(x.op.reduction or x.op.scan, x.operand_dtype))
 
     def _function(self, x):
-        return (_COMBINE_BOOL if x.operand_dtype == dtypes.bool_ else _COMBINE)[x.op.reduction]
+        return (_COMBINE_BOOL if x.operand_dtype == dtypes.bool_ else _COMBINE)[x.op.reduction or x.op.scan]
+
+    def _scan(self, e, x, values):
+        """A tile of a scan; in a loop it goes on with what is carried there."""
+        function, value = self._function(x), self._masked(e, values)
+        if not self.k.in_loop(x.args[0]):
+            value = self.let('masked', f'{value}.to({register_type(x.operand_dtype)})')
+        result = self.let(x.op.name, f'tl.associative_scan({value}, {self._axis}, {function})')
+        carried = values.get(('carried', e))
+        if carried is not None:
+            result = self.let(x.op.name, f'{function}({carried}, {result})')
+            self.line(f'{carried} = {function}({carried}, tl.reduce({value}, {self._axis}, {function}{self._keep}))')
+        return result
+
+    def _start_of_scan(self, e):
+        x, shape = self.k.entries[e], '[1]' if self.flat else '[1, LANES]' if self.column else '[ROWS, 1]'
+        return self.let('carried', f'tl.full({shape}, {self._neutral(x)}, {register_type(x.operand_dtype)})')
 
     def _reduce_now(self, r):
         """The result over the whole axis from a resident operand."""

@@ -43,7 +43,7 @@ def identity(reduction, dtype):
         return extreme(dtype, reduction == 'max')
     if reduction == 'and':
         return True if kind == 'b' else -1 if kind == 'i' else np.iinfo(dtype).max
-    value = {'add': 0, 'mul': 1, 'or': 0}[reduction]
+    value = {'add': 0, 'mul': 1, 'or': 0, 'logaddexp': -np.inf}[reduction]
     return bool(value) if kind == 'b' else float(value) if kind == 'f' else value
 
 
@@ -207,6 +207,13 @@ class Values:
             terms.append(at if stride == 1 else f'{at} * {self.number(f"{prefix}_step{axis}", stride)}')
         fill = f'other={constant(fill_value(a.dtype)[()])}' if a.mode == 'fill' else None
         return terms, ' & '.join(conditions) or None, fill
+
+    def _search(self, x, query):
+        (_, stride, size, _), = self.k.accesses[x.number].dynamic
+        prefix, to = self.prefix[x.number], register_type(x.dtype)
+        n, step = self.number(f'{prefix}_size', size), '1' if stride == 1 else self.number(f'{prefix}_step', stride)
+        found = f'lz_search({self._pointer(x.number)}, {n}, {step}, {query}, {x.params[0] == "right"})'
+        return self.let('place', found if to == 'tl.int32' else f'{found}.to({to})')
 
     def _report(self, ok, mask):
         self.line(f'lz_report({self.error()}, ~{ok}{f" & {mask}" if mask else ""})')

@@ -113,7 +113,7 @@ def test_libraries_and_reasons():
     (lambda x: (x.sum(0), (x - x.max(1, keepdims=True)).sum(1)), None),
     (lambda x: np.exp(x.sum(1)).sum(), 'the sum over axis 0 of shape (64,) needs loops of its own'),
     (lambda x: np.sin(lazy.fusion_barrier(np.exp(x))), 'a fusion_barrier stands between'),
-    (lambda x: np.cumsum(np.exp(x), 0), 'cumsum runs in a library'),
+    (lambda x: np.sort(np.exp(x), 0), 'sort runs in a library'),
     (lambda x: np.exp(x)[np.asarray([3, 1])], 'a gather reads the result of exp where its indices say'),
 ])
 def test_each_split_has_a_reason(f, reason):

@@ -269,17 +269,18 @@ class Op:
     infer: (avals, params) -> aval; None for elementwise operations.
     formula, partials: SymPy text in x, y, z; derivatives in the same letters, `r` being the result itself.
     classes: kinds of operand dtypes, of 'biufc'. result: 'same', 'bool', 'real', 'uint32'.
+    reduction, scan: the operation that combines two elements, of what reduces axes or accumulates along one.
     jvp, transpose, batch: rules that lazy.autodiff enters here.
     """
 
     def __init__(self, name, numpy=None, *, infer=None, param_names=(), elementwise=False, arity=None,
                  formula=None, partials=None, singular=False, linear=False, classes='biufc', result='same',
-                 triton=None, is_constant=False, view=False, reduction=None, library=False, cost=1):
+                 triton=None, is_constant=False, view=False, reduction=None, scan=None, library=False, cost=1):
         self.name, self.numpy, self.infer, self.param_names = name, numpy, infer, tuple(param_names)
         self.elementwise, self.arity, self.formula, self.partials = elementwise, arity, formula, partials
         self.singular, self.linear, self.classes, self.result = singular, linear, classes, result
         self.triton, self.is_constant, self.view = triton, is_constant, view
-        self.reduction, self.library, self.cost = reduction, library, cost
+        self.reduction, self.scan, self.library, self.cost = reduction, scan, library, cost
         self.jvp = self.transpose = self.batch = None
         self._avals = {}
 

@@ -200,6 +200,7 @@ def structural(name, numpy, infer, *param_names, **more):
 concatenate = structural('concatenate', ref.concatenate, ref.infer_concatenate, 'axis', linear=True)
 slice_update = structural('slice_update', ref.slice_update, ref.infer_slice_update, 'start', 'step', linear=True)
 gather = structural('gather', ref.gather, ref.infer_gather, 'axes', 'mode', linear=True)
+searchsorted = structural('searchsorted', ref.searchsorted, ref.infer_searchsorted, 'side', 'dtype', cost=200)
 scatter = structural('scatter', ref.scatter, ref.infer_scatter, 'axes', 'mode', 'kind', linear=True)
 
 
@@ -216,9 +217,16 @@ reduce_or = reduction('reduce_or', ref.reduce_or, 'or', 'biu')
 argmax = structural('argmax', ref.argmax, ref.infer_arg, 'axis', 'dtype', reduction='argmax')
 argmin = structural('argmin', ref.argmin, ref.infer_arg, 'axis', 'dtype', reduction='argmin')
 
-for _name in ('cumsum', 'cumprod', 'cummax', 'cummin', 'cumlogsumexp'):
-    globals()[_name] = structural(_name, getattr(ref, _name), ref.infer_same, 'axis', 'reverse', library=True,
-                                  linear=_name == 'cumsum')
+
+def scan(name, kind, classes, **more):
+    return structural(name, getattr(ref, name), ref.infer_same, 'axis', 'reverse', scan=kind, classes=classes, **more)
+
+
+cumsum = scan('cumsum', 'add', 'iufc', linear=True, cost=6)
+cumprod = scan('cumprod', 'mul', 'iufc', cost=6)
+cummax = scan('cummax', 'max', 'biuf', cost=8)
+cummin = scan('cummin', 'min', 'biuf', cost=8)
+cumlogsumexp = scan('cumlogsumexp', 'logaddexp', 'f', cost=120)
 
 
 # --- products, LAPACK, sorting: the libraries' work ------------------------------------------------------------
@@ -232,7 +240,6 @@ conv = library('conv', windows.conv, windows.infer_conv, 'stride', 'dilation', '
                classes='iufc', linear=True)
 sort = library('sort', ref.sort, ref.infer_same, 'axis')
 argsort = library('argsort', ref.argsort, ref.infer_argsort, 'axis', 'dtype')
-searchsorted = library('searchsorted', ref.searchsorted, ref.infer_searchsorted, 'side', 'dtype')
 cholesky = library('cholesky', lapack.cholesky, ref.infer_same)
 triangular_solve = library('triangular_solve', lapack.triangular_solve, lapack.infer_solve, 'lower', 'transpose',
                            'unit_diagonal', linear=True)

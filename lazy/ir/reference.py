@@ -166,7 +166,7 @@ def infer_scatter(avals, axes, mode, kind):
     return aval(x.shape, x.dtype)
 
 
-SCATTERS = {'add': np.add, 'mul': np.multiply, 'min': np.minimum, 'max': np.maximum}
+_SCATTERS = {'add': np.add, 'mul': np.multiply, 'min': np.minimum, 'max': np.maximum}
 
 
 def scatter(x, updates, *indices, axes, mode, kind):
@@ -179,7 +179,7 @@ def scatter(x, updates, *indices, axes, mode, kind):
     if kind == 'set':
         target[placed] = updates
     elif placed[0].size:
-        SCATTERS[kind].at(target, placed, updates)
+        _SCATTERS[kind].at(target, placed, updates)
     return result
 
 

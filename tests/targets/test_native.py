@@ -306,7 +306,9 @@ def test_reductions_in_parts_beside_other_work():
                          'norm': (lambda a: lnp.sqrt((a * a).sum(axes)) + 1, np.sqrt((x * x).sum(axes)) + 1),
                          'logsumexp': (lambda a: lazy.nn.logsumexp(a, axes), special.logsumexp(x, axes)),
                          'softmax': (lambda a: lazy.nn.softmax(a, axes), special.softmax(x, axes)),
-                         'centred': (lambda a: a - a.mean(axes, keepdims=True), x - x.mean(axes, keepdims=True))}
+                         'centred': (lambda a: a - a.mean(axes, keepdims=True), x - x.mean(axes, keepdims=True)),
+                         'put together': (lambda a: lnp.stack([a.max(axes), a.sum(axes)]),
+                                          np.stack([x.max(axes), x.sum(axes)]))}
             check([(name, f(a), want) for name, (f, want) in functions.items()], lambda dtype: 1e-11)
             for name, (f, want) in functions.items():
                 check([(name + ' alone', f(a), want)], lambda dtype: 1e-11)

@@ -223,6 +223,24 @@ def test_reductions(shape, axis, dtype):
         close(result, wanted, 400, b.instructions[i].op.name)
 
 
+SCANS = [op for op in ops.OPS.values() if op.scan]
+
+
+@pytest.mark.parametrize('shape, axis', [((7, 100), 1), ((100, 7), 0), ((3, 5000), 1), ((300, 40), 0), ((5, 4, 33), 1),
+                                         ((1000,), 0)])
+@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.float16, ml_dtypes.bfloat16, np.int8, np.uint64])
+def test_scans(shape, axis, dtype):
+    """Scans of one array both ways, with what is before and after them: rows and columns in one tile or several."""
+    b = Builder()
+    x, outputs = b.array(near_one(shape, np.dtype(dtype))), []
+    for op in SCANS:
+        if dtypes.kind(np.dtype(dtype)) in op.classes:
+            squares = b(op, b(ops.mul, x, x), axis=axis, reverse=False)
+            outputs += [b(ops.mul, squares, x), b(op, x, axis=axis, reverse=True)]
+    for i, result, wanted in zip(outputs, *b.run(*outputs)):
+        close(result, wanted, 400, repr(b.instructions[i]), absolute=1e-4)
+
+
 @pytest.mark.parametrize('shape, axes', [((6, 5, 33), (0, 2)), ((6, 5, 33), (0, 1)), ((2, 3, 4, 40), (1, 3)),
                                          ((5, 6, 7), (0, 1, 2)), ((4, 300, 70), (0, 1)), ((40, 300, 70), (0, 1, 2))])
 def test_reductions_over_several_axes(shape, axes):
@@ -518,3 +536,51 @@ def test_reductions_have_types_that_the_compiler_takes(shape, axis, dtype):
                for op in REDUCTIONS if dtypes.kind(dtype) in op.classes]
     for launch in triton_plan.Plan(b.linear(outputs)).steps:
         assert compiled(launch, lower, until='ttgir')
+
+
+@pytest.mark.parametrize('dtype', [np.int8, np.uint64, np.float32, ml_dtypes.bfloat16])
+@pytest.mark.parametrize('shape, axis', [((70, 100), 1), ((200, 9000), 1), ((30, 70), 0), ((9000, 200), 0),
+                                         ((5000,), 0)])
+def test_scans_have_types_that_the_compiler_takes(shape, axis, dtype):
+    b, dtype = Builder(), np.dtype(dtype)
+    x = b.array(random(shape, dtype))
+    outputs = [b(op, x, axis=axis, reverse=op is ops.cumprod) for op in SCANS if dtypes.kind(dtype) in op.classes]
+    for launch in triton_plan.Plan(b.linear(outputs)).steps:
+        assert compiled(launch, lower, until='ttgir')
+
+
+@pytest.mark.parametrize('shape, axis', [((300, 1000), 1), ((200, 9000), 1), ((9000, 200), 0)])
+def test_scans_as_machine_code(shape, axis):
+    b = Builder()
+    scanned = b(ops.cumsum, b(ops.exp, b.array(random(shape))), axis=axis, reverse=False)
+    launch, = triton_plan.Plan(b.linear([scanned])).steps
+    assert spills(compiled(launch)) == 0
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.float16, np.int8, np.uint64])
+@pytest.mark.parametrize('n', [1, 2, 7, 300])
+def test_searches(n, dtype):
+    """Tables of a few sizes; queries in tiles of one and of two dimensions, NaN among them."""
+    dtype = np.dtype(dtype)
+    table, x = np.sort(random((n,), dtype)), random((5, 40), dtype, seed=1)
+    x[0, :3] = table[[0, n // 2, -1]]
+    if dtypes.is_inexact(dtype) and n > 3:
+        table[-2:], x[1, 0] = np.nan, np.nan
+    b = Builder()
+    t, queries, outputs = b.array(table), b.array(x), []
+    for side in ('left', 'right'):
+        place = b(ops.searchsorted, t, queries, side=side, dtype=dtypes.int32)
+        row = b(ops.searchsorted, t, b.array(x[0]), side=side, dtype=dtypes.int64)
+        outputs += [place, b(ops.reduce_max, place, axes=(1,)), row]
+    for result, wanted in zip(*b.run(*outputs)):
+        close(result, wanted)
+    for launch in triton_plan.Plan(b.linear(outputs)).steps:
+        assert compiled(launch, lower, until='ttgir')
+
+
+def test_a_search_as_machine_code():
+    b = Builder()
+    queries = b(ops.exp, b.array(random((100_000,))))
+    place = b(ops.searchsorted, b.array(random((1000,))), queries, side='left', dtype=dtypes.int32)
+    launch, = triton_plan.Plan(b.linear([place])).steps
+    assert spills(compiled(launch)) == 0
