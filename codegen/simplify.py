@@ -117,15 +117,12 @@ def stage_reductions(linear):
     return result
 
 
-_NARROW = dtypes.float16, dtypes.bfloat16
-
-
-def widen_products(linear):
-    """Compute products of 16-bit floats in float32, which kernels around them convert from and to.
+def widen_products(linear, narrow):
+    """Compute products of `narrow` floats in float32, which kernels around them convert from and to.
 
     Before: c = dot_general(a, b). After: p = convert(a), q = convert(b), r = dot_general(p, q), c = convert(r).
     """
-    if not any(x.op is ops.dot_general and x.aval.dtype in _NARROW for x in linear.instructions):
+    if not any(x.op is ops.dot_general and x.aval.dtype in narrow for x in linear.instructions):
         return linear
     made, sources, place, wide = [], [], [], {}
 
@@ -135,7 +132,7 @@ def widen_products(linear):
         return len(made) - 1
     for x, source in zip(linear.instructions, linear.sources):
         inputs = tuple([place[i] for i in x.inputs])
-        if x.op is ops.dot_general and x.aval.dtype in _NARROW:
+        if x.op is ops.dot_general and x.aval.dtype in narrow:
             for i in inputs:
                 if i not in wide:
                     wide[i] = converted(i, dtypes.float32, x, source)

@@ -165,7 +165,8 @@ class Plan(plan.Program):
 
     kernel_type = GpuKernel
     supports = staticmethod(triton_printer.supports)
-    products = {}                      # by the library
+    products = {}                      # by the library, which has none for float8
+    widened = (dtypes.float8_e4m3fn, dtypes.float8_e5m2)
     simple = False
     halves = ()
 
@@ -190,7 +191,7 @@ class Plan(plan.Program):
         if argument.kind == 'array':
             access = k.accesses[argument.value]
             owner = self._owner(renamed.get(access.value, access.value))
-            return 'array', (self.pool[owner], self._nbytes(owner) // access.dtype.itemsize, access.dtype)
+            return 'array', (self.pool[owner], self._nbytes(owner) // access.dtype.itemsize, in_memory(access.dtype))
         if argument.kind == 'error':
             return 'error', self.pool['error',]
         if argument.kind == 'scalar':
@@ -215,10 +216,15 @@ class Plan(plan.Program):
                     for number, (a, owner) in enumerate(zip(k.accesses, owners)) if k.form == 'map' or number not in stores])
 
 
+def in_memory(dtype):
+    """The dtype that a kernel finds in memory: bytes in the place of integers of 4 bits."""
+    return dtypes.held_as(dtype) if dtype in dtypes.NARROW_INTEGERS else dtype
+
+
 def scalar_value(value, dtype):
     """What is passed for a literal: rounded to its dtype first."""
     value = np.asarray(value).astype(dtype)
-    return value.astype(np.float32)[()] if dtype in (dtypes.float16, dtypes.bfloat16) else value[()]
+    return value.astype(dtypes.held_as(dtype))[()]
 
 
 class InterpretedProgram(Plan):

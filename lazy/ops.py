@@ -29,12 +29,12 @@ def _segment(name, kind, identity, data, segment_ids, num_segments, mode):
 
 def _least(dtype):
     kind = dtypes.kind(dtype)
-    return -math.inf if kind == 'f' else False if kind == 'b' else int(onp.iinfo(dtype).min)
+    return -math.inf if kind == 'f' else False if kind == 'b' else int(dtypes.iinfo(dtype).min)
 
 
 def _largest(dtype):
     kind = dtypes.kind(dtype)
-    return math.inf if kind == 'f' else True if kind == 'b' else int(onp.iinfo(dtype).max)
+    return math.inf if kind == 'f' else True if kind == 'b' else int(dtypes.iinfo(dtype).max)
 
 
 def segment_sum(data, segment_ids, num_segments=None, indices_are_sorted=False, unique_indices=False, bucket_size=None,

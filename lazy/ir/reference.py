@@ -93,13 +93,20 @@ def integer_pow(x, n):
     return result
 
 
+def _of_kind(kind, dtype):
+    """The integer dtype as wide as `dtype` that is signed ('i') or unsigned ('u')."""
+    if dtype in dtypes.NARROW_INTEGERS:
+        return dtypes.int4 if kind == 'i' else dtypes.uint4
+    return np.dtype(f'{kind}{dtype.itemsize}')
+
+
 def population_count(x):
-    return np.bitwise_count(x.view(f'u{x.itemsize}')).astype(x.dtype)
+    return np.bitwise_count(x.view(_of_kind('u', x.dtype)).astype(np.uint64)).astype(x.dtype)
 
 
 def clz(x):
-    bits = 8 * x.itemsize
-    y = x.view(f'u{x.itemsize}').astype(np.uint64)
+    bits = dtypes.bits(x.dtype)
+    y = x.view(_of_kind('u', x.dtype)).astype(np.uint64)
     result = np.full(x.shape, bits, x.dtype)
     for place in range(bits):
         result = np.where(y >> np.uint64(place) != 0, bits - 1 - place, result)
@@ -115,32 +122,32 @@ def convert(x, dtype, weak):
         x = x.real
     if dtypes.is_inexact(x.dtype) and dtypes.is_integer(dtype):
         return _saturate(x, dtype)
-    if x.dtype == np.float64 and dtype == dtypes.bfloat16:
-        return _float64_to_bfloat16(x)
+    if x.dtype == np.float64 and dtype in dtypes.NARROW_FLOATS:
+        return _round_to_odd(x).astype(dtype)
     return x.astype(dtype)
 
 
 def _saturate(x, dtype):
     """Float to integer: toward zero, clamped to the range, NaN is 0."""
-    info = np.iinfo(dtype)
+    info = dtypes.iinfo(dtype)
     x = np.trunc(x.astype(np.float64))
     low, high = float(info.min), float(info.max)
     inside = np.where((x > low) & (x < high), x, 0).astype(dtype)
     return np.where(x >= high, info.max, np.where(x <= low, info.min, inside)).astype(dtype)
 
 
-def _float64_to_bfloat16(x):
-    """Round once: a rounding to float32 first is made sticky (round to odd)."""
+def _round_to_odd(x):
+    """float64 to float32 such that rounding again, to fewer bits, is right: the last bit says that there was more."""
     near = x.astype(np.float32)
     bits = near.view(np.uint32)
     inexact = near.astype(np.float64) != x
     away = np.abs(near.astype(np.float64)) > np.abs(x)
     bits = np.where(inexact & np.isfinite(near), (bits - away) | 1, bits).astype(np.uint32)
-    return bits.view(np.float32).astype(dtypes.bfloat16)
+    return bits.view(np.float32)
 
 
 def infer_bitcast(avals, dtype):
-    if avals[0].dtype.itemsize != dtype.itemsize:
+    if dtypes.bits(avals[0].dtype) != dtypes.bits(dtype):
         raise TypeError(f'cannot bitcast {avals[0].dtype} to {dtype}: different sizes')
     return aval(avals[0].shape, dtype)
 
@@ -176,7 +183,7 @@ def remainder(x, y):
 
 
 def _shift(function, x, y, beyond):
-    bits = 8 * x.dtype.itemsize
+    bits = dtypes.bits(x.dtype)
     inside = (y >= 0) & (y < bits)
     return np.where(inside, function(x, np.where(inside, y, 0).astype(x.dtype)), beyond).astype(x.dtype)
 
@@ -186,14 +193,14 @@ def shift_left(x, y):
 
 
 def shift_right_logical(x, y):
-    unsigned = f'u{x.dtype.itemsize}'
-    return _shift(np.right_shift, x.view(unsigned), y.astype(unsigned), 0).view(x.dtype)
+    unsigned = _of_kind('u', x.dtype)
+    return _shift(np.right_shift, x.view(unsigned), y.view(unsigned), 0).view(x.dtype)
 
 
 def shift_right_arithmetic(x, y):
-    signed = f'i{x.dtype.itemsize}'
+    signed = _of_kind('i', x.dtype)
     x_signed = x.view(signed)
-    return _shift(np.right_shift, x_signed, y.astype(signed), np.where(x_signed < 0, -1, 0)).view(x.dtype)
+    return _shift(np.right_shift, x_signed, y.view(signed), np.where(x_signed < 0, -1, 0)).view(x.dtype)
 
 
 def complex_(x, y):
@@ -205,7 +212,7 @@ def complex_(x, y):
 def fma(x, y, z):
     """x * y + z with one rounding: float32 and narrower in float64, float64 by exact products and sums."""
     if x.dtype != np.float64:
-        wide = np.float32 if x.dtype.itemsize == 2 else np.float64
+        wide = np.float32 if x.dtype in dtypes.NARROW_FLOATS else np.float64
         return (x.astype(wide) * y.astype(wide) + z.astype(wide)).astype(x.dtype)
     with np.errstate(all='ignore'):
         plain = x * y + z
@@ -445,8 +452,7 @@ def fill_value(dtype):
     kind = dtypes.kind(dtype)
     if kind in 'fc':
         return np.asarray(np.nan, dtype)
-    return np.asarray({'b': True, 'u': np.iinfo(dtype).max if kind == 'u' else 0,
-                       'i': np.iinfo(dtype).min if kind == 'i' else 0}[kind], dtype)
+    return np.asarray(True if kind == 'b' else dtypes.iinfo(dtype).max if kind == 'u' else dtypes.iinfo(dtype).min, dtype)
 
 
 def gather(x, *indices, axes, mode):
@@ -495,8 +501,8 @@ def infer_reduce(avals, axes):
 
 
 def _sum_dtype(x):
-    """Narrow floats are summed in float32."""
-    return np.float32 if x.dtype in (dtypes.float16, dtypes.bfloat16) else x.dtype
+    """Narrow floats are summed in float32, integers of 4 bits in 8."""
+    return dtypes.held_as(x.dtype)
 
 
 def reduce_sum(x, axes):
@@ -595,8 +601,7 @@ def as_matmul(shape_a, shape_b, contract_lhs, contract_rhs, batch_lhs, batch_rhs
 
 def dot_general(a, b, contract_lhs, contract_rhs, batch_lhs, batch_rhs):
     dtype = a.dtype
-    if dtype in (dtypes.float16, dtypes.bfloat16):
-        a, b = a.astype(np.float32), b.astype(np.float32)
+    a, b = a.astype(dtypes.held_as(dtype), copy=False), b.astype(dtypes.held_as(dtype), copy=False)
     left, right, out = as_matmul(a.shape, b.shape, contract_lhs, contract_rhs, batch_lhs, batch_rhs)
     product = np.matmul(a.transpose(left[0]).reshape(left[1]), b.transpose(right[0]).reshape(right[1]))
     return product.reshape(out).astype(dtype, copy=False)

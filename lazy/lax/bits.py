@@ -8,7 +8,7 @@ from ..custom_derivatives import custom_jvp
 from ..ir import build, dtypes, ops
 from .operands import operands, sizes_of
 
-_MANTISSA = {'float16': 10, 'bfloat16': 7, 'float32': 23, 'float64': 52}
+_MANTISSA = {'float8_e5m2': 2, 'float16': 10, 'bfloat16': 7, 'float32': 23, 'float64': 52}
 
 
 def mulhi(x, y, /):
@@ -22,7 +22,7 @@ def mulhi(x, y, /):
     dtype = a.aval.dtype
     if not dtypes.is_integer(dtype):
         raise TypeError(f'mulhi takes integers, got {dtype}')
-    bits, signed = 8 * dtype.itemsize, dtypes.kind(dtype) == 'i'
+    bits, signed = dtypes.bits(dtype), dtypes.kind(dtype) == 'i'
     wide = dtypes.int64 if signed else dtypes.uint64
     shift = ops.shift_right_arithmetic if signed else ops.shift_right_logical
     high = lambda v, n: build.apply(shift, v, build.scalar_like(v, n))

@@ -77,7 +77,7 @@ def _is_identity(computation, inits):
     if computation not in (elementwise.max, elementwise.min) or kind == 'c':
         return False
     ends = (-float('inf'), float('inf')) if kind == 'f' else (False, True) if kind == 'b' else (
-        onp.iinfo(dtype).min, onp.iinfo(dtype).max)
+        dtypes.iinfo(dtype).min, dtypes.iinfo(dtype).max)
     return value == ends[computation is elementwise.min]
 
 

@@ -80,13 +80,13 @@ def _masked(a, where, identity):
 def _lowest(dtype):
     """The identity of max."""
     kind = dtypes.kind(dtype)
-    return -math.inf if kind in 'fc' else False if kind == 'b' else int(onp.iinfo(dtype).min)
+    return -math.inf if kind in 'fc' else False if kind == 'b' else int(dtypes.iinfo(dtype).min)
 
 
 def _highest(dtype):
     """The identity of min."""
     kind = dtypes.kind(dtype)
-    return math.inf if kind in 'fc' else True if kind == 'b' else int(onp.iinfo(dtype).max)
+    return math.inf if kind in 'fc' else True if kind == 'b' else int(dtypes.iinfo(dtype).max)
 
 
 # --- sums and products ---------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ def _highest(dtype):
 def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None, promote_integers=True):
     """Sum over axes (all by default).
 
-    Booleans and integers narrower than the default are summed in the default integer; float16 and bfloat16 are
+    Booleans and integers narrower than the default are summed in the default integer; narrower floats are
     accumulated in float32.
 
     Raises AxisError for an axis out of range.
