@@ -17,7 +17,7 @@ from . import (choices, compiled, convolution, gemm, memory, native, native_prin
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Step
-from .simplify import simplify, stage_reductions, widen_products
+from .simplify import simplify, stage_reductions, unrounded, widen_products
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
 
@@ -78,7 +78,7 @@ class Program:
         instructions = list(self.linear.instructions)
         for i in results:
             x = instructions[i]
-            instructions[i] = Instruction(x.op, x.inputs, x.params, partial_aval(x), x.slot, x.region)
+            instructions[i] = Instruction(x.op, x.inputs, x.params, unrounded(x.aval), x.slot, x.region)
         kernel = self.kernel_type(step, instructions, stored, places)
         partial = {i: ('partial', len(self.launches), i, kernel.parts) for i in results}
         self._launch(kernel, partial)
@@ -209,7 +209,7 @@ class Program:
 
     def _nbytes(self, owner):
         if isinstance(owner, tuple):
-            return owner[3] * partial_aval(self.linear.instructions[owner[2]]).nbytes
+            return owner[3] * unrounded(self.linear.instructions[owner[2]].aval).nbytes
         return self.linear.instructions[owner].aval.nbytes
 
     def _values_of(self, launch):
@@ -497,14 +497,9 @@ def _estimate(k, extent):
     return total + 200, total / max(extent, 1)
 
 
-def partial_aval(x):
-    """Of a part of a reduction's result: narrow floats are not rounded yet."""
-    return aval(x.aval.shape, dtypes.held_as(x.aval.dtype)) if dtypes.is_inexact(x.aval.dtype) else x.aval
-
-
 def _combining(x, i, layout, count, kernel_type):
     """The kernel that adds up the partial results of a split reduction: value 0 are the parts, value 1 is the result."""
-    parts = aval((count, *x.aval.shape), partial_aval(x).dtype)
+    parts = aval((count, *x.aval.shape), unrounded(x.aval).dtype)
     instructions = [Instruction(ops.leaf, (), None, parts, 0), Instruction(x.op, (0,), ((0,),), x.aval)]
     sizes, n = parts.shape, len(parts.shape)
     step = Step('kernel', sizes, frozenset([0]))

@@ -89,6 +89,11 @@ def simplify(linear):
 _STAGED = (ops.reduce_sum, ops.reduce_max, ops.reduce_min, ops.reduce_and, ops.reduce_or)
 
 
+def unrounded(a):
+    """The aval of a part of a reduction, `a` being that of the whole: narrow floats are not rounded yet."""
+    return aval(a.shape, dtypes.held_as(a.dtype)) if dtypes.is_inexact(a.dtype) else a
+
+
 def stage_reductions(linear):
     """Reduce rows first where other reductions, of the same `fuse` if any, have the same rows: both happen in one pass.
 
@@ -105,8 +110,7 @@ def stage_reductions(linear):
             shape = made[inputs[0]].aval.shape
             last = (len(shape) - 1,)
             if params[0] != last and params[0][-1:] == last and (fused(x.region), shape, last) in rows:
-                a = made[inputs[0]].aval
-                made.append(Instruction(x.op, inputs, (last,), aval(shape[:-1], a.dtype, a.weak), None, x.region))
+                made.append(Instruction(x.op, inputs, (last,), unrounded(aval(shape[:-1], x.aval.dtype)), None, x.region))
                 sources.append(source)
                 inputs, params = (len(made) - 1,), (params[0][:-1],)
         made.append(Instruction(x.op, inputs, params, x.aval, x.slot, x.region))

@@ -14,8 +14,9 @@ TYPES = {'bool': 'i1', 'int8': 'i8', 'uint8': 'u8', 'int16': 'i16', 'uint16': 'u
          'int64': 'i64', 'uint64': 'u64', 'float16': 'fp16', 'bfloat16': 'bf16', 'float32': 'fp32', 'float64': 'fp64',
          'float8_e4m3fn': 'fp8e4nv', 'float8_e5m2': 'fp8e5', 'int4': 'i8', 'uint4': 'u8'}
 _LANGUAGE = {'bool': 'int1', 'float8_e4m3fn': 'float8e4nv', 'float8_e5m2': 'float8e5', 'int4': 'int8', 'uint4': 'uint8'}
-# Operations on the bits that a value has, not on its number.
-_OF_BITS = (ops.population_count, ops.clz, ops.shift_right_logical)
+# Operations on the bits that a value has, not on its number: as what those of 4 bits are taken.
+_OF_BITS = {ops.population_count: 'uint4', ops.clz: 'uint4', ops.shift_right_logical: 'uint4',
+            ops.shift_right_arithmetic: 'int4'}
 
 # Of booleans, int1 to Triton, arithmetic would wrap around.
 _OF_BOOL = {'add': '{0} | {1}', 'mul': '{0} & {1}', 'max': '{0} | {1}', 'min': '{0} & {1}', 'eq': '~({0} ^ {1})',
@@ -88,7 +89,7 @@ class Values:
         if op in (ops.threefry2x32, ops.philox4x32):
             return self._random_word(op, args, params['word'], values)
         if source in dtypes.NARROW_INTEGERS and op in _OF_BITS:
-            args = [f'lz_uint4({args[0]})', *args[1:]]
+            args = [f'lz_{_OF_BITS[op]}({args[0]})', *args[1:]]
         text = (_OF_BOOL.get(op.name) if source == dtypes.bool_ else None) or op.triton
         if source in dtypes.NARROW_INTEGERS and op is ops.clz:
             text += ' - 4'

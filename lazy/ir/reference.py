@@ -79,18 +79,17 @@ def reciprocal(x):
 
 def integer_pow(x, n):
     """x**n by repeated squaring, the same order of products as the emitted code."""
-    if n < 0:
-        if not dtypes.is_inexact(x.dtype):
-            raise ValueError('integers to negative integer powers are not allowed')
-        return one_like(x) / integer_pow(x, -n)
-    result = np.ones_like(x)
-    while n:
-        if n & 1:
-            result = result * x
-        n >>= 1
-        if n:
-            x = x * x
-    return result
+    if n < 0 and not dtypes.is_inexact(x.dtype):
+        raise ValueError('integers to negative integer powers are not allowed')
+    square, left = x.astype(dtypes.held_as(x.dtype), copy=False), abs(n)
+    result = np.ones_like(square)
+    while left:
+        if left & 1:
+            result = result * square
+        left >>= 1
+        if left:
+            square = square * square
+    return (one_like(result) / result if n < 0 else result).astype(x.dtype, copy=False)
 
 
 def _of_kind(kind, dtype):
@@ -124,6 +123,8 @@ def convert(x, dtype, weak):
         return _saturate(x, dtype)
     if x.dtype == np.float64 and dtype in dtypes.NARROW_FLOATS:
         return _round_to_odd(x).astype(dtype)
+    if x.dtype in dtypes.NARROW_INTEGERS:                            # which ml_dtypes doesn't cast to each other
+        x = x.astype(dtypes.held_as(x.dtype))
     return x.astype(dtype)
 
 

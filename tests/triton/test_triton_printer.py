@@ -90,10 +90,10 @@ def operand(dtype, seed, scale=3.0):
     if dtype == np.bool_:
         return rng.integers(0, 2, N).astype(bool)
     if dtypes.is_integer(dtype):
-        info = np.iinfo(dtype)
-        x = rng.integers(info.min, info.max, N, dtype=dtype, endpoint=True)
+        info = dtypes.iinfo(dtype)
+        x = rng.integers(info.min, info.max, N, dtype=dtypes.held_as(dtype), endpoint=True).astype(dtype)
         x[200:600] = rng.integers(-9 if info.min else 0, 9, 400).astype(dtype)
-        edge = np.array([0, 1, 2, info.max, info.min, info.max - 1, info.min + 1, 7, 8 * dtype.itemsize, 3], dtype)
+        edge = np.array([0, 1, 2, info.max, info.min, info.max - 1, info.min + 1, 7, min(dtypes.bits(dtype), info.max), 3], dtype)
         edge[5:7] = np.array([-1, -3]).astype(dtype)
         pairs = np.repeat(edge, 10) if seed % 2 else np.tile(edge, 10)
         x[:100] = pairs
@@ -127,7 +127,7 @@ def cases(dtype):
         if op is ops.convert:
             yield from ((op, dict(dtype=d, weak=False)) for d in REAL)
         elif op is ops.bitcast:
-            yield from ((op, dict(dtype=d)) for d in (*INTEGERS, *FLOATS) if d.itemsize == dtype.itemsize)
+            yield from ((op, dict(dtype=d)) for d in (*INTEGERS, *FLOATS) if dtypes.bits(d) == dtypes.bits(dtype))
         elif op in (ops.threefry2x32, ops.philox4x32):
             yield from ((op, p) for p in _SEVERAL[op] if dtype == dtypes.uint32)
         elif op in _SEVERAL:
