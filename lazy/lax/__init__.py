@@ -34,6 +34,8 @@ from .slicing import (dynamic_index_in_dim, dynamic_slice, dynamic_slice_in_dim,
 from .reductions import (Precision, approx_max_k, approx_min_k, argmax, argmin, batch_matmul,  # noqa: F401
                          cumlogsumexp, cummax, cummin, cumprod, cumsum, dot, dot_general, reduce, reduce_and,
                          reduce_max, reduce_min, reduce_or, reduce_prod, reduce_sum, reduce_xor, sort, sort_key_val, top_k)
+from .solves import custom_linear_solve  # noqa: F401
+from .tokens import after_all, create_token, dce_sink, rng_uniform  # noqa: F401
 from .windows import reduce_window, reduce_window_shape_tuple  # noqa: F401
 from .fourier import FftType, fft  # noqa: F401
 
