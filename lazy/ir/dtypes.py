@@ -115,6 +115,20 @@ def iinfo(dtype):
     return ml_dtypes.iinfo(dtype) if dtype in NARROW_INTEGERS else np.iinfo(dtype)
 
 
+def highest(dtype):
+    """The value that no other exceeds, a Python number: infinity where there is one."""
+    if _KIND[dtype] in 'fc':
+        return 448.0 if dtype == float8_e4m3fn else float('inf')
+    return True if _KIND[dtype] == 'b' else int(iinfo(dtype).max)
+
+
+def lowest(dtype):
+    """The value that exceeds no other."""
+    if _KIND[dtype] in 'fc':
+        return -highest(dtype)
+    return False if _KIND[dtype] == 'b' else int(iinfo(dtype).min)
+
+
 def held_as(dtype):
     """The dtype in which values of `dtype` are computed with: float32 for narrow floats, 8 bits for integers of 4."""
     return HELD_AS.get(dtype, dtype)
@@ -159,9 +173,10 @@ def _join(a, b):
     if ka == 'b':
         return b
     if a in _EXPLICIT or b in _EXPLICIT:
-        if kb != 'f' or b not in _EXPLICIT or ka == 'f' or a in _EXPLICIT:
-            raise _no_promotion(a.name, b.name)
-        return b
+        number, integer = (a, b) if ka == 'f' else (b, a)
+        if _KIND[number] == 'f' and _KIND[integer] in 'iu' and integer not in _EXPLICIT:
+            return number
+        raise _no_promotion(a.name, b.name)
     if ka == kb == 'f':
         return float32 if {a, b} == {float16, bfloat16} else max(a, b, key=lambda d: d.itemsize)
     if ka == kb:

@@ -4,13 +4,13 @@ Operands of one call have one dtype (a Python scalar of the same kind adapts) an
 sizes 1 broadcast. Signatures are those of jax.lax.
 """
 from ..transforms import stop_gradient  # noqa: F401
-from .bits import RandomAlgorithm, mulhi, reduce_precision, rng_bit_generator  # noqa: F401
+from .bits import RandomAlgorithm, bitcast_convert_type, mulhi, reduce_precision, rng_bit_generator  # noqa: F401
 from .convolution import (ConvDimensionNumbers, conv, conv_dimension_numbers, conv_general_dilated,  # noqa: F401
                           conv_general_dilated_local, conv_general_dilated_patches, conv_general_permutations,
                           conv_general_shape_tuple, conv_shape_tuple, conv_transpose, conv_transpose_shape_tuple,
                           conv_with_general_padding, padtype_to_pads)
 from .elementwise import (RoundingMethod, abs, acos, acosh, add, asin, asinh, atan, atan2, atanh,  # noqa: F401
-                          bessel_i0e, bessel_i1e, betainc, bitcast_convert_type, bitwise_and, bitwise_not,
+                          bessel_i0e, bessel_i1e, betainc, bitwise_and, bitwise_not,
                           bitwise_or, bitwise_xor, cbrt, ceil, clamp, clz, complex, conj,
                           convert_element_type, cos, cosh, digamma, div, dtype, eq, erf, erf_inv, erfc, exp,
                           exp2, expm1, floor, ge, gt, igamma, igamma_grad_a, igammac, imag, integer_pow,

@@ -11,6 +11,38 @@ from .operands import operands, sizes_of
 _MANTISSA = {'float8_e5m2': 2, 'float16': 10, 'bfloat16': 7, 'float32': 23, 'float64': 52}
 
 
+def bitcast_convert_type(operand, new_dtype):
+    """The bits, read as another dtype.
+
+    A narrower one adds an axis at the end, lowest bits first; a wider one takes that axis. Raises ValueError where the last
+    axis doesn't hold as many as make one of the wider dtype, TypeError for booleans and complex numbers.
+
+    >>> import lazy
+    >>> hex(int(lazy.lax.bitcast_convert_type(lazy.numpy.array(1.0), 'uint32')))
+    '0x3f800000'
+    >>> lazy.lax.bitcast_convert_type(lazy.numpy.array(0x21, 'uint8'), 'uint4').tolist()
+    [1, 2]
+    """
+    node, dtype = as_node(operand), dtypes.as_dtype(new_dtype)
+    if node.aval.dtype == dtype:
+        return wrap(node)
+    old, new = dtypes.bits(node.aval.dtype), dtypes.bits(dtype)
+    word, part = (dtypes.as_dtype(f'uint{n}') for n in (max(old, new), min(old, new)))
+    bits = build.make(ops.bitcast, (node,), (dtypes.as_dtype(f'uint{old}'),))
+    ratio, last = max(old, new) // min(old, new), len(bits.aval.shape)
+    places = lambda rank: build.mul(build.iota((1,) * (rank - 1) + (ratio,), word, rank - 1), build.literal(min(old, new), word))
+    if new < old:
+        bits = build.apply(ops.shift_right_logical, build.expand_dims(bits, (last,)), places(last + 1))
+        bits = build.convert(bits, part)
+    elif new > old:
+        if node.aval.shape[-1:] != (ratio,):
+            raise ValueError(f'bitcast_convert_type: {ratio} {node.aval.dtype} make one {dtype}, and the last axis of shape '
+                             f'{node.aval.shape} has to be of that size')
+        bits = build.apply(ops.shift_left, build.convert(bits, word), places(last))
+        bits = build.make(ops.reduce_or, (bits,), ((last - 1,),))
+    return wrap(build.make(ops.bitcast, (bits,), (dtype,)))
+
+
 def mulhi(x, y, /):
     """The upper half of the bits of x * y, of integers.
 

@@ -38,7 +38,7 @@ def dot_product_attention(query, key, value, bias=None, mask=None, *, scale=None
     (b, t, n, h), (s, groups) = q.aval.shape, k.aval.shape[1:3]
     if n % groups or k.aval.shape[0] != b or k.aval.shape[3] != h:
         raise ValueError(f'dot_product_attention: query {q.aval.shape} and key {k.aval.shape} do not fit')
-    wide = dtypes.promote((q.aval.dtype, False), (dtypes.float32, False))[0]
+    wide = dtypes.held_as(q.aval.dtype)
     q5 = build.reshape(build.convert(q, wide), (b, t, groups, n // groups, h))
     logits = build.dot_general(q5, build.convert(k, wide), ((4,), (3,)), ((0, 2), (0, 2)))      # b, k, t, g, s
     logits = build.reshape(build.transpose(logits, (0, 1, 3, 2, 4)), (b, n, t, s))
