@@ -23,7 +23,7 @@ def power_of_two(n):
 class GpuKernel(Kernel):
     """A kernel description with the thresholds of GPUs. split_axis: the longest reduced axis."""
 
-    split, passes = False, ()
+    split, passes, turns = False, (), False
 
     def _should_split(self):
         if not self.reduced or any(

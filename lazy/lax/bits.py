@@ -1,5 +1,6 @@
 """Operations on the bits of numbers, and random ones."""
 import enum
+import functools
 import math
 import operator
 
@@ -30,16 +31,18 @@ def bitcast_convert_type(operand, new_dtype):
     word, part = (dtypes.as_dtype(f'uint{n}') for n in (max(old, new), min(old, new)))
     bits = build.make(ops.bitcast, (node,), (dtypes.as_dtype(f'uint{old}'),))
     ratio, last = max(old, new) // min(old, new), len(bits.aval.shape)
-    places = lambda rank: build.mul(build.iota((1,) * (rank - 1) + (ratio,), word, rank - 1), build.literal(min(old, new), word))
     if new < old:
-        bits = build.apply(ops.shift_right_logical, build.expand_dims(bits, (last,)), places(last + 1))
-        bits = build.convert(bits, part)
+        places = build.mul(build.iota((1,) * last + (ratio,), word, last), build.literal(new, word))
+        bits = build.convert(build.apply(ops.shift_right_logical, build.expand_dims(bits, (last,)), places), part)
     elif new > old:
         if node.aval.shape[-1:] != (ratio,):
             raise ValueError(f'bitcast_convert_type: {ratio} {node.aval.dtype} make one {dtype}, and the last axis of shape '
                              f'{node.aval.shape} has to be of that size')
-        bits = build.apply(ops.shift_left, build.convert(bits, word), places(last))
-        bits = build.make(ops.reduce_or, (bits,), ((last - 1,),))
+        bits, parts = build.convert(bits, word), []
+        for i in range(ratio):
+            one = build.squeeze(build.slice_axis(bits, last - 1, i, i + 1), (last - 1,))
+            parts.append(build.apply(ops.shift_left, one, build.literal(i * old, word)))
+        bits = functools.reduce(lambda a, b: build.apply(ops.or_, a, b), parts)
     return wrap(build.make(ops.bitcast, (bits,), (dtype,)))
 
 
