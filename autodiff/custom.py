@@ -35,8 +35,9 @@ class Rule:
 
 
 class JvpRule(Rule):
-    """push(args, tangents) -> tangents of all results (None where zero); tangents may be None. pull, of what is linear in
-    some of the arguments: pull(args, index, ct) -> cotangents of these, None for the others, from that of one result."""
+    """push(args, tangents) -> tangents of all results (None where zero); tangents may be None. pull, of what is linear
+    in some of the arguments: pull(args, index, ct) -> cotangents of these, None for the others, from that of one
+    result."""
 
     def __init__(self, push, pull=None):
         super().__init__()

@@ -274,10 +274,11 @@ class Kernel:
     # --- form --------------------------------------------------------------------------------------------------
 
     def _short_axis(self):
-        """Of a map whose last axis is short, so that vectors along it would be nearly empty: lanes are along the longest axis
-        then, and the short one is gone through for each block of them. Its number, or None."""
+        """Of a map whose last axis is short, so that vectors along it would be nearly empty: lanes are along the
+        longest axis then, and the short one is gone through for each block of them. Its number, or None."""
         longest = max(range(len(self.sizes)), key=self.sizes.__getitem__)
-        if self.reduced or not self.turns or self.sizes[-1] > choices.SHORT_AXIS or self.sizes[longest] < choices.LONG_AXIS:
+        if self.reduced or not self.turns \
+                or self.sizes[-1] > choices.SHORT_AXIS or self.sizes[longest] < choices.LONG_AXIS:
             return None
         self._move_last(longest)
         return len(self.sizes) - 2
@@ -410,7 +411,8 @@ class Kernel:
 
     def _describe(self):
         """The canonical text: everything the code depends on, no sizes."""
-        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} tile={self.tile} short={self.short} '
+        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} tile={self.tile} '
+                 f'short={self.short} '
                  f'far={self.far} stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))

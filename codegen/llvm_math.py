@@ -55,8 +55,8 @@ def store_cast(block, value, storage_dtype):
     return value
 
 
-# Formats laid out as IEEE 754's: bits, those of the mantissa, the exponent's bias, the first magnitude that is no finite
-# number, the NaN. float8_e4m3fn has no infinity.
+# Formats laid out as IEEE 754's: bits, those of the mantissa, the exponent's bias, the first magnitude that is no
+# finite number, the NaN. float8_e4m3fn has no infinity.
 FORMATS = {'float16': (16, 10, 15, 0x7c00, 0x7e00), 'float8_e5m2': (8, 2, 15, 0x7c, 0x7e),
            'float8_e4m3fn': (8, 3, 7, 0x7f, 0x7f)}
 
@@ -78,8 +78,8 @@ def widened(raw, dtype):
 
 
 def narrowed(x, dtype):
-    """float32 as stored bits of a narrow float: to nearest, ties to even; what is too large becomes infinite, or NaN where
-    the format has no infinity."""
+    """float32 as stored bits of a narrow float: to nearest, ties to even; what is too large becomes infinite, or NaN
+    where the format has no infinity."""
     if dtype == 'bfloat16':
         return (round_bfloat16_bits(x) >> 16).cast('trunc', 'uint16')
     if dtype == 'float16' and x.block.module.features.f16c:

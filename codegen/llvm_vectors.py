@@ -1,7 +1,7 @@
 """Vectors of LLVM IR text in the making: modules, blocks, types and constants, and values with operators.
 
-Registers hold bool as i1, floats narrower than float32 as float32, int4 and uint4 as i4. Operations work on any power-of-two width; what the machine
-has registers for is cut from it, see `by_pieces`.
+Registers hold bool as i1, floats narrower than float32 as float32, int4 and uint4 as i4. Operations work on any
+power-of-two width; what the machine has registers for is cut from it, see `by_pieces`.
 """
 import math
 from dataclasses import dataclass, field

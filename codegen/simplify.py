@@ -110,7 +110,8 @@ def stage_reductions(linear):
             shape = made[inputs[0]].aval.shape
             last = (len(shape) - 1,)
             if params[0] != last and params[0][-1:] == last and (fused(x.region), shape, last) in rows:
-                made.append(Instruction(x.op, inputs, (last,), unrounded(aval(shape[:-1], x.aval.dtype)), None, x.region))
+                rows_aval = unrounded(aval(shape[:-1], x.aval.dtype))
+                made.append(Instruction(x.op, inputs, (last,), rows_aval, None, x.region))
                 sources.append(source)
                 inputs, params = (len(made) - 1,), (params[0][:-1],)
         made.append(Instruction(x.op, inputs, params, x.aval, x.slot, x.region))

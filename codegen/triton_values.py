@@ -199,7 +199,8 @@ class Values:
         options = ([f'mask={mask}'] if mask else []) + options
         suffix = '.to(tl.float32)' if a.dtype in dtypes.NARROW_FLOATS else ''
         stem = self.array_of[number] + ('_at' if a.dynamic else '_value')
-        return self.let(stem, self.wrapped(f'tl.load({", ".join([self._pointer(number, more), *options])}){suffix}', a.dtype))
+        text = f'tl.load({", ".join([self._pointer(number, more), *options])}){suffix}'
+        return self.let(stem, self.wrapped(text, a.dtype))
 
     def _identity_of_first(self, e, dims, reductions):
         """What masked lanes of a load are to hold so that a reduction can take them as they are."""
@@ -233,7 +234,8 @@ class Values:
             if wide and not self.tile.wide:
                 at = f'{at}.to(tl.int32)'
             terms.append(at if stride == 1 else f'{at} * {self.number(f"{prefix}_step{axis}", stride)}')
-        fill = f'other={constant(fill_value(a.dtype).astype(dtypes.held_as(a.dtype))[()])}' if a.mode == 'fill' else None
+        outside = fill_value(a.dtype).astype(dtypes.held_as(a.dtype))[()]
+        fill = f'other={constant(outside)}' if a.mode == 'fill' else None
         return terms, ' & '.join(conditions) or None, fill
 
     def _report(self, ok, mask):

@@ -3,8 +3,9 @@ import ml_dtypes
 import numpy as onp
 
 from .ir import dtypes as _dtypes
-from .ir.dtypes import (bfloat16, bool_, complex64, complex128, float8_e4m3fn, float8_e5m2, float16, float32,  # noqa: F401
-                        float64, int4, int8, int16, int32, int64, uint4, uint8, uint16, uint32, uint64)
+from .ir.dtypes import (bfloat16, bool_, complex64, complex128, float8_e4m3fn, float8_e5m2,  # noqa: F401
+                        float16, float32, float64, int4, int8, int16, int32, int64, uint4, uint8, uint16, uint32,
+                        uint64)
 from .ir.errors import TypePromotionError
 
 __all__ = ['TypePromotionError', 'bfloat16', 'canonicalize_dtype', 'extended', 'finfo', 'float0', 'iinfo', 'issubdtype',
@@ -49,8 +50,8 @@ def iinfo(dtype):
 
 
 def issubdtype(arg1, arg2):
-    """As numpy.issubdtype; bfloat16 and float8 are floating types, int4 is an integer, and dtypes of keys are subtypes of
-    `prng_key`.
+    """As numpy.issubdtype; bfloat16 and float8 are floating types, int4 is an integer, and dtypes of keys are subtypes
+    of `prng_key`.
 
     >>> import lazy, numpy
     >>> lazy.dtypes.issubdtype('bfloat16', numpy.floating)

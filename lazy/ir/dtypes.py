@@ -1,10 +1,10 @@
 """Data types, and promotion after JAX's lattice with weak Python scalars.
 
 A dtype is a NumPy dtype; bfloat16, the floats of 8 bits and the integers of 4 come from `ml_dtypes`. The lattice is the
-one that JAX documents under "Type promotion semantics": Python scalars (weak) sit below every dtype of their kind, unsigned
-meets signed in the next larger signed type, any integer meets any float in that float, float16 meets bfloat16 in float32.
-What is narrower than that promotes where nothing is lost by surprise: float8 with booleans and integers of 8 bits and more,
-int4 with booleans; anything else is to be converted explicitly.
+one that JAX documents under "Type promotion semantics": Python scalars (weak) sit below every dtype of their kind,
+unsigned meets signed in the next larger signed type, any integer meets any float in that float, float16 meets bfloat16
+in float32. What is narrower than that promotes where nothing is lost by surprise: float8 with booleans and integers of
+8 bits and more, int4 with booleans; anything else is to be converted explicitly.
 """
 from functools import lru_cache
 
@@ -28,8 +28,8 @@ COMPLEXES = (complex64, complex128)
 ALL = (bool_, *SIGNED, *UNSIGNED, *FLOATS, *COMPLEXES)
 NAMES = {dtype: dtype.name for dtype in ALL}    # numpy makes the name each time, which takes microseconds
 
-# What values of narrow types are held as while something is computed of them; they are rounded, or wrap around, where they
-# are stored or converted to.
+# What values of narrow types are held as while something is computed of them; they are rounded, or wrap around, where
+# they are stored or converted to.
 NARROW_FLOATS = (float8_e4m3fn, float8_e5m2, bfloat16, float16)
 NARROW_INTEGERS = (int4, uint4)
 HELD_AS = {**dict.fromkeys(NARROW_FLOATS, float32), int4: int8, uint4: uint8}
@@ -158,8 +158,8 @@ def scalar_dtype(value):
 
 
 def _no_promotion(a, b):
-    return TypePromotionError(f'{a} and {b} are not promoted to a common dtype: floats of 8 bits and integers of 4 bits are to '
-                              "be converted explicitly, for example by x.astype('float32')")
+    return TypePromotionError(f'{a} and {b} are not promoted to a common dtype: floats of 8 bits and integers of 4 '
+                              "bits are to be converted explicitly, for example by x.astype('float32')")
 
 
 @lru_cache(maxsize=None)

@@ -453,7 +453,7 @@ def fill_value(dtype):
     kind = dtypes.kind(dtype)
     if kind in 'fc':
         return np.asarray(np.nan, dtype)
-    return np.asarray(True if kind == 'b' else dtypes.iinfo(dtype).max if kind == 'u' else dtypes.iinfo(dtype).min, dtype)
+    return np.asarray(dtypes.highest(dtype) if kind in 'bu' else dtypes.lowest(dtype), dtype)
 
 
 def gather(x, *indices, axes, mode):

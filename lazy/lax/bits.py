@@ -15,8 +15,8 @@ _MANTISSA = {'float8_e5m2': 2, 'float16': 10, 'bfloat16': 7, 'float32': 23, 'flo
 def bitcast_convert_type(operand, new_dtype):
     """The bits, read as another dtype.
 
-    A narrower one adds an axis at the end, lowest bits first; a wider one takes that axis. Raises ValueError where the last
-    axis doesn't hold as many as make one of the wider dtype, TypeError for booleans and complex numbers.
+    A narrower one adds an axis at the end, lowest bits first; a wider one takes that axis. Raises ValueError where the
+    last axis doesn't hold as many as make one of the wider dtype, TypeError for booleans and complex numbers.
 
     >>> import lazy
     >>> hex(int(lazy.lax.bitcast_convert_type(lazy.numpy.array(1.0), 'uint32')))
@@ -36,8 +36,8 @@ def bitcast_convert_type(operand, new_dtype):
         bits = build.convert(build.apply(ops.shift_right_logical, build.expand_dims(bits, (last,)), places), part)
     elif new > old:
         if node.aval.shape[-1:] != (ratio,):
-            raise ValueError(f'bitcast_convert_type: {ratio} {node.aval.dtype} make one {dtype}, and the last axis of shape '
-                             f'{node.aval.shape} has to be of that size')
+            raise ValueError(f'bitcast_convert_type: {ratio} {node.aval.dtype} make one {dtype}, and the last axis of '
+                             f'shape {node.aval.shape} has to be of that size')
         bits, parts = build.convert(bits, word), []
         for i in range(ratio):
             one = build.squeeze(build.slice_axis(bits, last - 1, i, i + 1), (last - 1,))

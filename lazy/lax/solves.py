@@ -12,10 +12,10 @@ from ..transforms import jvp, linear_transpose, nodes_of, stop_gradient
 def custom_linear_solve(matvec, b, solve, transpose_solve=None, symmetric=False, has_aux=False):
     """solve(matvec, b), with the derivatives of the solution x of matvec(x) = b.
 
-    matvec: a linear function from trees like b to trees like b; what it closes over is differentiated by. solve(matvec, b)
-    -> x; transpose_solve(vecmat, ct) -> the solution of the transposed equation, which reverse mode needs: with symmetric,
-    solve serves for both. All are traced: they can't ask for values. has_aux: solve and transpose_solve return (x, aux),
-    and so does this; the derivatives of aux are zero.
+    matvec: a linear function from trees like b to trees like b; what it closes over is differentiated by.
+    solve(matvec, b) -> x; transpose_solve(vecmat, ct) -> the solution of the transposed equation, which reverse mode
+    needs: with symmetric, solve serves for both. All are traced: they can't ask for values. has_aux: solve and
+    transpose_solve return (x, aux), and so does this; the derivatives of aux are zero.
 
     With A x = b, dx solves A dx = db - dA x, and the cotangent of b solves the transposed equation (implicit function
     theorem). Raises TypeError where trees, shapes or dtypes differ, and in reverse mode without transpose_solve.
@@ -71,8 +71,8 @@ class _Traced:
 
 
 class _Equation:
-    """matvec(x) = b as forms [matvec, solve] or [matvec, solve, vecmat, transpose_solve], for each of which `closed` is a
-    list of nodes."""
+    """matvec(x) = b as forms [matvec, solve] or [matvec, solve, vecmat, transpose_solve], for each of which `closed`
+    is a list of nodes."""
 
     def __init__(self, forms):
         self.forms = forms

@@ -56,7 +56,8 @@ def rng_uniform(a, b, shape):
     if dtype != high.aval.dtype:
         raise ValueError(f'Arguments to rng_uniform must have identical dtypes, got {dtype} and {high.aval.dtype}.')
     if low.aval.shape != () or high.aval.shape != ():
-        raise ValueError(f'Arguments to rng_uniform must be scalars; got shapes {low.aval.shape} and {high.aval.shape}.')
+        raise ValueError(f'Arguments to rng_uniform must be scalars; got shapes {low.aval.shape} and '
+                         f'{high.aval.shape}.')
     if dtypes.kind(dtype) not in 'iuf':
         raise TypeError(f'rng_uniform draws real numbers, got {dtype}')
     draw = random.uniform if dtypes.is_inexact(dtype) else random.randint

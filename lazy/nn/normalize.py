@@ -100,7 +100,8 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, where=Non
         node, weights = build.convert(node, dtype), build.convert(weights, dtype)
         shape = build.mul(node, weights).aval.shape
         node, weights = build.broadcast_to(node, shape), build.broadcast_to(weights, shape)
-        node = build.select(build.eq(weights, build.scalar_like(weights, 0)), build.scalar_like(node, dtypes.lowest(dtype)), node)
+        absent = build.eq(weights, build.scalar_like(weights, 0))
+        node = build.select(absent, build.scalar_like(node, dtypes.lowest(dtype)), node)
     axes = axes_of(axis, node.aval.ndim)
     node = _masked(node, where, dtypes.lowest(node.aval.dtype))
     peak = _peak(node, axes)

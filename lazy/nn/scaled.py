@@ -27,8 +27,9 @@ class BlockScaleConfig:
 def get_scaled_dot_general_config(mode, global_scale=None):
     """How scaled_dot_general rounds an operand: BlockScaleConfig for 'mxfp8' or 'nvfp4'.
 
-    'mxfp8': float8_e4m3fn in blocks of 32, whose scales are powers of two. 'nvfp4': numbers of 4 bits (e2m1) in blocks of 16
-    whose scales are float8_e4m3fn, all times global_scale (float32 [1], 1 by default). Raises ValueError for other modes.
+    'mxfp8': float8_e4m3fn in blocks of 32, whose scales are powers of two. 'nvfp4': numbers of 4 bits (e2m1) in blocks
+    of 16 whose scales are float8_e4m3fn, all times global_scale (float32 [1], 1 by default). Raises ValueError for
+    other modes.
 
     Source: OCP Microscaling Formats (MX) Specification 1.0, 2023.
 
@@ -55,7 +56,8 @@ def _power_of_two(x):
 
 
 def _e2m1(x):
-    """The nearest of 0, 0.5, 1, 1.5, 2, 3, 4 and 6, with its sign, for |x| <= 6; ties to the one with an even last bit."""
+    """The nearest of 0, 0.5, 1, 1.5, 2, 3, 4 and 6, with its sign, for |x| <= 6; ties to the one with an even last
+    bit."""
     size = abs(x)
     spacing = np.where(size < 2, 0.5, np.where(size < 4, 1.0, 2.0))
     return np.round(x / spacing) * spacing
@@ -69,8 +71,8 @@ def _rounded(x, axes, config):
     shape, size, largest = moved.shape, config.block_size, _LARGEST[config.data_type]
     count = functools.reduce(lambda m, a: m * x.shape[a], axes, 1)
     if count < size or count % size:
-        raise ValueError(f'{config.mode} needs a multiple of {size} elements along the contracted axes, got {count} in shape '
-                         f'{x.shape}')
+        raise ValueError(f'{config.mode} needs a multiple of {size} elements along the contracted axes, got {count} in '
+                         f'shape {x.shape}')
     blocks = moved.reshape(*shape[:len(kept)], count // size, size)
     if config.global_scale is not None:
         blocks = blocks / config.global_scale
@@ -89,9 +91,9 @@ def scaled_dot_general(lhs, rhs, dimension_numbers, preferred_element_type='floa
                        implementation=None):
     """lax.dot_general of operands rounded to narrow types in scaled blocks; of the operands themselves without configs.
 
-    configs: of lhs, rhs and gradients, by get_scaled_dot_general_config. The gradients are such products too for 'mxfp8'; for
-    'nvfp4' they are of the operands themselves, and 0 where an operand is beyond what its type and scales reach. Raises
-    ValueError where blocks don't divide the contracted axes, in reverse mode the other axes.
+    configs: of lhs, rhs and gradients, by get_scaled_dot_general_config. The gradients are such products too for
+    'mxfp8'; for 'nvfp4' they are of the operands themselves, and 0 where an operand is beyond what its type and scales
+    reach. Raises ValueError where blocks don't divide the contracted axes, in reverse mode the other axes.
 
     >>> import lazy, lazy.numpy as np
     >>> configs = [lazy.nn.get_scaled_dot_general_config('mxfp8')] * 3
@@ -103,7 +105,8 @@ def scaled_dot_general(lhs, rhs, dimension_numbers, preferred_element_type='floa
     if configs is None:
         return lax.dot_general(lhs, rhs, dimension_numbers, preferred_element_type=dtype)
     a, b = wrap(as_node(lhs)), wrap(as_node(rhs))
-    contract, batch = [tuple(axes_of(tuple(axes), x.ndim) for axes, x in zip(pair, (a, b))) for pair in dimension_numbers]
+    contract, batch = [tuple([axes_of(tuple(axes), x.ndim) for axes, x in zip(pair, (a, b))])
+                       for pair in dimension_numbers]
     return _product(a, b, (contract, batch), tuple(configs)).astype(dtype)
 
 
