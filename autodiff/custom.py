@@ -35,11 +35,13 @@ class Rule:
 
 
 class JvpRule(Rule):
-    """push(args, tangents) -> tangents of all results (None where zero); tangents may be None."""
+    """push(args, tangents) -> tangents of all results (None where zero); tangents may be None. pull, of what is linear
+    in some of the arguments: pull(args, index, ct) -> cotangents of these, None for the others, from that of one
+    result."""
 
-    def __init__(self, push):
+    def __init__(self, push, pull=None):
         super().__init__()
-        self.push = push
+        self.push, self.pull = push, pull
 
     def _make_batched(self, flags, size):
         def push(args, tangents):
@@ -47,7 +49,11 @@ class JvpRule(Rule):
             args = [lower(x, flag) for x, flag in zip(args, flags)]
             tangents = [None if t is None else lower(t, flag) for t, flag in zip(tangents, flags)]
             return lower.batch(self.push(args, tangents))
-        return JvpRule(push)
+
+        def pull(args, index, ct):
+            one = lambda args, cts: self.pull(args, index, *cts)
+            return _batched_backward(one, args, flags, [ct], flags, size)
+        return JvpRule(push, self.pull and pull)
 
 
 class VjpRule(Rule):
@@ -138,6 +144,14 @@ def _vjp_tangents(rule, args, tangents):
     return found, values
 
 
+def _custom_transpose(ct, node, linear):
+    rule, index = node.params
+    found = None if rule.reverse_only or rule.pull is None else rule.pull(node.inputs[1:], index, ct)
+    if found is None or any(flag and g is None for flag, g in zip(linear[1:], found)):
+        raise NotImplementedError('the transpose of a function with a derivative rule of its own is not defined')
+    return [None, *found]
+
+
 def _custom_linear_transpose(ct, node, linear):
     pullback, = node.params
     cotangents = [ct[i] if i in ct else build.zeros(of) for i, of in enumerate(pullback.out_avals)]
@@ -162,4 +176,5 @@ def check_forward(tangents, after):
 
 
 ops.custom.jvp = lambda node, tangents: custom_tangent(node, tangents, {})[0]
+ops.custom.transpose = _custom_transpose
 ops.custom_linear.jvp, ops.custom_linear.transpose = _custom_linear_jvp, _custom_linear_transpose

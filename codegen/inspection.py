@@ -50,7 +50,7 @@ class Inspector:
             if launch[0] != 'kernel':
                 step = self.schedule.steps[self.schedule.placed[launch[1]]]
                 part = self._whole(launch[0], launch[1], step)
-            elif launch[1].instructions is not self.instructions:    # combines the parts of a split reduction
+            elif id(launch[1].step) not in steps:                    # combines the parts of a split reduction
                 self.parts[-1].launches.append(number)
                 self.parts[-1].kernels.append(launch[1])
                 continue

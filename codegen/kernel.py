@@ -51,7 +51,7 @@ class Kernel:
     totals of all parts, and begins with those before it; `totals` is the kernel that computes them.
     """
 
-    parts = choices.PARTS
+    parts, turns = choices.PARTS, True
 
     def __init__(self, step, instructions, stored, layouts):
         self.step, self.stored, self.layouts = step, stored, layouts
@@ -241,14 +241,15 @@ class Kernel:
 
     def _order_axes(self):
         """The axis along which most bytes are walked element by element goes last: it becomes the lane axis."""
-        n = len(self.sizes)
         score = [sum([self._bytes(a) for a in self.accesses if a.strides[axis] == 1]) if self.sizes[axis] > 1 else -1
-                 for axis in range(n)]
+                 for axis in range(len(self.sizes))]
         ordered = any(e.kind == 'scan' or e.op in (ops.argmax, ops.argmin) for e in self.entries)
-        if not n or score[-1] == max(score) or ordered and len(self.reduced) > 1:
+        if not score or score[-1] == max(score) or ordered and len(self.reduced) > 1:
             return                                                   # what is done in the order of the axes
-        best = max(range(n), key=lambda axis: (score[axis], axis))
-        order = [axis for axis in range(n) if axis != best] + [best]
+        self._move_last(max(range(len(score)), key=lambda axis: (score[axis], axis)))
+
+    def _move_last(self, last):
+        order = [axis for axis in range(len(self.sizes)) if axis != last] + [last]
         place = {axis: i for i, axis in enumerate(order)}
         self.sizes = [self.sizes[axis] for axis in order]
         self.reduced = {place[axis] for axis in self.reduced}
@@ -299,7 +300,18 @@ class Kernel:
 
     # --- form --------------------------------------------------------------------------------------------------
 
+    def _short_axis(self):
+        """Of a map whose last axis is short, so that vectors along it would be nearly empty: lanes are along the
+        longest axis then, and the short one is gone through for each block of them. Its number, or None."""
+        longest = max(range(len(self.sizes)), key=self.sizes.__getitem__)
+        if self.reduced or not self.turns \
+                or self.sizes[-1] > choices.SHORT_AXIS or self.sizes[longest] < choices.LONG_AXIS:
+            return None
+        self._move_last(longest)
+        return len(self.sizes) - 2
+
     def _finish(self):
+        self.short = self._short_axis()
         self.lane = len(self.sizes) - 1
         if not self.reduced:
             self.form = 'map'
@@ -307,7 +319,7 @@ class Kernel:
             self.form = 'row' if self.lane in self.reduced else 'column'
         self.loop = frozenset(self.reduced) if self.reduced else frozenset([self.lane])
         self.parallel = [axis for axis in range(len(self.sizes)) if axis not in self.loop
-                         and not (self.form == 'column' and axis == self.lane)]
+                         and not (self.form == 'column' and axis == self.lane) and axis != self.short]
         self.far = sum(map(self._bytes, self.accesses)) >= choices.STREAM_BYTES
         self.split, self.starts = self._should_split(), {}
         if self.split:
@@ -477,6 +489,7 @@ class Kernel:
     def _describe(self):
         """The canonical text: everything the code depends on, no sizes."""
         lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} tile={self.tile} '
+                 f'short={self.short} '
                  f'far={self.far} stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))

@@ -10,9 +10,10 @@ NumPy (`accuracy_cases` lists what is checked where). A function comes from one 
   were measured;
 - scalar libm, one call per lane, in a helper function that loops over the lanes.
 
-Register and storage representations differ for three dtypes: bool is i1 in registers and a byte 0/1
-in memory; float16 and bfloat16 are held as float32 in registers. `emit` doesn't round those after
-each operation; `convert(block, value, 'float32', 'float16')` does.
+Register and storage representations differ: bool is i1 in registers and a byte 0/1 in memory; int4 and
+uint4 are i4 in registers and the low bits of a byte in memory; float8, float16 and bfloat16 are held as
+float32 in registers. `emit` doesn't round those after each operation;
+`convert(block, value, 'float32', 'float16')` does.
 """
 import math
 
@@ -20,67 +21,90 @@ import numpy as np
 
 from . import llvm_polynomials as formulas, llvm_special
 from .llvm_calls import function, outlined, source, vector_symbols  # noqa: F401
-from .llvm_vectors import (BITS, Block, constant, Features, FLOATS, HALVES, INTEGERS, llvm_type, Module,
-                           register_dtype, scalar_type, SIGNED, suffix, Vector)  # noqa: F401
+from .llvm_vectors import (BITS, Block, constant, Features, FLOATS, INTEGERS, llvm_type, Module,
+                           NARROW_FLOATS, register_dtype, scalar_type, SIGNED, suffix, Vector)  # noqa: F401
 
 # ------------------------------------------------------------------------------- dtypes in and out
 
 def storage_type(dtype, width):
-    """Type in memory: bool is i8, float16 and bfloat16 are i16."""
-    scalar = 'i8' if dtype == 'bool' else 'i16' if dtype in HALVES else scalar_type(dtype)
+    """Type in memory: bool and what is narrower than a byte are i8, float16 and bfloat16 are i16, float8 is i8."""
+    scalar = f'i{_STORED_BITS[dtype]}' if dtype in _STORED_BITS else scalar_type(dtype)
     return scalar if width == 1 else f'<{width} x {scalar}>'
+
+
+_STORED_BITS = {'bool': 8, 'int4': 8, 'uint4': 8, 'float8_e4m3fn': 8, 'float8_e5m2': 8, 'float16': 16, 'bfloat16': 16}
 
 
 def load_cast(block, raw, storage_dtype):
     """Storage representation -> register representation."""
     if storage_dtype == 'bool':
         return Vector(block, 'uint8', raw).differs(0).name
-    if storage_dtype in HALVES:
-        return half_to_float(Vector(block, 'uint16', raw), storage_dtype).name
+    if storage_dtype in ('int4', 'uint4'):
+        return Vector(block, 'uint8', raw).cast('trunc', storage_dtype).name
+    if storage_dtype in NARROW_FLOATS:
+        return widened(Vector(block, f'uint{_STORED_BITS[storage_dtype]}', raw), storage_dtype).name
     return raw
 
 
 def store_cast(block, value, storage_dtype):
-    """Register representation -> storage representation. float32 is rounded to the half formats."""
-    if storage_dtype == 'bool':
-        return Vector(block, 'bool', value).cast('zext', 'uint8').name
-    if storage_dtype in HALVES:
-        return float_to_half(Vector(block, 'float32', value), storage_dtype).name
+    """Register representation -> storage representation. float32 is rounded to the narrow formats."""
+    if storage_dtype in ('bool', 'int4', 'uint4'):
+        return Vector(block, storage_dtype, value).cast('zext', 'uint8').name
+    if storage_dtype in NARROW_FLOATS:
+        return narrowed(Vector(block, 'float32', value), storage_dtype).name
     return value
 
 
-def half_to_float(raw, dtype):
+# Formats laid out as IEEE 754's: bits, those of the mantissa, the exponent's bias, the first magnitude that is no
+# finite number, the NaN. float8_e4m3fn has no infinity.
+FORMATS = {'float16': (16, 10, 15, 0x7c00, 0x7e00), 'float8_e5m2': (8, 2, 15, 0x7c, 0x7e),
+           'float8_e4m3fn': (8, 3, 7, 0x7f, 0x7f)}
+
+
+def widened(raw, dtype):
+    """Stored bits of a narrow float as float32, exactly."""
     if dtype == 'bfloat16':
         return (raw.cast('zext', 'uint32') << 16).as_float()
-    width = raw.block.width
-    if raw.block.module.features.f16c:
-        half = 'half' if width == 1 else f'<{width} x half>'
+    if dtype == 'float16' and raw.block.module.features.f16c:
+        half = f16(raw.block)
         name = raw.block.new(f'bitcast {raw.type} {raw.name} to {half}')
-        return raw.new(f'fpext {half} {name} to {llvm_type("float32", width)}', 'float32')
-    bits = raw.cast('zext', 'uint32')
-    shifted = (bits & 0x7fff) << 13                 # exponent still biased by 15 instead of 127
-    scaled = (shifted.as_float() * 2.0 ** 112).as_bits()
-    special = shifted >= 0x0f800000
-    magnitude = special.select(shifted | 0x7f800000, Vector(raw.block, 'uint32', scaled.name))
-    return (magnitude | ((bits & 0x8000) << 16)).as_float()
+        return raw.new(f'fpext {half} {name} to {llvm_type("float32", raw.block.width)}', 'float32')
+    width, mantissa, bias, special, _ = FORMATS[dtype]
+    bits, sign = raw.cast('zext', 'uint32'), 1 << width - 1
+    magnitude = bits & sign - 1
+    shifted = magnitude << 23 - mantissa            # exponent still biased by less than 127
+    scaled = as_unsigned(shifted.as_float() * 2.0 ** (127 - bias))
+    return ((magnitude >= special).select(shifted | 0x7f800000, scaled) | ((bits & sign) << 32 - width)).as_float()
 
 
-def float_to_half(x, dtype):
+def narrowed(x, dtype):
+    """float32 as stored bits of a narrow float: to nearest, ties to even; what is too large becomes infinite, or NaN
+    where the format has no infinity."""
     if dtype == 'bfloat16':
-        bits = round_bfloat16_bits(x)
-        return (bits >> 16).cast('trunc', 'uint16')
-    width, block = x.block.width, x.block
-    if block.module.features.f16c:
-        half = 'half' if width == 1 else f'<{width} x half>'
+        return (round_bfloat16_bits(x) >> 16).cast('trunc', 'uint16')
+    if dtype == 'float16' and x.block.module.features.f16c:
+        half = f16(x.block)
         name = x.new(f'fptrunc {x.type} {x.name} to {half}').name
-        return x.new(f'bitcast {half} {name} to {llvm_type("uint16", width)}', 'uint16')
-    x = round_to_half(x, dtype)
-    bits = Vector(block, 'uint32', x.as_bits().name)
-    magnitude = bits & 0x7fffffff
-    scaled = Vector(block, 'uint32', (magnitude.as_float() * 2.0 ** -112).as_bits().name) >> 13
-    special = (magnitude >> 13) & 0x3ff | 0x7c00        # NaN is quiet, hence keeps a bit
-    half = (magnitude >= 0x7f800000).select(special, scaled)
-    return (half | (bits >> 16 & 0x8000)).cast('trunc', 'uint16')
+        return x.new(f'bitcast {half} {name} to {llvm_type("uint16", x.block.width)}', 'uint16')
+    width, mantissa, bias, special, nan = FORMATS[dtype]
+    size, dropped = x.abs(), 23 - mantissa
+    bits = as_unsigned(size)
+    normal = ((bits + ((1 << dropped - 1) - 1) + (bits >> dropped & 1)) >> dropped) - ((127 - bias) << mantissa)
+    shifter = size.like(2.0 ** (dropped + 1 - bias))        # its last bit is the spacing of subnormal numbers
+    subnormal = as_unsigned(size + shifter) - as_unsigned(shifter)
+    magnitude = (size < 2.0 ** (1 - bias)).select(subnormal, normal).smaller(special)
+    magnitude = x.is_nan().select(nan, magnitude)
+    return (magnitude | (as_unsigned(x) >> 32 - width & 1 << width - 1)).cast('trunc', f'uint{width}')
+
+
+def f16(block):
+    """LLVM's type of float16, in registers."""
+    return 'half' if block.width == 1 else f'<{block.width} x half>'
+
+
+def as_unsigned(x):
+    """A float's bits as an unsigned integer."""
+    return Vector(x.block, f'uint{x.bits}', x.as_bits().name)
 
 
 def round_bfloat16_bits(x):
@@ -89,19 +113,11 @@ def round_bfloat16_bits(x):
     return x.is_nan().select(bits | 0x400000, rounded)
 
 
-def round_to_half(x, dtype):
-    """A float32 to the nearest value of float16 or bfloat16, kept as float32."""
+def round_to_narrow(x, dtype):
+    """A float32 to the nearest value of a narrower float, kept as float32."""
     if dtype == 'bfloat16':
         return (round_bfloat16_bits(x) & 0xffff0000).as_float()
-    if x.block.module.features.f16c:
-        return half_to_float(float_to_half(x, dtype), dtype)
-    size = x.abs()
-    bits = Vector(x.block, 'uint32', size.as_bits().name)
-    normal = ((bits + 0xfff + (bits >> 13 & 1)) & 0xffffe000).as_float()
-    normal = (normal > 65504.0).select(math.inf, normal)
-    subnormal = (size + 0.75) - 0.75                # spacing is 2**-24, that of float32 in [0.5, 1)
-    result = (size < 2.0 ** -14).select(subnormal, normal)
-    return x.is_nan().select(x, result.copysign(x))
+    return widened(narrowed(x, dtype), dtype)
 
 
 def round_to_odd(x):
@@ -132,8 +148,8 @@ def convert(block, value, from_dtype, to_dtype):
         return x.differs(0).name
     if to_dtype in INTEGERS:
         return to_integer(x, to_dtype).name
-    if to_dtype in HALVES:
-        return round_to_half(to_float32_once(x, to_dtype), to_dtype).name
+    if to_dtype in NARROW_FLOATS:
+        return round_to_narrow(to_float32_once(x, to_dtype), to_dtype).name
     return to_float(x, to_dtype).name
 
 
@@ -156,12 +172,12 @@ def to_float(x, dtype):
     return x.widen() if dtype == 'float64' else x.narrow()
 
 
-def to_float32_once(x, half):
-    """A float32 that rounds to `half` as x itself would."""
+def to_float32_once(x, narrow):
+    """A float32 that rounds to `narrow` as x itself would."""
     if x.dtype == 'float64':
         return round_to_odd(x)
-    if x.is_float or x.bits <= 16 or half == 'float16':
-        return to_float(x, 'float32')       # exact, or far beyond the largest float16
+    if x.is_float or x.bits <= 16 or narrow != 'bfloat16':
+        return to_float(x, 'float32')       # exact, or far beyond the largest
     return round_to_odd(int_to_float64_sticky(x) if x.bits == 64 else to_float(x, 'float64'))
 
 
@@ -174,8 +190,8 @@ def flagged(instruction):
 
 def raw_bits(x, dtype):
     """Bits of the storage format as a signed integer."""
-    if dtype in HALVES:
-        return Vector(x.block, 'int16', store_cast(x.block, x.name, dtype))
+    if dtype in NARROW_FLOATS:
+        return Vector(x.block, f'int{_STORED_BITS[dtype]}', store_cast(x.block, x.name, dtype))
     return x.as_bits()
 
 
@@ -186,7 +202,7 @@ def nextafter(x, y, dtype):
     moved = bits + outward.select(1, bits.like(-1))
     from_zero = (raw_bits(y, dtype) & (-1 << bits.bits - 1)) | 1
     bits = x.equals(0.0).select(from_zero, moved)
-    if dtype in HALVES:
+    if dtype in NARROW_FLOATS:
         result = Vector(block, x.dtype, load_cast(block, bits.name, dtype))
     else:
         result = bits.as_float()
@@ -264,7 +280,7 @@ def rules(dtype):
     return FLOAT_RULES
 
 
-RULES = {dtype: rules(dtype) for dtype in ('bool', *INTEGERS, *FLOATS, *HALVES)}
+RULES = {dtype: rules(dtype) for dtype in ('bool', *INTEGERS, *FLOATS, *NARROW_FLOATS)}
 OPS = {op: {dtype for dtype in RULES if op in RULES[dtype]} for table in RULES.values()
        for op in table}
 
@@ -276,7 +292,7 @@ def supports(op, dtype):
 def emit(block, op, dtype, operands, **params):
     """Write one operation on register values; returns the result's name (threefry2x32 and philox4x32: all words).
 
-    Comparisons and is_* give i1, everything else `dtype`; float16 and bfloat16 stay unrounded.
+    Comparisons and is_* give i1, everything else `dtype`; narrow floats stay unrounded.
     """
     kinds = [register_dtype(dtype)] * len(operands)
     if op == 'select':

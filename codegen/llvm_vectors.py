@@ -1,7 +1,7 @@
 """Vectors of LLVM IR text in the making: modules, blocks, types and constants, and values with operators.
 
-Registers hold bool as i1, and float16 and bfloat16 as float32. Operations work on any power-of-two width; what the machine
-has registers for is cut from it, see `by_pieces`.
+Registers hold bool as i1, floats narrower than float32 as float32, int4 and uint4 as i4. Operations work on any
+power-of-two width; what the machine has registers for is cut from it, see `by_pieces`.
 """
 import math
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 FLOATS = ('float32', 'float64')
-HALVES = ('float16', 'bfloat16')
-SIGNED = ('int8', 'int16', 'int32', 'int64')
-UNSIGNED = ('uint8', 'uint16', 'uint32', 'uint64')
+NARROW_FLOATS = ('float8_e4m3fn', 'float8_e5m2', 'bfloat16', 'float16')
+SIGNED = ('int4', 'int8', 'int16', 'int32', 'int64')
+UNSIGNED = ('uint4', 'uint8', 'uint16', 'uint32', 'uint64')
 INTEGERS = SIGNED + UNSIGNED
-BITS = {'bool': 1, 'float16': 32, 'bfloat16': 32, 'float32': 32, 'float64': 64,
+BITS = {'bool': 1, **dict.fromkeys(NARROW_FLOATS, 32), 'float32': 32, 'float64': 64,
         **{name: int(name.lstrip('uint')) for name in INTEGERS}}
 
 
@@ -77,7 +77,7 @@ def pure_declaration(function, result, types):
 
 
 def register_dtype(dtype):
-    return 'float32' if dtype in HALVES else dtype
+    return 'float32' if dtype in NARROW_FLOATS else dtype
 
 
 def scalar_type(dtype):
@@ -92,7 +92,7 @@ def llvm_type(dtype, width):
 
 def suffix(dtype, width):
     """The type as it is spelled in names of intrinsics: 'v16f32', 'f32', 'v8i64'."""
-    letter = 'f' if dtype in FLOATS or dtype in HALVES else 'i'
+    letter = 'f' if dtype in FLOATS or dtype in NARROW_FLOATS else 'i'
     return ('' if width == 1 else f'v{width}') + f'{letter}{BITS[dtype]}'
 
 

@@ -110,7 +110,7 @@ class _Printer(Reductions):
             size = self.sizes[k.lane]
             lo = self.new(f'mul i64 %lo, {self.block_size}')
             hi = self._min(self.new(f'mul i64 %hi, {self.block_size}'), size)
-            if k.form == 'map':
+            if k.form == 'map' and k.short is None:
                 body({}, lo, hi)
             else:
                 self.loop(lo, hi, self.block_size, [], lambda i, _: self._one_block(body, {}, i, size))
@@ -157,7 +157,10 @@ class _Printer(Reductions):
     # --- map ------------------------------------------------------------------------------------------------------
 
     def _map(self, index, lo, hi):
-        if self.k.tile is None:
+        if self.k.short is not None:
+            self.loop('0', self.sizes[self.k.short], 1, [],
+                      lambda i, _: self._map_row({**index, self.k.short: i}, lo, hi) or [])
+        elif self.k.tile is None:
             self._map_row(index, lo, hi)
         else:
             self._map_tiles(index, lo, hi)

@@ -207,7 +207,7 @@ def _extreme(dtype, low):
         return -np.inf if low else np.inf
     if kind == 'b':
         return not low
-    return np.iinfo(dtype).min if low else np.iinfo(dtype).max
+    return dtypes.iinfo(dtype).min if low else dtypes.iinfo(dtype).max
 
 
 def _turned_over(bits):
@@ -221,5 +221,5 @@ def identity(reduction, dtype):
     if reduction in ('max', 'min'):
         return _extreme(dtype, reduction == 'max')
     if reduction == 'and':
-        return True if kind == 'b' else -1 if kind == 'i' else np.iinfo(dtype).max
+        return True if kind == 'b' else -1 if kind == 'i' else dtypes.iinfo(dtype).max
     return {'add': 0, 'mul': 1, 'or': 0, 'logaddexp': -np.inf}[reduction]

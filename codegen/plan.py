@@ -17,7 +17,7 @@ from . import (choices, compiled, convolution, gemm, memory, native, native_prin
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import is_repeated, Step
-from .simplify import simplify, stage_reductions, widen_products
+from .simplify import simplify, stage_reductions, unrounded, widen_products
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
 
@@ -39,6 +39,7 @@ class Program:
 
     kernel_type = Kernel
     products = {ops.dot_general: gemm.from_dot_general, ops.conv: convolution.from_conv}
+    widened = dtypes.NARROW_FLOATS                                   # types whose products are those of float32
     supports = staticmethod(native.supports)
 
     outdated = False
@@ -46,8 +47,7 @@ class Program:
     def __init__(self, linear, repeated=False):
         self.repeated, self.provisional, self.runs = repeated, False, 0
         linear = simplify(linear)
-        if self.products:
-            linear = widen_products(linear)
+        linear = widen_products(linear, self.widened)
         self.linear = linear = native.legalise(stage_reductions(linear), self.supports)
         self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
         self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
@@ -76,12 +76,16 @@ class Program:
         reductions = {i: kernel.entries[kernel.results[i]] for i in step.roots if i in stored}
         results = [i for i, e in reductions.items() if e.kind == 'reduce']              # or a view of one
         places = {**self.places, **{i: (0, native.contiguous(self.linear.instructions[i].aval.shape)) for i in results}}
-        kernel = self.kernel_type(step, self.linear.instructions, stored, places)
+        instructions = list(self.linear.instructions)
+        for i in results:
+            x = instructions[i]
+            instructions[i] = Instruction(x.op, x.inputs, x.params, unrounded(x.aval), x.slot, x.region)
+        kernel = self.kernel_type(step, instructions, stored, places)
         starts = [kernel.accesses[number].value for number in kernel.starts.values()]
         starts = {value: ('totals', len(self.launches), *value[1:]) for value in starts}
         if starts:
             self._launch(kernel.totals(), starts)
-        partial = {i: ('partial', len(self.launches), i, kernel.parts * self.linear.instructions[i].aval.nbytes)
+        partial = {i: ('partial', len(self.launches), i, kernel.parts * instructions[i].aval.nbytes)
                    for i in results}
         self._launch(kernel, {**partial, **starts})
         for i, temp in partial.items():
@@ -259,7 +263,7 @@ class Program:
                 self.segments.append(self._library(launch[1]))
         self._close(records, picks)
         self.halves = [(x.slot, x.aval.dtype) for x in self.linear.instructions
-                       if x.op is ops.literal and x.aval.dtype in (dtypes.float16, dtypes.bfloat16)]
+                       if x.op is ops.literal and x.aval.dtype in dtypes.NARROW_FLOATS]
         self.may_fail = self.checked or any(launch[0] == 'library' for launch in self.launches)
         self.results = [self._result(i) for i in self.linear.outputs]
         self.simple = len(self.segments) == 1 and type(self.segments[0]) is tuple and not self.arena
@@ -510,7 +514,7 @@ def _estimate(k, extent):
 
 def _combining(op, of, layout, count, kernel_type):
     """The kernel that adds up the partial results of a split reduction: value 0 are the parts, value 1 is the result."""
-    parts = aval((count, *of.shape), of.dtype)
+    parts = aval((count, *of.shape), unrounded(of).dtype)
     instructions = [Instruction(ops.leaf, (), None, parts, 0), Instruction(op, (0,), ((0,),), of)]
     sizes = parts.shape
     step = Step('kernel', sizes, frozenset([0]))
@@ -528,14 +532,14 @@ def _product(x, operands, target, keywords, instructions):
     a, b = (instructions[j].aval for j in x.inputs)
     left, right, out = as_matmul(a.shape, b.shape, **keywords)
     matrix = (*left[1][:-1], right[1][-1])
-    narrow = x.aval.dtype in (dtypes.float16, dtypes.bfloat16)
+    wide = dtypes.held_as(x.aval.dtype)
 
     def run(holders, lines):
         p, q = (view(holders) for view in operands)
         p, q = p.transpose(left[0]).reshape(left[1]), q.transpose(right[0]).reshape(right[1])
         to = target(holders)
-        if narrow:
-            np.copyto(to, np.matmul(p.astype(np.float32), q.astype(np.float32)).reshape(out))
+        if wide != x.aval.dtype:
+            np.copyto(to, np.matmul(p.astype(wide), q.astype(wide)).reshape(out).astype(x.aval.dtype))
         elif to.flags.c_contiguous:
             np.matmul(p, q, out=to.reshape(matrix))
         else:

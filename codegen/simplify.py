@@ -91,6 +91,11 @@ def simplify(linear):
 _STAGED = (ops.reduce_sum, ops.reduce_max, ops.reduce_min, ops.reduce_and, ops.reduce_or)
 
 
+def unrounded(a):
+    """The aval of a part of a reduction, `a` being that of the whole: narrow floats are not rounded yet."""
+    return aval(a.shape, dtypes.held_as(a.dtype)) if dtypes.is_inexact(a.dtype) else a
+
+
 def stage_reductions(linear):
     """Reduce rows first where other reductions, of the same `fuse` if any, have the same rows: both happen in one pass.
 
@@ -107,8 +112,8 @@ def stage_reductions(linear):
             shape = made[inputs[0]].aval.shape
             last = (len(shape) - 1,)
             if params[0] != last and params[0][-1:] == last and (fused(x.region), shape, last) in rows:
-                a = made[inputs[0]].aval
-                made.append(Instruction(x.op, inputs, (last,), aval(shape[:-1], a.dtype, a.weak), None, x.region))
+                rows_aval = unrounded(aval(shape[:-1], x.aval.dtype))
+                made.append(Instruction(x.op, inputs, (last,), rows_aval, None, x.region))
                 sources.append(source)
                 inputs, params = (len(made) - 1,), (params[0][:-1],)
         made.append(Instruction(x.op, inputs, params, x.aval, x.slot, x.region))
@@ -119,15 +124,12 @@ def stage_reductions(linear):
     return result
 
 
-_NARROW = dtypes.float16, dtypes.bfloat16
-
-
-def widen_products(linear):
-    """Compute products of 16-bit floats in float32, which kernels around them convert from and to.
+def widen_products(linear, narrow):
+    """Compute products of `narrow` floats in float32, which kernels around them convert from and to.
 
     Before: c = dot_general(a, b). After: p = convert(a), q = convert(b), r = dot_general(p, q), c = convert(r).
     """
-    if not any(x.op is ops.dot_general and x.aval.dtype in _NARROW for x in linear.instructions):
+    if not any(x.op is ops.dot_general and x.aval.dtype in narrow for x in linear.instructions):
         return linear
     made, sources, place, wide = [], [], [], {}
 
@@ -137,7 +139,7 @@ def widen_products(linear):
         return len(made) - 1
     for x, source in zip(linear.instructions, linear.sources):
         inputs = tuple([place[i] for i in x.inputs])
-        if x.op is ops.dot_general and x.aval.dtype in _NARROW:
+        if x.op is ops.dot_general and x.aval.dtype in narrow:
             for i in inputs:
                 if i not in wide:
                     wide[i] = converted(i, dtypes.float32, x, source)

@@ -23,7 +23,7 @@ def power_of_two(n):
 class GpuKernel(Kernel):
     """A kernel description with the thresholds of GPUs. split_axis: the longest reduced axis."""
 
-    split, passes = False, ()
+    split, passes, turns = False, (), False
 
     def _should_split(self):
         if not self.reduced or self.scans() or any(
@@ -73,7 +73,7 @@ def _map_tile(k):
     block = max(choices.GPU_BLOCK, 32 * choices.GPU_WARPS * 16 // min(_item_sizes(k)))
     if across is not None:
         side = max(16, choices.GPU_TILE_BYTES // max(min(_item_sizes(k)), 2))
-        return Tile(side, side, row_axis=across, num_warps=_warps(side * side))
+        return Tile(side, side, row_axis=across, num_warps=_warps(k, side * side))
     if not k.parallel or n > block // 2:
         return Tile(block, num_warps=choices.GPU_WARPS)
     lanes = power_of_two(n)
@@ -88,9 +88,9 @@ def _row_tile(k):
     limit = choices.GPU_ROW_PASSES // loads if len(k.passes) > 1 else choices.GPU_ROW_ONE_PASS
     lanes = power_of_two(n)
     if lanes > limit or len(k.reduced) > 1 and lanes > choices.GPU_ROW_BLOCK or k.split:
-        return Tile(choices.GPU_ROW_BLOCK, num_warps=_warps(choices.GPU_ROW_BLOCK))
+        return Tile(choices.GPU_ROW_BLOCK, num_warps=_warps(k, choices.GPU_ROW_BLOCK))
     rows = max(1, choices.GPU_BLOCK // lanes) if k.parallel else 1
-    return Tile(lanes, rows, resident=True, num_warps=_warps(lanes * rows))
+    return Tile(lanes, rows, resident=True, num_warps=_warps(k, lanes * rows))
 
 
 def _column_tile(k):
@@ -98,13 +98,14 @@ def _column_tile(k):
     column = power_of_two(k.sizes[max(k.reduced)])
     rows = max(1, choices.GPU_COLUMN_BLOCK // lanes)
     if column <= choices.GPU_COLUMN_RESIDENT and len(k.reduced) == 1 and not k.split:
-        return Tile(lanes, column, resident=True, num_warps=_warps(lanes * column))
-    return Tile(lanes, min(rows, column), num_warps=_warps(lanes * rows))
+        return Tile(lanes, column, resident=True, num_warps=_warps(k, lanes * column))
+    return Tile(lanes, min(rows, column), num_warps=_warps(k, lanes * rows))
 
 
-def _warps(elements):
-    wanted = elements // (32 * choices.GPU_ELEMENTS_PER_THREAD)
-    return min(choices.GPU_MAX_WARPS, max(1, power_of_two(wanted)))
+def _warps(k, elements):
+    """Each thread has a few elements, and of the narrowest array 16 bytes."""
+    each = max(choices.GPU_ELEMENTS_PER_THREAD, 16 // min(_item_sizes(k)))
+    return min(choices.GPU_MAX_WARPS, max(1, power_of_two(elements // (32 * each))))
 
 
 def _axis_across(k):
@@ -165,7 +166,8 @@ class Plan(plan.Program):
 
     kernel_type = GpuKernel
     supports = staticmethod(triton_printer.supports)
-    products = {}                      # by the library
+    products = {}                      # by the library, which has none for float8
+    widened = (dtypes.float8_e4m3fn, dtypes.float8_e5m2)
     simple = False
     halves = ()
 
@@ -190,7 +192,7 @@ class Plan(plan.Program):
         if argument.kind == 'array':
             access = k.accesses[argument.value]
             owner = self._owner(renamed.get(access.value, access.value))
-            return 'array', (self.pool[owner], self._nbytes(owner) // access.dtype.itemsize, access.dtype)
+            return 'array', (self.pool[owner], self._nbytes(owner) // access.dtype.itemsize, in_memory(access.dtype))
         if argument.kind == 'error':
             return 'error', self.pool['error',]
         if argument.kind == 'scalar':
@@ -215,10 +217,15 @@ class Plan(plan.Program):
                     for number, (a, owner) in enumerate(zip(k.accesses, owners)) if k.form == 'map' or number not in stores])
 
 
+def in_memory(dtype):
+    """The dtype that a kernel finds in memory: bytes in the place of integers of 4 bits."""
+    return dtypes.held_as(dtype) if dtype in dtypes.NARROW_INTEGERS else dtype
+
+
 def scalar_value(value, dtype):
     """What is passed for a literal: rounded to its dtype first."""
     value = np.asarray(value).astype(dtype)
-    return value.astype(np.float32)[()] if dtype in (dtypes.float16, dtypes.bfloat16) else value[()]
+    return value.astype(dtypes.held_as(dtype))[()]
 
 
 class InterpretedProgram(Plan):

@@ -186,14 +186,42 @@ def lz_saturate(x, LOW: tl.constexpr, HIGH: tl.constexpr, DTYPE: tl.constexpr):
     whole = tl.where(above | below | (x != x), 0.0, x).to(DTYPE)
     return tl.where(above, tl.full([], HIGH, DTYPE), tl.where(below, tl.full([], LOW, DTYPE), whole))
 
-def lz_nextafter(x, y, BITS: tl.constexpr):
-    """The next value of x's type toward y. BITS is the integer type of its width."""
-    bits = x.to(BITS, bitcast=True)
-    away = (bits >= 0) == (x < y)
-    step = tl.where(away, bits + 1, bits - 1).to(BITS).to(x.dtype, bitcast=True)
-    least = (bits - bits + 1).to(BITS).to(x.dtype, bitcast=True)
-    step = tl.where(x == 0, tl.where(y < 0, -least, least), step)
+def lz_step(x, y, bits):
+    """The bits, as a signed integer, of the number that follows x toward y, where x has these bits."""
+    step = tl.where((bits >= 0) == (x < y), bits + 1, bits - 1).to(bits.dtype)
+    least = (bits - bits + 1).to(bits.dtype)
+    negative = ((bits - bits + 1) | (least << (bits.dtype.primitive_bitwidth - 1))).to(bits.dtype)
+    return tl.where(x == 0, tl.where(y < 0, negative, least), step)
+
+def lz_nextafter(x, y, step):
+    """The next value toward y, given what follows x where they differ."""
     return tl.where((x != x) | (y != y), x + y, tl.where(x == y, y, step))
+
+def lz_int4(x):
+    """The low 4 bits of an integer, as a signed one."""
+    return (x.to(tl.int8) << 4) >> 4
+
+def lz_uint4(x):
+    """The low 4 bits of an integer, as an unsigned one."""
+    return x.to(tl.uint8) & 15
+
+def lz_float8_e4m3fn(x):
+    """float32 rounded to float8_e4m3fn; NaN beyond the largest, which the hardware's conversion gives instead."""
+    return tl.where(tl.abs(x) > 464.0, float('nan'), x).to(tl.float8e4nv)
+
+def lz_float8_e5m2(x):
+    """float32 rounded to float8_e5m2; infinite beyond the largest, which the hardware's conversion gives instead."""
+    bits = x.to(tl.float8e5).to(tl.uint8, bitcast=True)
+    infinity = tl.where(x < 0, 0xFC, 0x7C).to(tl.uint8)
+    return tl.where(tl.abs(x) >= 61440.0, infinity, bits).to(tl.float8e5, bitcast=True)
+
+def lz_round_to_odd(x):
+    """float64 to float32 such that rounding again, to fewer bits, is right: the last bit says that there was more."""
+    near = x.to(tl.float32)
+    back = near.to(tl.float64)
+    bits = near.to(tl.int32, bitcast=True)
+    bits = tl.where(tl.abs(back) > tl.abs(x), bits - 1, bits)
+    return tl.where((back < x) | (back > x), bits | 1, bits).to(tl.float32, bitcast=True)
 
 def lz_argmax(x, i, y, j):
     """Of two values with their places the larger one, the earlier one of equals; NaN is largest."""

@@ -10,7 +10,7 @@ passes there are. Other reduced axes are loops around that.
 
 With `split`, program_id(1) is the number of a part of axis `split_axis`, and results are partial ones.
 
-float16 and bfloat16 are computed in float32, and rounded where they are stored or converted to.
+Narrower floats are computed in float32, and rounded where they are stored or converted to.
 """
 import dataclasses
 import re
@@ -20,7 +20,7 @@ import numpy as np
 from ..ir import dtypes, ops
 from . import choices
 from .triton_prelude import prelude
-from .triton_values import HALVES, TYPES, Values, constant, extreme, identity, register_type
+from .triton_values import TYPES, Values, constant, extreme, identity, register_type
 
 HEADER = 'import triton\nimport triton.language as tl\n'
 LIBDEVICE = 'from triton.language.extra import libdevice\n'
@@ -185,7 +185,7 @@ class _Printer(Values):
     def scalar(self, number):
         _, dtype = self.k.scalars[number]
         name = f'c{number}'
-        kind = 'fp32' if dtype in HALVES else TYPES[dtype.name]
+        kind = TYPES[dtypes.held_as(dtype).name]
         self.arguments.setdefault(name, Argument(name, kind, 'scalar', number))
         return name
 
@@ -507,8 +507,10 @@ class _Printer(Values):
         stem = x.op.name.removeprefix('reduce_')
         narrow = f'.to({register_type(x.dtype)})' if dtypes.kind(x.dtype) in 'iu' and x.dtype.itemsize < 4 else ''
         if x.op.reduction == 'add':
-            return self.let(stem, f'tl.sum({value}, {self._axis}{self._keep}){narrow}')
-        return self.let(stem, f'tl.reduce({value}, {self._axis}, {self._function(x)}{self._keep})')
+            text = f'tl.sum({value}, {self._axis}{self._keep}){narrow}'
+        else:
+            text = f'tl.reduce({value}, {self._axis}, {self._function(x)}{self._keep})'
+        return self.let(stem, self.wrapped(text, x.dtype))
 
     def _reduced_arg(self, x, value, places):
         best, place = self.fresh('best'), self.fresh('place')

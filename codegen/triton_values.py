@@ -1,6 +1,7 @@
 """Values of a Triton kernel: the text of operations, conversions, loads and stores.
 
-float16 and bfloat16 are held as float32 ("register types"), and rounded where they are stored or converted to.
+Floats narrower than float32 are held as float32 ("register types"), and rounded where they are stored or converted to.
+Integers of 4 bits are held in 8, and wrapped after every operation; in memory they are the low bits of a byte.
 """
 import math
 
@@ -10,8 +11,12 @@ from ..ir import dtypes, ops
 from ..ir.reference import fill_value
 
 TYPES = {'bool': 'i1', 'int8': 'i8', 'uint8': 'u8', 'int16': 'i16', 'uint16': 'u16', 'int32': 'i32', 'uint32': 'u32',
-         'int64': 'i64', 'uint64': 'u64', 'float16': 'fp16', 'bfloat16': 'bf16', 'float32': 'fp32', 'float64': 'fp64'}
-HALVES = (dtypes.float16, dtypes.bfloat16)
+         'int64': 'i64', 'uint64': 'u64', 'float16': 'fp16', 'bfloat16': 'bf16', 'float32': 'fp32', 'float64': 'fp64',
+         'float8_e4m3fn': 'fp8e4nv', 'float8_e5m2': 'fp8e5', 'int4': 'i8', 'uint4': 'u8'}
+_LANGUAGE = {'bool': 'int1', 'float8_e4m3fn': 'float8e4nv', 'float8_e5m2': 'float8e5', 'int4': 'int8', 'uint4': 'uint8'}
+# Operations on the bits that a value has, not on its number: as what those of 4 bits are taken.
+_OF_BITS = {ops.population_count: 'uint4', ops.clz: 'uint4', ops.shift_right_logical: 'uint4',
+            ops.shift_right_arithmetic: 'int4'}
 
 # Of booleans, int1 to Triton, arithmetic would wrap around.
 _OF_BOOL = {'add': '{0} | {1}', 'mul': '{0} & {1}', 'max': '{0} | {1}', 'min': '{0} & {1}', 'eq': '~({0} ^ {1})',
@@ -20,11 +25,18 @@ _OF_BOOL = {'add': '{0} | {1}', 'mul': '{0} & {1}', 'max': '{0} | {1}', 'min': '
 
 def register_type(dtype):
     """Triton's name of the type in which values of a dtype are held."""
-    return 'tl.' + {'float16': 'float32', 'bfloat16': 'float32', 'bool': 'int1'}.get(dtype.name, dtype.name)
+    return storage_type(dtypes.held_as(dtype))
 
 
 def storage_type(dtype):
-    return 'tl.' + {'bool': 'int1'}.get(dtype.name, dtype.name)
+    return 'tl.' + _LANGUAGE.get(dtype.name, dtype.name)
+
+
+def rounded(text, dtype):
+    """Text of a float32 in the type that a narrow float is stored in."""
+    if dtype in (dtypes.float8_e4m3fn, dtypes.float8_e5m2):
+        return f'lz_{dtype.name}({text})'                            # the hardware's conversions know no infinity
+    return f'{text}.to({storage_type(dtype)})'
 
 
 def extreme(dtype, low):
@@ -33,7 +45,7 @@ def extreme(dtype, low):
         return -np.inf if low else np.inf
     if kind == 'b':
         return not low
-    return np.iinfo(dtype).min if low else np.iinfo(dtype).max
+    return dtypes.iinfo(dtype).min if low else dtypes.iinfo(dtype).max
 
 
 def identity(reduction, dtype):
@@ -42,7 +54,7 @@ def identity(reduction, dtype):
     if reduction in ('max', 'min'):
         return extreme(dtype, reduction == 'max')
     if reduction == 'and':
-        return True if kind == 'b' else -1 if kind == 'i' else np.iinfo(dtype).max
+        return True if kind == 'b' else -1 if kind == 'i' else dtypes.iinfo(dtype).max
     value = {'add': 0, 'mul': 1, 'or': 0, 'logaddexp': -np.inf}[reduction]
     return bool(value) if kind == 'b' else float(value) if kind == 'f' else value
 
@@ -76,27 +88,42 @@ class Values:
             return self._nextafter(args, source)
         if op in (ops.threefry2x32, ops.philox4x32):
             return self._random_word(op, args, params['word'], values)
-        text = _OF_BOOL.get(op.name) if source == dtypes.bool_ else None
-        return self.let(op.name, (text or op.triton).format(*args, **params))
+        if source in dtypes.NARROW_INTEGERS and op in _OF_BITS:
+            args = [f'lz_{_OF_BITS[op]}({args[0]})', *args[1:]]
+        text = (_OF_BOOL.get(op.name) if source == dtypes.bool_ else None) or op.triton
+        if source in dtypes.NARROW_INTEGERS and op is ops.clz:
+            text += ' - 4'
+        return self.let(op.name, self.wrapped(text.format(*args, **params), x.dtype))
+
+    def wrapped(self, text, dtype):
+        """The text, with only the low bits kept where the dtype has only these."""
+        return f'lz_{dtype.name}({text})' if dtype in dtypes.NARROW_INTEGERS else text
 
     def _convert(self, value, source, target):
         if target == dtypes.bool_:
             return self.let('nonzero', f'{value} != 0')
         kind, to = dtypes.kind(target), register_type(target)
         if dtypes.kind(source) == 'f' and kind in 'iu':
-            info = np.iinfo(target)
+            info = dtypes.iinfo(target)
             return self.let('integer', f'lz_saturate({value}, {info.min}, {info.max}, {to})')
-        if target in HALVES:
-            single = value if register_type(source) in ('tl.float32', 'tl.float64') else f'{value}.to(tl.float32)'
-            return self.let('rounded', f'{single}.to({storage_type(target)}).to(tl.float32)')
+        if target in dtypes.NARROW_FLOATS:
+            if source == dtypes.float64 and target.itemsize == 1:
+                single = f'lz_round_to_odd({value})'
+            else:
+                single = value if register_type(source) in ('tl.float32', 'tl.float64') else f'{value}.to(tl.float32)'
+            return self.let('rounded', f'{rounded(single, target)}.to(tl.float32)')
+        if target in dtypes.NARROW_INTEGERS:
+            return self.let(target.name, self.wrapped(value, target))
         if register_type(source) == to:
             return value
         return self.let(target.name, f'{value}.to({to})')
 
     def _bitcast(self, value, source, target):
-        narrow = f'.to({storage_type(source)})' if source in HALVES else ''
-        wide = '.to(tl.float32)' if target in HALVES else ''
-        return self.let('bits', f'{value}{narrow}.to({storage_type(target)}, bitcast=True){wide}')
+        if target in dtypes.NARROW_INTEGERS:
+            return self.let('bits', self.wrapped(value, target))
+        narrow = rounded(value, source) if source in dtypes.NARROW_FLOATS else value
+        wide = '.to(tl.float32)' if target in dtypes.NARROW_FLOATS else ''
+        return self.let('bits', f'{narrow}.to({storage_type(target)}, bitcast=True){wide}')
 
     def _power(self, x, dtype, n):
         """x**n by repeated squaring, the same order of products as the reference."""
@@ -105,17 +132,18 @@ class Values:
         result, left, square = None, abs(n), x
         while left:
             if left & 1:
-                result = square if result is None else self.let('power', f'{result} * {square}')
+                result = square if result is None else self.let('power', self.wrapped(f'{result} * {square}', dtype))
             left >>= 1
             if left:
-                square = self.let('square', f'{square} * {square}')
+                square = self.let('square', self.wrapped(f'{square} * {square}', dtype))
         return self.let('power', f'lz_reciprocal({result})') if n < 0 else result
 
     def _nextafter(self, args, dtype):
         """Steps are those of the stored type."""
-        narrow, wide = (f'.to({storage_type(dtype)})', '.to(tl.float32)') if dtype in HALVES else ('', '')
-        operands = [f'{arg}{narrow}' for arg in args]
-        return self.let('nextafter', ops.nextafter.triton.format(*operands, bits=f'tl.int{8 * dtype.itemsize}') + wide)
+        x, y = [self._convert(arg, dtypes.float32, dtype) if dtype in dtypes.NARROW_FLOATS else arg for arg in args]
+        integer = dtypes.as_dtype(f'int{8 * dtype.itemsize}')
+        bits = self.let('bits', f'lz_step({x}, {y}, {self._bitcast(x, dtype, integer)})')
+        return self.let('nextafter', ops.nextafter.triton.format(x, y, self._bitcast(bits, integer, dtype)))
 
     def _random_word(self, op, args, word, values):
         """All words of a block are made at once."""
@@ -136,11 +164,11 @@ class Values:
         if not terms:
             return self.let('zero', f'tl.full([], 0, {register_type(x.dtype)})')
         text = ' + '.join(terms)
-        if x.dtype in HALVES:
-            return self.let('index', f'tl.cast({text}, tl.float32).to({storage_type(x.dtype)}).to(tl.float32)')
+        if x.dtype in dtypes.NARROW_FLOATS:
+            return self.let('index', f'{rounded(f"tl.cast({text}, tl.float32)", x.dtype)}.to(tl.float32)')
         if x.dtype == dtypes.bool_:
             return self.let('index', f'{text} != 0')
-        return self.let('index', f'tl.cast({text}, {register_type(x.dtype)})')
+        return self.let('index', self.wrapped(f'tl.cast({text}, {register_type(x.dtype)})', x.dtype))
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
@@ -169,9 +197,10 @@ class Values:
             other = self.loaded_as[e] = self._identity_of_first(e, dims, reductions)
             options = [f'other={other}'] if other is not None else []
         options = ([f'mask={mask}'] if mask else []) + options
-        suffix = '.to(tl.float32)' if a.dtype in HALVES else ''
+        suffix = '.to(tl.float32)' if a.dtype in dtypes.NARROW_FLOATS else ''
         stem = self.array_of[number] + ('_at' if a.dynamic else '_value')
-        return self.let(stem, f'tl.load({", ".join([self._pointer(number, more), *options])}){suffix}')
+        text = f'tl.load({", ".join([self._pointer(number, more), *options])}){suffix}'
+        return self.let(stem, self.wrapped(text, a.dtype))
 
     def _identity_of_first(self, e, dims, reductions):
         """What masked lanes of a load are to hold so that a reduction can take them as they are."""
@@ -205,7 +234,8 @@ class Values:
             if wide and not self.tile.wide:
                 at = f'{at}.to(tl.int32)'
             terms.append(at if stride == 1 else f'{at} * {self.number(f"{prefix}_step{axis}", stride)}')
-        fill = f'other={constant(fill_value(a.dtype)[()])}' if a.mode == 'fill' else None
+        outside = fill_value(a.dtype).astype(dtypes.held_as(a.dtype))[()]
+        fill = f'other={constant(outside)}' if a.mode == 'fill' else None
         return terms, ' & '.join(conditions) or None, fill
 
     def _search(self, x, query):
@@ -226,4 +256,8 @@ class Values:
         if k.split:
             results = math.prod([n for axis, n in enumerate(k.sizes) if axis not in k.reduced])
             more = [f'part * {self.number("results", results)}']
+        if a.dtype in dtypes.NARROW_INTEGERS:
+            value = f'{value} & 15'
+        elif a.dtype in dtypes.NARROW_FLOATS:
+            value = rounded(value, a.dtype)
         self.line(f'tl.store({self._pointer(number, more)}, {value}{f", mask={mask}" if mask else ""})')

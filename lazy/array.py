@@ -298,8 +298,8 @@ def _format(array, before, after):
         return f'Traced<{array.aval}>'
     if not before:
         return str(data)
-    if data.dtype == dtypes.bfloat16:
-        data = data.astype(onp.float32)
+    if data.dtype.type.__module__ != 'numpy':                        # which NumPy doesn't line up
+        data = data.astype(dtypes.held_as(data.dtype))
     if not data.size and data.shape != (0,):
         after = f', shape={data.shape}{after}'
     return before + onp.array2string(data, separator=', ', prefix=before, suffix=after) + after
@@ -335,7 +335,7 @@ def python_scalar(scalar, dtype=None):
 def check_integer(scalar, dtype):
     """OverflowError where a Python integer does not fit into an integer dtype."""
     if type(scalar) is int and dtypes.is_integer(dtype):
-        info = onp.iinfo(dtype)
+        info = dtypes.iinfo(dtype)
         if not info.min <= scalar <= info.max:
             raise OverflowError(f'Python integer {scalar} out of bounds for {dtype.name}')
 
@@ -379,7 +379,7 @@ def _from_sequence(items):
         array = onp.asarray(items)
     except ValueError as error:
         raise ValueError(f'an array of sequences of different lengths is not possible: {error}') from None
-    if array.dtype == object or array.dtype.kind not in 'biufc' and array.dtype != dtypes.bfloat16:
+    if array.dtype == object or array.dtype.kind not in 'biufc' and array.dtype not in dtypes.ALL:
         raise TypeError(f'an array of {type(leaves[0]).__name__ if leaves else "objects"} is not possible')
     if not leaves:
         return from_numpy(array.astype(dtypes.default_float()))

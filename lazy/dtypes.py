@@ -3,8 +3,10 @@ import ml_dtypes
 import numpy as onp
 
 from .ir import dtypes as _dtypes
-from .ir.dtypes import (bfloat16, bool_, complex64, complex128, float16, float32, float64, int8, int16, int32,  # noqa: F401
-                        int64, uint8, uint16, uint32, uint64)
+from .ir.dtypes import (bfloat16, bool_, complex64, complex128, float8_e4m3fn, float8_e5m2,  # noqa: F401
+                        float16, float32, float64, int4, int8, int16, int32, int64, uint4, uint8, uint16, uint32,
+                        uint64)
+from .ir.errors import TypePromotionError
 
 __all__ = ['TypePromotionError', 'bfloat16', 'canonicalize_dtype', 'extended', 'finfo', 'float0', 'iinfo', 'issubdtype',
            'itemsize_bits', 'prng_key', 'result_type', 'scalar_type_of']
@@ -20,10 +22,6 @@ class prng_key(extended):
     """Abstract type of the dtypes of PRNG key arrays: issubdtype(key.dtype, prng_key)."""
 
 
-class TypePromotionError(ValueError):
-    """Types that can't be combined."""
-
-
 def canonicalize_dtype(dtype, allow_extended_dtype=False):
     """The dtype of arrays that a dtype stands for: int and float have the default width, others are what they are.
 
@@ -37,7 +35,7 @@ def canonicalize_dtype(dtype, allow_extended_dtype=False):
 
 
 def finfo(dtype):
-    """Limits of a floating-point dtype, bfloat16 included: bits, eps, tiny, max, nmant, ...
+    """Limits of a floating-point dtype, those of 16 and 8 bits included: bits, eps, tiny, max, nmant, ...
 
     >>> import lazy
     >>> lazy.dtypes.finfo('bfloat16').bits
@@ -48,11 +46,12 @@ def finfo(dtype):
 
 def iinfo(dtype):
     """Limits of an integer dtype: bits, min, max."""
-    return onp.iinfo(_dtypes.as_dtype(dtype))
+    return _dtypes.iinfo(_dtypes.as_dtype(dtype))
 
 
 def issubdtype(arg1, arg2):
-    """As numpy.issubdtype; bfloat16 is a floating type, and dtypes of keys are subtypes of `prng_key`.
+    """As numpy.issubdtype; bfloat16 and float8 are floating types, int4 is an integer, and dtypes of keys are subtypes
+    of `prng_key`.
 
     >>> import lazy, numpy
     >>> lazy.dtypes.issubdtype('bfloat16', numpy.floating)
@@ -62,23 +61,26 @@ def issubdtype(arg1, arg2):
     second = getattr(arg2, 'type', arg2) if not isinstance(arg2, (type, onp.dtype, str)) else arg2
     if any(isinstance(t, type) and issubclass(t, extended) for t in (first, second)):
         return isinstance(first, type) and isinstance(second, type) and issubclass(first, second)
-    if _is_bfloat16(first):
-        if isinstance(second, type) and issubclass(second, onp.generic) and not _is_bfloat16(second):
-            return second in (onp.floating, onp.inexact, onp.number, onp.generic)
-        return _is_bfloat16(second)
-    if _is_bfloat16(second):
-        return False
-    return onp.issubdtype(first, second)
+    mine, other = _beyond_numpy(first), _beyond_numpy(second)
+    if mine is None or other is not None:
+        return onp.issubdtype(first, second) if mine is other is None else mine == other
+    return second in _ABSTRACT and onp.issubdtype(_dtypes.held_as(mine), second)
 
 
-def _is_bfloat16(t):
-    return t is ml_dtypes.bfloat16 or isinstance(t, (str, onp.dtype)) and t == 'bfloat16'
+_ABSTRACT = (onp.generic, onp.number, onp.inexact, onp.floating, onp.integer, onp.signedinteger, onp.unsignedinteger)
+_BEYOND_NUMPY = {key: dtype for dtype in _dtypes.ALL if dtype.type.__module__ != 'numpy'
+                 for key in (dtype, dtype.type, dtype.name)}
+
+
+def _beyond_numpy(t):
+    """The dtype that `t` names, if NumPy has it from ml_dtypes; else None."""
+    return _BEYOND_NUMPY.get(t)
 
 
 def itemsize_bits(dtype):
-    """Bits of an element; 1 for bool."""
+    """Bits of an element; 1 for bool, 4 for int4."""
     dtype = _dtypes.as_dtype(dtype)
-    return 1 if dtype == _dtypes.bool_ else 8 * dtype.itemsize
+    return 1 if dtype == _dtypes.bool_ else _dtypes.bits(dtype)
 
 
 def result_type(*args, return_weak_type_flag=False):

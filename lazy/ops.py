@@ -1,5 +1,4 @@
 """Sums and the like over segments: rows with the same number. Signatures are those of jax.ops."""
-import math
 import operator
 
 import numpy as onp
@@ -27,16 +26,6 @@ def _segment(name, kind, identity, data, segment_ids, num_segments, mode):
     return wrap(build.scatter(start, x, [ids], [0], mode, kind))
 
 
-def _least(dtype):
-    kind = dtypes.kind(dtype)
-    return -math.inf if kind == 'f' else False if kind == 'b' else int(onp.iinfo(dtype).min)
-
-
-def _largest(dtype):
-    kind = dtypes.kind(dtype)
-    return math.inf if kind == 'f' else True if kind == 'b' else int(onp.iinfo(dtype).max)
-
-
 def segment_sum(data, segment_ids, num_segments=None, indices_are_sorted=False, unique_indices=False, bucket_size=None,
                 mode=None):
     """Sum of the rows of each segment.
@@ -60,10 +49,10 @@ def segment_prod(data, segment_ids, num_segments=None, indices_are_sorted=False,
 def segment_max(data, segment_ids, num_segments=None, indices_are_sorted=False, unique_indices=False,
                 bucket_size=None, mode=None):
     """Maximum of the rows of each segment, the smallest value of the type where it has none."""
-    return _segment('segment_max', 'max', _least, data, segment_ids, num_segments, mode)
+    return _segment('segment_max', 'max', dtypes.lowest, data, segment_ids, num_segments, mode)
 
 
 def segment_min(data, segment_ids, num_segments=None, indices_are_sorted=False, unique_indices=False,
                 bucket_size=None, mode=None):
     """Minimum of the rows of each segment, the largest value of the type where it has none."""
-    return _segment('segment_min', 'min', _largest, data, segment_ids, num_segments, mode)
+    return _segment('segment_min', 'min', dtypes.highest, data, segment_ids, num_segments, mode)

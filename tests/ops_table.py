@@ -11,12 +11,13 @@ so do those that compare a target with the NumPy reference:
 """
 import numpy as np
 
+from lazy.array import from_numpy
 from lazy.ir import build, dtypes, ops
 from lazy.ir.graph import make
 
 FLOATS, COMPLEXES = list(dtypes.FLOATS), list(dtypes.COMPLEXES)
 KINDS = {'b': [dtypes.bool_], 'i': list(dtypes.SIGNED), 'u': list(dtypes.UNSIGNED), 'f': FLOATS, 'c': COMPLEXES}
-TOLERANCES = {dtypes.bfloat16: 2e-2, dtypes.float16: 4e-3, dtypes.float32: 2e-5, dtypes.float64: 1e-12,
+TOLERANCES = {dtypes.float8_e4m3fn: 0.15, dtypes.float8_e5m2: 0.3, dtypes.bfloat16: 2e-2, dtypes.float16: 4e-3, dtypes.float32: 2e-5, dtypes.float64: 1e-12,
               dtypes.complex64: 4e-5, dtypes.complex128: 1e-11}
 
 # Operations without a case, and why.
@@ -72,7 +73,8 @@ class Case:
             result = self.op.numpy(*arguments, **keywords)
         if isinstance(result, tuple):
             return [result[i] for i in (self.outputs or range(len(result)))]
-        return [np.asarray(result)]
+        of, = [node.aval.dtype for node in self.nodes([from_numpy(a) for a in arguments])]
+        return [np.asarray(result).astype(of, copy=False)]               # ml_dtypes may compute wider
 
     def tolerance(self, dtype):
         return self.tolerances.get(dtype, TOLERANCES.get(dtype, 0))
@@ -134,11 +136,11 @@ PARAMS = {'polygamma': [('1', (1,)), ('2', (2,))], 'betainc_grad': [('a', (0,)),
           'hyp1f1_grad': [('a', (0,)), ('b', (1,))], 'hyp2f1_grad': [('a', (0,)), ('b', (1,)), ('c', (2,))],
           **dict.fromkeys(('bessel_j', 'bessel_y', 'bessel_ke'), [(str(n), (n,)) for n in (0, 1, 3)]),
           'integer_pow': [(str(n), (n,)) for n in (0, 1, 2, 3, 7, -1, -2)],
-          'convert': [(d.name, (d, False)) for d in (dtypes.float64, dtypes.float32, dtypes.int32, dtypes.complex128,
-                                                     dtypes.bool_)],
+          'convert': [(d.name, (d, False)) for d in (dtypes.float64, dtypes.float32, dtypes.int32, dtypes.complex128, dtypes.bool_,
+                                                     dtypes.float8_e4m3fn, dtypes.float8_e5m2, dtypes.int4, dtypes.uint4)],
           'threefry2x32': [('0', (0,)), ('1', (1,))], 'philox4x32': [(str(i), (i,)) for i in range(4)]}
 CLASSES = {'integer_pow': 'fc'}
-_WIDE = {dtypes.bfloat16: 5e-2, dtypes.float16: 1e-2, dtypes.float32: 2e-4, dtypes.float64: 1e-10,
+_WIDE = {dtypes.float8_e4m3fn: 0.4, dtypes.float8_e5m2: 0.8, dtypes.bfloat16: 5e-2, dtypes.float16: 1e-2, dtypes.float32: 2e-4, dtypes.float64: 1e-10,
          dtypes.complex64: 2e-4, dtypes.complex128: 1e-10}
 WIDE = ('polygamma', 'digamma', 'lgamma', 'gamma', 'pow', 'tan', 'erf_inv', 'ndtri', 'erf_inv_giles', 'acosh', 'atanh',
         'log1p', 'remainder', 'rem', 'floor_divide', 'erfc', 'bessel_i1', 'bessel_i1e', 'fma', 'wofz', 'exp1', 'expi',
@@ -146,7 +148,7 @@ WIDE = ('polygamma', 'digamma', 'lgamma', 'gamma', 'pow', 'tan', 'erf_inv', 'ndt
         'igamma', 'igammac', 'igamma_grad_a', 'random_gamma_grad', 'regularized_incomplete_beta', 'betainc_grad',
         'zeta', 'gamma_density', 'beta_density',
         'expn', 'hyp1f1', 'hyp1f1_grad', 'hyp2f1', 'hyp2f1_grad')
-PARTLY = {dtypes.bfloat16, dtypes.float16}                       # discontinuous functions: narrow types jump elsewhere
+PARTLY = {*dtypes.NARROW_FLOATS}                       # discontinuous functions: narrow types jump elsewhere
 DISCONTINUOUS = ('rem', 'remainder', 'floor_divide', 'floor', 'ceil', 'trunc', 'round')
 
 
@@ -161,7 +163,7 @@ def _elementwise_maker(op):
         if op is ops.select:
             found[0] = values(rng, shapes[0], dtypes.bool_)
         if op is ops.pow_ and dtypes.kind(dtype) == 'i':
-            found[1] = abs(found[1])
+            found[1] = abs(found[1]).astype(dtype)
         if op is ops.expn:
             found[0] = np.floor(found[0])
         return found
@@ -183,13 +185,14 @@ def _elementwise_cases():
             if op.name in DISCONTINUOUS:
                 types = [d for d in types if d not in PARTLY]
             order = ORDERS.get(op.name, 2)
-            if op is ops.convert and not dtypes.is_inexact(params[0]):
-                order = 0
+            if op is ops.convert and (not dtypes.is_inexact(params[0]) or params[0] in dtypes.NARROW_FLOATS):
+                order = 0                                            # a step function, to differences
             tolerance = 0.1 if op is ops.convert and params[0] == dtypes.float32 else 2e-6
             by = [i for i, partial in enumerate(op.partials) if partial is not None] if op.partials else None
             yield Case(f'{op.name}{"_" if suffix else ""}{suffix}', op, maker, types, params, order, by,
                        tolerances=wide, shaped=True, derivative_tolerance=tolerance)
-    for a, b in ((dtypes.float32, dtypes.int32), (dtypes.int64, dtypes.float64), (dtypes.float16, dtypes.uint16)):
+    for a, b in ((dtypes.float32, dtypes.int32), (dtypes.int64, dtypes.float64), (dtypes.float16, dtypes.uint16),
+                 (dtypes.float8_e4m3fn, dtypes.int8), (dtypes.uint8, dtypes.float8_e5m2), (dtypes.int4, dtypes.uint4)):
         yield Case(f'bitcast_{a.name}_{b.name}', ops.bitcast, _elementwise_maker(ops.bitcast), [a], (b,), 0, shaped=True)
     same = lambda rng, dtype: [np.array([1, 2, 2, -1]).astype(dtype), np.array([1, 3, 2, -1]).astype(dtype)]
     for op in (ops.max_, ops.min_):

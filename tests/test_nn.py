@@ -1,6 +1,8 @@
 """lazy.nn against formulas in NumPy with float64, and against values of JAX for attention and initializers."""
+import functools
 import math
 
+import ml_dtypes
 import numpy as onp
 import pytest
 from scipy import special
@@ -200,6 +202,42 @@ def test_attention_more():
         nn.dot_product_attention(Q[:, :, :3], K, V)
     product = nn.scaled_matmul(np.ones((1, 2, 8)), np.ones((1, 3, 8)), np.full((1, 2, 2), 2.), np.ones((1, 3, 2)))
     assert product.tolist() == [[[16.] * 3] * 2]
+
+
+def rounded_in_blocks(x, axis, mode, whole=1.0):
+    """What a mode keeps of x, by the types of ml_dtypes."""
+    size, largest, kept = {'mxfp8': (32, 448, ml_dtypes.float8_e4m3fn), 'nvfp4': (16, 6, ml_dtypes.float4_e2m1fn)}[mode]
+    x = onp.moveaxis(x, axis, -1)
+    blocks = x.reshape(*x.shape[:-1], -1, size) / onp.float32(whole)
+    scales = abs(blocks).max(-1, keepdims=True) / onp.float32(largest)
+    scales = onp.exp2(onp.ceil(onp.log2(scales))) if mode == 'mxfp8' else scales.astype(ml_dtypes.float8_e4m3fn).astype('f4')
+    kept = onp.clip(blocks / scales, -largest, largest).astype(kept).astype('f4') * scales * onp.float32(whole)
+    return onp.moveaxis(kept.reshape(x.shape), -1, axis)
+
+
+@pytest.mark.parametrize('mode', ['mxfp8', 'nvfp4'])
+def test_products_of_numbers_rounded_in_blocks(mode):
+    rng, whole = onp.random.default_rng(0), {'mxfp8': 1.0, 'nvfp4': 0.5}[mode]
+    x, y, g = (rng.standard_normal(shape).astype('f4') for shape in ((2, 32, 64), (2, 96, 64), (2, 32, 96)))
+    keep = lambda x, axis: rounded_in_blocks(x, axis, mode, whole)
+    given = () if mode == 'mxfp8' else (np.full((1,), whole),)
+    configs = [nn.get_scaled_dot_general_config(mode, *given)] * 3
+    f = lambda x, y: nn.scaled_dot_general(x, y, (((2,), (2,)), ((0,), (0,))), configs=configs)
+    close = functools.partial(onp.testing.assert_allclose, rtol=1e-5, atol=2e-5)
+    close(f(x, y), onp.einsum('bmk,bnk->bmn', keep(x, 2), keep(y, 2)))
+    close(lazy.jit(f)(x, y), f(x, y))
+    one = lambda x, y: nn.scaled_dot_general(x, y, (((1,), (1,)), ((), ())), 'bfloat16', configs)
+    close(lazy.vmap(one)(x, y).astype('float32'), f(x, y), rtol=1e-2, atol=1e-2)
+    (u, v), (p, q) = (keep(g, 2), keep(g, 1)) if mode == 'mxfp8' else (g, g), (keep(y, 1), keep(x, 1)) if mode == 'mxfp8' else (y, x)
+    _, pull = lazy.vjp(f, x, y)
+    for found, expected in zip(pull(np.asarray(g)), (onp.einsum('bmn,bnk->bmk', u, p), onp.einsum('bmn,bmk->bnk', v, q))):
+        close(found, expected)
+    turned = nn.scaled_dot_general(x.transpose(2, 0, 1), y, (((0,), (2,)), ((1,), (0,))), configs=configs)
+    close(turned, f(x, y))
+    with pytest.raises(ValueError, match='multiple of'):
+        nn.scaled_dot_general(x[..., :40], y[..., :40], (((2,), (2,)), ((0,), (0,))), configs=configs)
+    with pytest.raises(ValueError, match='Unsupported mode'):
+        nn.get_scaled_dot_general_config('fp3')
 
 
 # --- initializers -------------------------------------------------------------------------------------------------

@@ -1,33 +1,45 @@
 """Data types, and promotion after JAX's lattice with weak Python scalars.
 
-A dtype is a NumPy dtype; bfloat16 comes from `ml_dtypes`. The lattice is the one that JAX documents under
-"Type promotion semantics": Python scalars (weak) sit below every dtype of their kind, unsigned meets signed
-in the next larger signed type, any integer meets any float in that float, float16 meets bfloat16 in float32.
+A dtype is a NumPy dtype; bfloat16, the floats of 8 bits and the integers of 4 come from `ml_dtypes`. The lattice is the
+one that JAX documents under "Type promotion semantics": Python scalars (weak) sit below every dtype of their kind,
+unsigned meets signed in the next larger signed type, any integer meets any float in that float, float16 meets bfloat16
+in float32. What is narrower than that promotes where nothing is lost by surprise: float8 with booleans and integers of
+8 bits and more, int4 with booleans; anything else is to be converted explicitly.
 """
 from functools import lru_cache
 
 import ml_dtypes
 import numpy as np
 
+from .errors import TypePromotionError
+
 bool_ = np.dtype(np.bool_)
 int8, int16, int32, int64 = (np.dtype(f'int{n}') for n in (8, 16, 32, 64))
 uint8, uint16, uint32, uint64 = (np.dtype(f'uint{n}') for n in (8, 16, 32, 64))
 float16, float32, float64 = (np.dtype(f'float{n}') for n in (16, 32, 64))
-bfloat16 = np.dtype(ml_dtypes.bfloat16)
+bfloat16, float8_e4m3fn, float8_e5m2, int4, uint4 = (np.dtype(getattr(ml_dtypes, name)) for name in (
+    'bfloat16', 'float8_e4m3fn', 'float8_e5m2', 'int4', 'uint4'))
 complex64, complex128 = np.dtype('complex64'), np.dtype('complex128')
 
-SIGNED = (int8, int16, int32, int64)
-UNSIGNED = (uint8, uint16, uint32, uint64)
-FLOATS = (bfloat16, float16, float32, float64)
+SIGNED = (int4, int8, int16, int32, int64)
+UNSIGNED = (uint4, uint8, uint16, uint32, uint64)
+FLOATS = (float8_e4m3fn, float8_e5m2, bfloat16, float16, float32, float64)
 COMPLEXES = (complex64, complex128)
 ALL = (bool_, *SIGNED, *UNSIGNED, *FLOATS, *COMPLEXES)
 NAMES = {dtype: dtype.name for dtype in ALL}    # numpy makes the name each time, which takes microseconds
+
+# What values of narrow types are held as while something is computed of them; they are rounded, or wrap around, where
+# they are stored or converted to.
+NARROW_FLOATS = (float8_e4m3fn, float8_e5m2, bfloat16, float16)
+NARROW_INTEGERS = (int4, uint4)
+HELD_AS = {**dict.fromkeys(NARROW_FLOATS, float32), int4: int8, uint4: uint8}
+_EXPLICIT = (float8_e4m3fn, float8_e5m2, int4, uint4)
 
 # One letter for each kind, in the order in which kinds absorb each other.
 _KIND = {bool_: 'b', **{d: 'i' for d in SIGNED}, **{d: 'u' for d in UNSIGNED},
          **{d: 'f' for d in FLOATS}, **{d: 'c' for d in COMPLEXES}}
 _REAL_OF = {complex64: float32, complex128: float64}
-_COMPLEX_OF = {bfloat16: complex64, float16: complex64, float32: complex64, float64: complex128}
+_COMPLEX_OF = {**dict.fromkeys(NARROW_FLOATS, complex64), float32: complex64, float64: complex128}
 
 
 class Defaults:
@@ -66,8 +78,8 @@ def as_dtype(value):
 
 
 def _parse_dtype(value):
-    if isinstance(value, str) and value == 'bfloat16':
-        return bfloat16
+    if isinstance(value, str) and value in _BY_NAME:
+        return _BY_NAME[value]
     dtype = getattr(value, 'dtype', None)
     try:
         return np.dtype(dtype if isinstance(dtype, np.dtype) and not isinstance(value, type) else value)
@@ -77,6 +89,7 @@ def _parse_dtype(value):
 
 _DTYPES = {bool: bool_, int: default_int, float: default_float, complex: default_complex,
            **{d: d for d in ALL}, **{d.type: d for d in ALL}}
+_BY_NAME = {d.name: d for d in ALL if d.type.__module__ != 'numpy'}
 
 
 def kind(dtype):
@@ -90,6 +103,35 @@ def is_inexact(dtype):
 
 def is_integer(dtype):
     return _KIND[dtype] in 'iu'
+
+
+def bits(dtype):
+    """Number of bits that make a difference."""
+    return 4 if dtype in NARROW_INTEGERS else 8 * dtype.itemsize
+
+
+def iinfo(dtype):
+    """Limits of an integer dtype: bits, min, max."""
+    return ml_dtypes.iinfo(dtype) if dtype in NARROW_INTEGERS else np.iinfo(dtype)
+
+
+def highest(dtype):
+    """The value that no other exceeds, a Python number: infinity where there is one."""
+    if _KIND[dtype] in 'fc':
+        return 448.0 if dtype == float8_e4m3fn else float('inf')
+    return True if _KIND[dtype] == 'b' else int(iinfo(dtype).max)
+
+
+def lowest(dtype):
+    """The value that exceeds no other."""
+    if _KIND[dtype] in 'fc':
+        return -highest(dtype)
+    return False if _KIND[dtype] == 'b' else int(iinfo(dtype).min)
+
+
+def held_as(dtype):
+    """The dtype in which values of `dtype` are computed with: float32 for narrow floats, 8 bits for integers of 4."""
+    return HELD_AS.get(dtype, dtype)
 
 
 def real_of(dtype):
@@ -115,6 +157,11 @@ def scalar_dtype(value):
     return default_float() if isinstance(value, float) else default_complex()
 
 
+def _no_promotion(a, b):
+    return TypePromotionError(f'{a} and {b} are not promoted to a common dtype: floats of 8 bits and integers of 4 '
+                              "bits are to be converted explicitly, for example by x.astype('float32')")
+
+
 @lru_cache(maxsize=None)
 def _join(a, b):
     """Least upper bound of two strong dtypes."""
@@ -125,6 +172,11 @@ def _join(a, b):
         a, b, ka, kb = b, a, kb, ka
     if ka == 'b':
         return b
+    if a in _EXPLICIT or b in _EXPLICIT:
+        number, integer = (a, b) if ka == 'f' else (b, a)
+        if _KIND[number] == 'f' and _KIND[integer] in 'iu' and integer not in _EXPLICIT:
+            return number
+        raise _no_promotion(a.name, b.name)
     if ka == kb == 'f':
         return float32 if {a, b} == {float16, bfloat16} else max(a, b, key=lambda d: d.itemsize)
     if ka == kb:
@@ -151,6 +203,8 @@ def _promote_pair(a, weak_a, b, weak_b, wide):
     kw, ks = _KIND[weak], _KIND[strong]
     if _WEAK_RANK[kw] <= _WEAK_RANK[ks]:
         return strong, False
+    if strong in _EXPLICIT:
+        raise _no_promotion(strong.name, f'a Python {"float" if kw == "f" else "complex"}')
     if kw == 'c':
         return (complex_of(strong) if ks == 'f' else weak), ks != 'f'
     return weak, True                          # a weak float with integers, a weak integer with booleans

@@ -72,27 +72,33 @@ def reciprocal(x):
 
 def integer_pow(x, n):
     """x**n by repeated squaring, the same order of products as the emitted code."""
-    if n < 0:
-        if not dtypes.is_inexact(x.dtype):
-            raise ValueError('integers to negative integer powers are not allowed')
-        return one_like(x) / integer_pow(x, -n)
-    result = np.ones_like(x)
-    while n:
-        if n & 1:
-            result = result * x
-        n >>= 1
-        if n:
-            x = x * x
-    return result
+    if n < 0 and not dtypes.is_inexact(x.dtype):
+        raise ValueError('integers to negative integer powers are not allowed')
+    square, left = x.astype(dtypes.held_as(x.dtype), copy=False), abs(n)
+    result = np.ones_like(square)
+    while left:
+        if left & 1:
+            result = result * square
+        left >>= 1
+        if left:
+            square = square * square
+    return (one_like(result) / result if n < 0 else result).astype(x.dtype, copy=False)
+
+
+def _of_kind(kind, dtype):
+    """The integer dtype as wide as `dtype` that is signed ('i') or unsigned ('u')."""
+    if dtype in dtypes.NARROW_INTEGERS:
+        return dtypes.int4 if kind == 'i' else dtypes.uint4
+    return np.dtype(f'{kind}{dtype.itemsize}')
 
 
 def population_count(x):
-    return np.bitwise_count(x.view(f'u{x.itemsize}')).astype(x.dtype)
+    return np.bitwise_count(x.view(_of_kind('u', x.dtype)).astype(np.uint64)).astype(x.dtype)
 
 
 def clz(x):
-    bits = 8 * x.itemsize
-    y = x.view(f'u{x.itemsize}').astype(np.uint64)
+    bits = dtypes.bits(x.dtype)
+    y = x.view(_of_kind('u', x.dtype)).astype(np.uint64)
     result = np.full(x.shape, bits, x.dtype)
     for place in range(bits):
         result = np.where(y >> np.uint64(place) != 0, bits - 1 - place, result)
@@ -108,32 +114,34 @@ def convert(x, dtype, weak):
         x = x.real
     if dtypes.is_inexact(x.dtype) and dtypes.is_integer(dtype):
         return _saturate(x, dtype)
-    if x.dtype == np.float64 and dtype == dtypes.bfloat16:
-        return _float64_to_bfloat16(x)
+    if x.dtype == np.float64 and dtype in dtypes.NARROW_FLOATS:
+        return _round_to_odd(x).astype(dtype)
+    if x.dtype in dtypes.NARROW_INTEGERS:                            # which ml_dtypes doesn't cast to each other
+        x = x.astype(dtypes.held_as(x.dtype))
     return x.astype(dtype)
 
 
 def _saturate(x, dtype):
     """Float to integer: toward zero, clamped to the range, NaN is 0."""
-    info = np.iinfo(dtype)
+    info = dtypes.iinfo(dtype)
     x = np.trunc(x.astype(np.float64))
     low, high = float(info.min), float(info.max)
     inside = np.where((x > low) & (x < high), x, 0).astype(dtype)
     return np.where(x >= high, info.max, np.where(x <= low, info.min, inside)).astype(dtype)
 
 
-def _float64_to_bfloat16(x):
-    """Round once: a rounding to float32 first is made sticky (round to odd)."""
+def _round_to_odd(x):
+    """float64 to float32 such that rounding again, to fewer bits, is right: the last bit says that there was more."""
     near = x.astype(np.float32)
     bits = near.view(np.uint32)
     inexact = near.astype(np.float64) != x
     away = np.abs(near.astype(np.float64)) > np.abs(x)
     bits = np.where(inexact & np.isfinite(near), (bits - away) | 1, bits).astype(np.uint32)
-    return bits.view(np.float32).astype(dtypes.bfloat16)
+    return bits.view(np.float32)
 
 
 def infer_bitcast(avals, dtype):
-    if avals[0].dtype.itemsize != dtype.itemsize:
+    if dtypes.bits(avals[0].dtype) != dtypes.bits(dtype):
         raise TypeError(f'cannot bitcast {avals[0].dtype} to {dtype}: different sizes')
     return aval(avals[0].shape, dtype)
 
@@ -169,7 +177,7 @@ def remainder(x, y):
 
 
 def _shift(function, x, y, beyond):
-    bits = 8 * x.dtype.itemsize
+    bits = dtypes.bits(x.dtype)
     inside = (y >= 0) & (y < bits)
     return np.where(inside, function(x, np.where(inside, y, 0).astype(x.dtype)), beyond).astype(x.dtype)
 
@@ -179,14 +187,14 @@ def shift_left(x, y):
 
 
 def shift_right_logical(x, y):
-    unsigned = f'u{x.dtype.itemsize}'
-    return _shift(np.right_shift, x.view(unsigned), y.astype(unsigned), 0).view(x.dtype)
+    unsigned = _of_kind('u', x.dtype)
+    return _shift(np.right_shift, x.view(unsigned), y.view(unsigned), 0).view(x.dtype)
 
 
 def shift_right_arithmetic(x, y):
-    signed = f'i{x.dtype.itemsize}'
+    signed = _of_kind('i', x.dtype)
     x_signed = x.view(signed)
-    return _shift(np.right_shift, x_signed, y.astype(signed), np.where(x_signed < 0, -1, 0)).view(x.dtype)
+    return _shift(np.right_shift, x_signed, y.view(signed), np.where(x_signed < 0, -1, 0)).view(x.dtype)
 
 
 def complex_(x, y):
@@ -198,7 +206,7 @@ def complex_(x, y):
 def fma(x, y, z):
     """x * y + z with one rounding: float32 and narrower in float64, float64 by exact products and sums."""
     if x.dtype != np.float64:
-        wide = np.float32 if x.dtype.itemsize == 2 else np.float64
+        wide = np.float32 if x.dtype in dtypes.NARROW_FLOATS else np.float64
         return (x.astype(wide) * y.astype(wide) + z.astype(wide)).astype(x.dtype)
     with np.errstate(all='ignore'):
         plain = x * y + z

@@ -9,5 +9,10 @@ class FusionWarning(UserWarning):
     """What was to be fused has become several kernels: with `strict=False`, or in a derivative of a fused function."""
 
 
+class TypePromotionError(ValueError):
+    """Types that can't be combined. Public as lazy.dtypes.TypePromotionError."""
+
+
 for _class in (FusionError, FusionWarning):
     _class.__module__ = 'lazy.errors'
+TypePromotionError.__module__ = 'lazy.dtypes'

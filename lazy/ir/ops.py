@@ -5,7 +5,7 @@ Letters in `formula` and `partials`: x, y, z, w are the operands, r is the resul
 needed since importing SymPy costs more than compiling a kernel; the tests derive them again from `formula`.
 A partial that is None is not defined. `singular` marks partials that may be infinite or NaN where the function is
 fine: they are multiplied by `safe_mul`, so that a zero tangent stays zero. `triton` is text with {0}, {1}, ... for the operands; names that begin
-with `lz_` are functions of codegen's prelude, and {bits} is the integer type of the operands' width.
+with `lz_` are functions of codegen's prelude.
 """
 import numpy as np
 
@@ -132,7 +132,7 @@ floor_divide = B('floor_divide', elements.floor_divide, 'floor(x/y)', ('0', '0')
 remainder = B('remainder', elements.remainder, 'x - y*floor(x/y)', ('1', '-floor(x / y)'), 'iuf', 'lz_remainder({0}, {1})', cost=12)
 atan2 = B('atan2', np.arctan2, 'atan2(x, y)', ('y / (x * x + y * y)', '-x / (x * x + y * y)'), 'f', ld + 'atan2({0}, {1})', singular=True, cost=24)
 hypot = B('hypot', np.hypot, 'sqrt(x**2 + y**2)', ('x / r', 'y / r'), 'f', ld + 'hypot({0}, {1})', singular=True, cost=12)
-nextafter = B('nextafter', np.nextafter, None, ('0', '0'), 'f', 'lz_nextafter({0}, {1}, {bits})')
+nextafter = B('nextafter', np.nextafter, None, ('0', '0'), 'f', 'lz_nextafter({0}, {1}, {2})')
 copysign = B('copysign', np.copysign, 'Abs(x)*sign(y)', ('copysign(1, x) * copysign(1, y)', '0'), 'f', ld + 'copysign({0}, {1})')
 logaddexp = B('logaddexp', np.logaddexp, 'log(exp(x) + exp(y))', ('logistic(select((x == y) & is_inf(x), 0, x - y))', 'logistic(select((x == y) & is_inf(x), 0, y - x))'), 'f', 'lz_logaddexp({0}, {1})', cost=24)
 igamma = B('igamma', special.scipy('gammainc'), 'lowergamma(x, y)/gamma(x)', ('igamma_grad_a(x, y)', 'gamma_density(x, y)'), 'f', None, singular=True, cost=99)

@@ -141,8 +141,7 @@ def fill_value(dtype):
     kind = dtypes.kind(dtype)
     if kind in 'fc':
         return np.asarray(np.nan, dtype)
-    return np.asarray({'b': True, 'u': np.iinfo(dtype).max if kind == 'u' else 0,
-                       'i': np.iinfo(dtype).min if kind == 'i' else 0}[kind], dtype)
+    return np.asarray(dtypes.highest(dtype) if kind in 'bu' else dtypes.lowest(dtype), dtype)
 
 
 def gather(x, *indices, axes, mode):
@@ -191,8 +190,8 @@ def infer_reduce(avals, axes):
 
 
 def _sum_dtype(x):
-    """Narrow floats are summed in float32."""
-    return np.float32 if x.dtype in (dtypes.float16, dtypes.bfloat16) else x.dtype
+    """Narrow floats are summed in float32, integers of 4 bits in 8."""
+    return dtypes.held_as(x.dtype)
 
 
 def reduce_sum(x, axes):
@@ -291,8 +290,7 @@ def as_matmul(shape_a, shape_b, contract_lhs, contract_rhs, batch_lhs, batch_rhs
 
 def dot_general(a, b, contract_lhs, contract_rhs, batch_lhs, batch_rhs):
     dtype = a.dtype
-    if dtype in (dtypes.float16, dtypes.bfloat16):
-        a, b = a.astype(np.float32), b.astype(np.float32)
+    a, b = a.astype(dtypes.held_as(dtype), copy=False), b.astype(dtypes.held_as(dtype), copy=False)
     left, right, out = as_matmul(a.shape, b.shape, contract_lhs, contract_rhs, batch_lhs, batch_rhs)
     product = np.matmul(a.transpose(left[0]).reshape(left[1]), b.transpose(right[0]).reshape(right[1]))
     return product.reshape(out).astype(dtype, copy=False)

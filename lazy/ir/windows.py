@@ -57,8 +57,7 @@ def windows(x, window, stride, dilation, groups):
 def conv(x, w, stride, dilation, groups, feature_first):
     """Windows are copied out, some examples at a time, and multiplied as matrices (im2col)."""
     dtype = x.dtype
-    if dtype in (dtypes.float16, dtypes.bfloat16):
-        x, w = x.astype(np.float32), w.astype(np.float32)
+    x, w = x.astype(dtypes.held_as(dtype), copy=False), w.astype(dtypes.held_as(dtype), copy=False)
     found = windows(x, w.shape[2:], stride, dilation, groups)
     places = found.shape[1 + w.ndim:]
     n, depth, width = len(x), w[0].size, math.prod(places)

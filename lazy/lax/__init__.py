@@ -4,13 +4,13 @@ Operands of one call have one dtype (a Python scalar of the same kind adapts) an
 sizes 1 broadcast. Signatures are those of jax.lax.
 """
 from ..transforms import stop_gradient  # noqa: F401
-from .bits import RandomAlgorithm, mulhi, reduce_precision, rng_bit_generator  # noqa: F401
+from .bits import RandomAlgorithm, bitcast_convert_type, mulhi, reduce_precision, rng_bit_generator  # noqa: F401
 from .convolution import (ConvDimensionNumbers, conv, conv_dimension_numbers, conv_general_dilated,  # noqa: F401
                           conv_general_dilated_local, conv_general_dilated_patches, conv_general_permutations,
                           conv_general_shape_tuple, conv_shape_tuple, conv_transpose, conv_transpose_shape_tuple,
                           conv_with_general_padding, padtype_to_pads)
 from .elementwise import (RoundingMethod, abs, acos, acosh, add, asin, asinh, atan, atan2, atanh,  # noqa: F401
-                          bessel_i0e, bessel_i1e, betainc, bitcast_convert_type, bitwise_and, bitwise_not,
+                          bessel_i0e, bessel_i1e, betainc, bitwise_and, bitwise_not,
                           bitwise_or, bitwise_xor, cbrt, ceil, clamp, clz, complex, conj,
                           convert_element_type, cos, cosh, digamma, div, dtype, eq, erf, erf_inv, erfc, exp,
                           exp2, expm1, floor, ge, gt, igamma, igamma_grad_a, igammac, imag, integer_pow,
@@ -35,6 +35,8 @@ from .reductions import (Precision, approx_max_k, approx_min_k, argmax, argmin, 
                          cumlogsumexp, cummax, cummin, cumprod, cumsum, dot, dot_general, reduce, reduce_and,
                          reduce_max, reduce_min, reduce_or, reduce_prod, reduce_sum, reduce_xor, sort, sort_key_val,
                          top_k)
+from .solves import custom_linear_solve  # noqa: F401
+from .tokens import after_all, create_token, dce_sink, rng_uniform  # noqa: F401
 from .windows import reduce_window, reduce_window_shape_tuple  # noqa: F401
 from .fourier import FftType, fft  # noqa: F401
 

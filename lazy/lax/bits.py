@@ -1,5 +1,6 @@
 """Operations on the bits of numbers, and random ones."""
 import enum
+import functools
 import math
 import operator
 
@@ -8,7 +9,41 @@ from ..custom_derivatives import custom_jvp
 from ..ir import build, dtypes, ops
 from .operands import operands, sizes_of
 
-_MANTISSA = {'float16': 10, 'bfloat16': 7, 'float32': 23, 'float64': 52}
+_MANTISSA = {'float8_e5m2': 2, 'float16': 10, 'bfloat16': 7, 'float32': 23, 'float64': 52}
+
+
+def bitcast_convert_type(operand, new_dtype):
+    """The bits, read as another dtype.
+
+    A narrower one adds an axis at the end, lowest bits first; a wider one takes that axis. Raises ValueError where the
+    last axis doesn't hold as many as make one of the wider dtype, TypeError for booleans and complex numbers.
+
+    >>> import lazy
+    >>> hex(int(lazy.lax.bitcast_convert_type(lazy.numpy.array(1.0), 'uint32')))
+    '0x3f800000'
+    >>> lazy.lax.bitcast_convert_type(lazy.numpy.array(0x21, 'uint8'), 'uint4').tolist()
+    [1, 2]
+    """
+    node, dtype = as_node(operand), dtypes.as_dtype(new_dtype)
+    if node.aval.dtype == dtype:
+        return wrap(node)
+    old, new = dtypes.bits(node.aval.dtype), dtypes.bits(dtype)
+    word, part = (dtypes.as_dtype(f'uint{n}') for n in (max(old, new), min(old, new)))
+    bits = build.make(ops.bitcast, (node,), (dtypes.as_dtype(f'uint{old}'),))
+    ratio, last = max(old, new) // min(old, new), len(bits.aval.shape)
+    if new < old:
+        places = build.mul(build.iota((1,) * last + (ratio,), word, last), build.literal(new, word))
+        bits = build.convert(build.apply(ops.shift_right_logical, build.expand_dims(bits, (last,)), places), part)
+    elif new > old:
+        if node.aval.shape[-1:] != (ratio,):
+            raise ValueError(f'bitcast_convert_type: {ratio} {node.aval.dtype} make one {dtype}, and the last axis of '
+                             f'shape {node.aval.shape} has to be of that size')
+        bits, parts = build.convert(bits, word), []
+        for i in range(ratio):
+            one = build.squeeze(build.slice_axis(bits, last - 1, i, i + 1), (last - 1,))
+            parts.append(build.apply(ops.shift_left, one, build.literal(i * old, word)))
+        bits = functools.reduce(lambda a, b: build.apply(ops.or_, a, b), parts)
+    return wrap(build.make(ops.bitcast, (bits,), (dtype,)))
 
 
 def mulhi(x, y, /):
@@ -22,7 +57,7 @@ def mulhi(x, y, /):
     dtype = a.aval.dtype
     if not dtypes.is_integer(dtype):
         raise TypeError(f'mulhi takes integers, got {dtype}')
-    bits, signed = 8 * dtype.itemsize, dtypes.kind(dtype) == 'i'
+    bits, signed = dtypes.bits(dtype), dtypes.kind(dtype) == 'i'
     wide = dtypes.int64 if signed else dtypes.uint64
     shift = ops.shift_right_arithmetic if signed else ops.shift_right_logical
     high = lambda v, n: build.apply(shift, v, build.scalar_like(v, n))

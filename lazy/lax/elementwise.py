@@ -211,17 +211,6 @@ def convert_element_type(operand, new_dtype):
     return wrap(build.convert(as_node(operand), dtypes.as_dtype(new_dtype)))
 
 
-def bitcast_convert_type(operand, new_dtype):
-    """The bits, read as another dtype of the same size.
-
-    >>> import lazy
-    >>> hex(int(lazy.lax.bitcast_convert_type(lazy.numpy.array(1.0), 'uint32')))
-    '0x3f800000'
-    """
-    node, dtype = as_node(operand), dtypes.as_dtype(new_dtype)
-    return wrap(node if node.aval.dtype == dtype else build.make(ops.bitcast, (node,), (dtype,)))
-
-
 def dtype(x):
     """The dtype of an array or scalar."""
     found = getattr(x, 'dtype', None)

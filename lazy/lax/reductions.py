@@ -179,8 +179,8 @@ def dot_general(lhs, rhs, dimension_numbers, precision=None, preferred_element_t
     """
     a, b = as_node(lhs), as_node(rhs)
     if a.aval.dtype != b.aval.dtype or preferred_element_type is not None:
-        dtype, _ = dtypes.promote((a.aval.dtype, a.aval.weak), (b.aval.dtype, b.aval.weak))
-        dtype = dtype if preferred_element_type is None else dtypes.as_dtype(preferred_element_type)
+        dtype = dtypes.promote((a.aval.dtype, a.aval.weak), (b.aval.dtype, b.aval.weak))[0] \
+            if preferred_element_type is None else dtypes.as_dtype(preferred_element_type)
         a, b = build.convert(a, dtype), build.convert(b, dtype)
     (contract_a, contract_b), (batch_a, batch_b) = dimension_numbers
     contract = axis_numbers(contract_a, a.aval.ndim), axis_numbers(contract_b, b.aval.ndim)

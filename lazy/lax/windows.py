@@ -76,9 +76,7 @@ def _is_identity(computation, inits):
         return value == (1 if computation is elementwise.mul else 0)
     if computation not in (elementwise.max, elementwise.min) or kind == 'c':
         return False
-    ends = (-float('inf'), float('inf')) if kind == 'f' else (False, True) if kind == 'b' else (
-        onp.iinfo(dtype).min, onp.iinfo(dtype).max)
-    return value == ends[computation is elementwise.min]
+    return value == (dtypes.highest(dtype) if computation is elementwise.min else dtypes.lowest(dtype))
 
 
 def _along(nodes, axis, window, stride, dilation, combine):

@@ -1,12 +1,11 @@
-"""Attention, and products of scaled blocks."""
+"""Attention."""
 import math
 
-from .. import lax
 from ..array import as_node, wrap
 from ..ir import build, dtypes, ops
 from .normalize import logsumexp, softmax
 
-__all__ = ['dot_product_attention', 'scaled_dot_general', 'scaled_matmul']
+__all__ = ['dot_product_attention']
 
 
 def dot_product_attention(query, key, value, bias=None, mask=None, *, scale=None, is_causal=False,
@@ -39,7 +38,7 @@ def dot_product_attention(query, key, value, bias=None, mask=None, *, scale=None
     (b, t, n, h), (s, groups) = q.aval.shape, k.aval.shape[1:3]
     if n % groups or k.aval.shape[0] != b or k.aval.shape[3] != h:
         raise ValueError(f'dot_product_attention: query {q.aval.shape} and key {k.aval.shape} do not fit')
-    wide = dtypes.promote((q.aval.dtype, False), (dtypes.float32, False))[0]
+    wide = dtypes.held_as(q.aval.dtype)
     q5 = build.reshape(build.convert(q, wide), (b, t, groups, n // groups, h))
     logits = build.dot_general(q5, build.convert(k, wide), ((4,), (3,)), ((0, 2), (0, 2)))      # b, k, t, g, s
     logits = build.reshape(build.transpose(logits, (0, 1, 3, 2, 4)), (b, n, t, s))
@@ -101,24 +100,3 @@ def _allowed(mask, is_causal, query_lengths, key_lengths, window, t, s):
     for other in masks[1:]:
         result = build.apply(ops.and_, result, other)
     return result
-
-
-def scaled_dot_general(lhs, rhs, dimension_numbers, preferred_element_type='float32', configs=None,
-                       implementation=None):
-    """lax.dot_general; quantised blocks (configs) are not supported."""
-    if configs is not None:
-        raise NotImplementedError('scaled_dot_general with configs: the narrow types it needs do not exist here')
-    return lax.dot_general(lhs, rhs, dimension_numbers, preferred_element_type=preferred_element_type)
-
-
-def scaled_matmul(lhs, rhs, lhs_scales, rhs_scales, preferred_element_type='float32'):
-    """Batched lhs [B, M, K] times rhs [B, N, K] transposed; scales [B, M, K/block] multiply blocks along K."""
-    def scaled(x, scales):
-        x, scales = (build.convert(as_node(v), dtypes.as_dtype(preferred_element_type)) for v in (x, scales))
-        if x.aval.ndim != 3 or scales.aval.ndim != 3 or x.aval.shape[2] % scales.aval.shape[2]:
-            raise ValueError(f'scaled_matmul: scales of shape {scales.aval.shape} do not fit {x.aval.shape}')
-        b, m, blocks = scales.aval.shape
-        wide = build.broadcast(scales, (b, m, blocks, x.aval.shape[2] // blocks), (0, 1, 2))
-        return build.mul(x, build.reshape(wide, x.aval.shape))
-    a, b = scaled(lhs, lhs_scales), scaled(rhs, rhs_scales)
-    return wrap(build.dot_general(a, b, ((2,), (2,)), ((0,), (0,))))

@@ -46,8 +46,9 @@ def _peak(node, axes):
 
 
 def _shifted(x, axes, where):
-    """x less its largest element along axes, -inf where masked."""
-    node = _masked(inexact(x)._node, where, -math.inf)
+    """x less its largest element along axes, the lowest value where masked."""
+    node = inexact(x)._node
+    node = _masked(node, where, dtypes.lowest(node.aval.dtype))
     if any(node.aval.shape[a] == 0 for a in axes):
         return node
     peak = reduce_keeping(ops.reduce_max, node, axes)
@@ -79,7 +80,7 @@ def log_softmax(x, axis=-1, where=None):
     shifted = _shifted(x, axes, where)
     powers = _masked(build.apply(ops.exp, shifted), where, 0)
     result = build.sub(shifted, build.apply(ops.log, reduce_keeping(ops.reduce_sum, powers, axes)))
-    return wrap(_masked(result, where, -math.inf))
+    return wrap(_masked(result, where, dtypes.lowest(result.aval.dtype)))
 
 
 def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, where=None):
@@ -99,9 +100,10 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, where=Non
         node, weights = build.convert(node, dtype), build.convert(weights, dtype)
         shape = build.mul(node, weights).aval.shape
         node, weights = build.broadcast_to(node, shape), build.broadcast_to(weights, shape)
-        node = build.select(build.eq(weights, build.scalar_like(weights, 0)), build.scalar_like(node, -math.inf), node)
+        absent = build.eq(weights, build.scalar_like(weights, 0))
+        node = build.select(absent, build.scalar_like(node, dtypes.lowest(dtype)), node)
     axes = axes_of(axis, node.aval.ndim)
-    node = _masked(node, where, -math.inf)
+    node = _masked(node, where, dtypes.lowest(node.aval.dtype))
     peak = _peak(node, axes)
     powers = build.apply(ops.exp, build.sub(node, peak))
     if weights is not None:

@@ -202,7 +202,7 @@ def arange(start, stop=None, step=None, dtype=None, *, device=None, out_sharding
     if not dtypes.is_inexact(dtype):
         start, step = int(start), int(step)
         check_integer(start, dtype)
-    wide = dtypes.float32 if dtype in (dtypes.float16, dtypes.bfloat16) else dtype
+    wide = dtypes.held_as(dtype)
     result = wrap(build.iota((count,), wide))
     if step != 1:
         result = result * wrap(_scalar(step, wide) if dtypes.is_inexact(wide) or step >= 0 or dtypes.kind(wide) == 'i'

@@ -442,7 +442,7 @@ def spacing(x, /):
     """Distance from x to the next float of larger magnitude, with the sign of x."""
     x = inexact_array(_real_only(x, 'spacing'))
     size = abs(x)
-    return copysign(nextafter(size, math.inf) - size, x)
+    return copysign(nextafter(size, dtypes.highest(x.dtype)) - size, x)
 
 
 # --- others ----------------------------------------------------------------------------------------------------------

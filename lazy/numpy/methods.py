@@ -51,16 +51,29 @@ def _compress(self, condition, axis=None, *, size=None, fill_value=0, out=None):
 
 
 def _view(self, dtype=None):
-    """The same bits as another dtype of the same size."""
+    """The same bits as another dtype; one of another size makes the last axis longer or shorter.
+
+    int4 has a byte for each number; x.view('uint8') packs two into one, and packed.view('int4') reads them within the
+    kernel that uses them.
+    """
+    from .. import lax
     from ..array import wrap
-    from ..ir import build, ops
+    from ..ir import build
     node = self._node
     dtype = node.aval.dtype if dtype is None else dtypes.as_dtype(dtype)
     if node.aval.dtype == dtypes.bool_:
         node = build.convert(node, dtypes.uint8)
     if dtype == dtypes.bool_:
         return wrap(node) != 0
-    return wrap(node if node.aval.dtype == dtype else build.make(ops.bitcast, (node,), (dtype,)))
+    shape, old, new = node.aval.shape, dtypes.bits(node.aval.dtype), dtypes.bits(dtype)
+    if old == new:
+        return lax.bitcast_convert_type(wrap(node), dtype)
+    if not shape or shape[-1] * old % new:
+        raise ValueError(f'view of {node.aval.dtype}{list(shape)} as {dtype}: the last axis does not hold whole '
+                         'elements')
+    if new > old:
+        node = build.reshape(node, (*shape[:-1], shape[-1] * old // new, new // old))
+    return lax.bitcast_convert_type(wrap(node), dtype).reshape(*shape[:-1], shape[-1] * old // new)
 
 
 def _fill(self, value):

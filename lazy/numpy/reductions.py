@@ -77,24 +77,12 @@ def _masked(a, where, identity):
     return wrap(build.broadcast_to(result, shape))
 
 
-def _lowest(dtype):
-    """The identity of max."""
-    kind = dtypes.kind(dtype)
-    return -math.inf if kind in 'fc' else False if kind == 'b' else int(onp.iinfo(dtype).min)
-
-
-def _highest(dtype):
-    """The identity of min."""
-    kind = dtypes.kind(dtype)
-    return math.inf if kind in 'fc' else True if kind == 'b' else int(onp.iinfo(dtype).max)
-
-
 # --- sums and products ---------------------------------------------------------------------------------------------
 
 def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None, promote_integers=True):
     """Sum over axes (all by default).
 
-    Booleans and integers narrower than the default are summed in the default integer; float16 and bfloat16 are
+    Booleans and integers narrower than the default are summed in the default integer; narrower floats are
     accumulated in float32.
 
     Raises AxisError for an axis out of range.
@@ -128,7 +116,7 @@ def max(a, axis=None, out=None, keepdims=False, initial=None, where=None):
 
     Raises ValueError for an empty array without `initial`, and for `where` without `initial`.
     """
-    return _extreme(ops.reduce_max, el.maximum, _lowest, argmax, 'max', a, axis, out, keepdims, initial, where)
+    return _extreme(ops.reduce_max, el.maximum, dtypes.lowest, argmax, 'max', a, axis, out, keepdims, initial, where)
 
 
 def min(a, axis=None, out=None, keepdims=False, initial=None, where=None):
@@ -136,7 +124,7 @@ def min(a, axis=None, out=None, keepdims=False, initial=None, where=None):
 
     Raises ValueError for an empty array without `initial`, and for `where` without `initial`.
     """
-    return _extreme(ops.reduce_min, el.minimum, _highest, argmin, 'min', a, axis, out, keepdims, initial, where)
+    return _extreme(ops.reduce_min, el.minimum, dtypes.highest, argmin, 'min', a, axis, out, keepdims, initial, where)
 
 
 amax, amin = max, min
@@ -426,18 +414,19 @@ def nanprod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, wh
 
 def nanmax(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     """Largest element over axes of what is not NaN; NaN where all are."""
-    return _nan_extreme(max, -math.inf, a, axis, out, keepdims, initial, where)
+    return _nan_extreme(max, dtypes.lowest, a, axis, out, keepdims, initial, where)
 
 
 def nanmin(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     """Smallest element over axes of what is not NaN; NaN where all are."""
-    return _nan_extreme(min, math.inf, a, axis, out, keepdims, initial, where)
+    return _nan_extreme(min, dtypes.highest, a, axis, out, keepdims, initial, where)
 
 
 def _nan_extreme(function, identity, a, axis, out, keepdims, initial, where):
     from .indexing import where as choose
     no_out(out, f'nan{function.__name__}')
-    x, nan = _without_nan(a, identity)
+    a = array_of(a)
+    x, nan = _without_nan(a, identity(a.dtype))
     result = function(x, axis, None, keepdims, initial, where)
     if nan is None or initial is not None:
         return result
@@ -474,18 +463,19 @@ def nanstd(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=Non
 
 def nanargmax(a, axis=None, out=None, keepdims=None):
     """Index of the first largest element that is not NaN; -1 where all are."""
-    return _nan_arg(argmax, -math.inf, a, axis, out, keepdims)
+    return _nan_arg(argmax, dtypes.lowest, a, axis, out, keepdims)
 
 
 def nanargmin(a, axis=None, out=None, keepdims=None):
     """Index of the first smallest element that is not NaN; -1 where all are."""
-    return _nan_arg(argmin, math.inf, a, axis, out, keepdims)
+    return _nan_arg(argmin, dtypes.highest, a, axis, out, keepdims)
 
 
 def _nan_arg(function, identity, a, axis, out, keepdims):
     from .indexing import where as choose
     no_out(out, f'nan{function.__name__}')
-    x, nan = _without_nan(a, identity)
+    a = array_of(a)
+    x, nan = _without_nan(a, identity(a.dtype))
     result = function(x, axis, keepdims=keepdims)
     return result if nan is None else choose(all(nan, axis, keepdims=bool(keepdims)), -1, result)
 

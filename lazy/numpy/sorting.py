@@ -390,8 +390,7 @@ def unique(ar, return_index=False, return_inverse=False, return_counts=False, ax
 def _unique_known(x, equal_nan):
     """Positions of the first occurrences, inverse and counts, from the values."""
     data = to_numpy(x._node, 'index')
-    if data.dtype == dtypes.bfloat16:
-        data = data.astype(onp.float32)
+    data = data.astype(dtypes.held_as(data.dtype), copy=False)
     _, first, inverse, counts = onp.unique(data.ravel(), True, True, True, equal_nan=equal_nan)
     return from_array(first), from_array(inverse), from_array(counts), None
 

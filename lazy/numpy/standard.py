@@ -11,7 +11,7 @@ __all__ = ['__array_api_version__', '__array_namespace_info__', 'VERSIONS']
 __array_api_version__ = '2025.12'
 VERSIONS = ('2021.12', '2022.12', '2023.12', '2024.12', __array_api_version__)
 
-_KINDS = {'bool': (dtypes.bool_,), 'signed integer': dtypes.SIGNED, 'unsigned integer': dtypes.UNSIGNED,
+_KINDS = {'bool': (dtypes.bool_,), 'signed integer': dtypes.SIGNED[1:], 'unsigned integer': dtypes.UNSIGNED[1:],
           'real floating': (dtypes.float32, dtypes.float64), 'complex floating': dtypes.COMPLEXES}
 _KINDS['integral'] = _KINDS['signed integer'] + _KINDS['unsigned integer']
 _KINDS['numeric'] = _KINDS['integral'] + _KINDS['real floating'] + _KINDS['complex floating']

@@ -114,7 +114,7 @@ class iinfo:
         found = _plain(dtype)
         if not dtypes.is_integer(found):
             raise ValueError(f'data type {found} not integer')
-        return onp.iinfo(found)
+        return dtypes.iinfo(found)
 
 
 def result_type(*args):
@@ -155,7 +155,7 @@ def can_cast(from_, to, casting='safe'):
     """Whether a conversion between dtypes is possible under a rule of casting, as NumPy defines it."""
     source = _plain(from_) if not isinstance(from_, (bool_builtin, int, float, complex)) else dtypes.scalar_dtype(from_)
     target = dtypes.as_dtype(to)
-    if casting == 'safe' and dtypes.bfloat16 in (source, target):
+    if casting == 'safe' and dtypes.bfloat16 in (source, target) and 1 < min(source.itemsize, target.itemsize):
         return dtypes.promote((source, False), (target, False))[0] == target
     return onp.can_cast(source, target, casting)
 
@@ -177,15 +177,13 @@ def isdtype(dtype, kind):
 
 
 def issubdtype(arg1, arg2):
-    """NumPy's issubdtype, where bfloat16 counts as floating."""
+    """NumPy's issubdtype, where bfloat16 and float8 count as floating, int4 as an integer."""
     first = dtypes.as_dtype(arg1) if not (isinstance(arg1, type) and issubclass(arg1, onp.generic)
                                           and arg1.__name__ in _abstract) else arg1
     second = arg2
     if isinstance(second, type) and not isinstance(second, ScalarType) and issubclass(second, onp.generic) \
             and second.__name__ in _abstract:
-        if first == dtypes.bfloat16:
-            return second in (floating, inexact, number, generic)
-        return onp.issubdtype(first, second)
+        return onp.issubdtype(dtypes.held_as(first), second)
     if isinstance(first, type):
         return False
     return first == dtypes.as_dtype(second)

@@ -246,7 +246,7 @@ def _integer_bounds(minval, maxval, dtype):
 
     The last is a bool, or a node where maxval is an array.
     """
-    info = onp.iinfo(dtype)
+    info = dtypes.iinfo(dtype)
     nodes, above = [], False
     for x in (minval, maxval):
         if isinstance(x, (int, onp.integer)):
@@ -256,7 +256,7 @@ def _integer_bounds(minval, maxval, dtype):
         node = as_node(x)
         if not dtypes.is_integer(node.aval.dtype):
             node = build.convert(node, dtypes.default_int())
-        own = onp.iinfo(node.aval.dtype)
+        own = dtypes.iinfo(node.aval.dtype)
         above = build.apply(ops.gt, node, constant(node, info.max)) if own.max > info.max else False
         if own.max > info.max:
             node = build.apply(ops.min_, node, constant(node, info.max))
@@ -298,7 +298,7 @@ def randint(key, shape, minval, maxval, dtype=None, *, out_sharding=None):
         raise TypeError(f'randint only accepts integer dtypes, got {dtype}')
     pair, drawn = pair_of('randint', key), dtype
     if dtype.itemsize < 4:                                            # drawn with 32 bits against bias
-        drawn, info = dtypes.int32, onp.iinfo(dtype)
+        drawn, info = dtypes.int32, dtypes.iinfo(dtype)
         minval, maxval = _clip(minval, info.min, info.max), _clip(maxval, info.min, info.max + 1)
     low, high, above = _integer_bounds(minval, maxval, drawn)
     shape = shape_of('randint', shape, low, high)

@@ -199,7 +199,8 @@ def test_derivatives_in_narrow_types(case):
             results.append(pullback([lazy.numpy.asarray(np.ones(v.shape, v.dtype)) for v in value]))
         for g, expected in zip(*results):
             assert g.dtype == dtype
-            assert_close(g, expected, 8 * case.tolerance(dtype), f'{case} {dtype}')
+            fits = abs(np.asarray(expected)) <= float(lazy.numpy.finfo(dtype).max)
+            assert_close(np.where(fits, g, 0), np.where(fits, expected, 0), 8 * case.tolerance(dtype), f'{case} {dtype}')
 
 
 # --- batching ------------------------------------------------------------------------------------------------------

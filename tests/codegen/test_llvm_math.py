@@ -16,8 +16,11 @@ pytestmark = pytest.mark.filterwarnings('ignore::RuntimeWarning')
 
 from lazy.codegen import llvm_math, llvm_polynomials  # noqa: E402
 from lazy.ir import elements  # noqa: E402
+from lazy.ir.dtypes import as_dtype  # noqa: E402
 
-FLOATS, HALVES, INTEGERS = llvm_math.FLOATS, llvm_math.HALVES, llvm_math.INTEGERS
+FLOATS, NARROW_FLOATS = llvm_math.FLOATS, llvm_math.NARROW_FLOATS
+NARROW_INTEGERS = ('int4', 'uint4')                     # operations on them: tests/targets/test_native.py
+INTEGERS = tuple(d for d in llvm_math.INTEGERS if d not in NARROW_INTEGERS)
 PREDICATES = ('eq', 'ne', 'lt', 'le', 'gt', 'ge', 'is_finite', 'is_nan', 'is_inf', 'signbit')
 BINARY = ('add sub mul div pow max min fmax fmin rem floor_divide remainder atan2 hypot nextafter '
           'copysign logaddexp safe_mul eq ne lt le gt ge and or xor shift_left '
@@ -127,7 +130,7 @@ def compile_text(text, cpu=None):
 
 
 def numpy_dtype(dtype):
-    return np.dtype({'bfloat16': ml_dtypes.bfloat16}.get(dtype, dtype))
+    return as_dtype(dtype)
 
 
 class Kernels:
@@ -169,7 +172,7 @@ def kernels(dtype, configuration):
     ops = [op for op in llvm_math.OPS if llvm_math.supports(op, dtype) and op != 'integer_pow']
     table = {op: operation(op, dtype) for op in ops}
     if llvm_math.supports('integer_pow', dtype):
-        powers = [n for n in POWERS if n >= 0 or dtype in FLOATS + HALVES]
+        powers = [n for n in POWERS if n >= 0 or dtype in FLOATS + NARROW_FLOATS]
         table.update({f'integer_pow_{n}'.replace('-', 'm'): operation('integer_pow', dtype, n=n)
                       for n in powers})
     return Kernels(configuration, width_of(configuration, dtype), table)
@@ -348,8 +351,8 @@ def assert_same(got, expected, op, *context):
 
 def mixed_floats(dtype, columns):
     boxes = [((None,) * columns), ((-10, 10),) * columns, ((-1e4, 1e4), (-3, 3))[:columns]]
-    if dtype == 'bfloat16':
-        return [x.astype(ml_dtypes.bfloat16) for x in arguments('float32', boxes, 4000, 3)]
+    if dtype in NARROW_FLOATS:
+        return [x.astype(numpy_dtype(dtype)) for x in arguments('float32', boxes, 4000, 3)]
     return arguments(dtype, boxes, 4000, 3)
 
 
@@ -513,7 +516,7 @@ def test_philox_gives_the_published_words():
 
 # ------------------------------------------------------------------------------------- conversions
 
-DTYPES = ('bool', *INTEGERS, *FLOATS, *HALVES)
+DTYPES = ('bool', *NARROW_INTEGERS, *INTEGERS, *FLOATS, *NARROW_FLOATS)
 
 
 @functools.cache
@@ -528,9 +531,9 @@ def conversions(configuration, source):
 def conversion_arguments(dtype):
     if dtype == 'bool':
         return np.array([False, True] * 8)
-    if dtype in INTEGERS:
-        return mixed_integers(dtype)[0]
-    return mixed_floats(dtype, 1)[0]
+    if dtype in NARROW_INTEGERS:
+        return np.arange(16).astype(numpy_dtype(dtype))
+    return mixed_integers(dtype)[0] if dtype in INTEGERS else mixed_floats(dtype, 1)[0]
 
 
 def float_to_integer(x, target):
@@ -560,12 +563,12 @@ def nearest_bfloat16(x):
 def test_conversions(source, configuration):
     compiled, x = conversions(configuration, source), conversion_arguments(source)
     for target in DTYPES:
-        if source in FLOATS + HALVES and target in INTEGERS:
+        if source in FLOATS + NARROW_FLOATS and target in INTEGERS:
             expected = float_to_integer(x, target)
         elif target == 'bfloat16' and source in INTEGERS:
             expected = nearest_bfloat16(x)
         else:
-            expected = x.astype(numpy_dtype(target))
+            expected = elements.convert(x, numpy_dtype(target), False)
         if (source, target) == ('float64', 'bfloat16'):
             normal = (abs(x) > 1e-37) & (abs(x) < 1e38)
             x, expected = x[normal], nearest_bfloat16(x[normal])
@@ -587,9 +590,10 @@ def test_rounding_twice_is_avoided():
         assert list(conversions(configuration, 'int64')('bfloat16', big).astype(float)) == expected
 
 
-def test_every_half_survives_a_round_trip():
-    for dtype in HALVES:
-        bits = np.arange(1 << 16, dtype=np.uint16).view(numpy_dtype(dtype))
+def test_every_narrow_float_survives_a_round_trip():
+    for dtype in NARROW_FLOATS:
+        width = 8 * numpy_dtype(dtype).itemsize
+        bits = np.arange(1 << width, dtype=f'u{width // 8}').view(numpy_dtype(dtype))
         for configuration in CONFIGURATIONS:
             got = conversions(configuration, dtype)('float32', bits)
             assert_same(got, bits.astype(np.float32), dtype, configuration)

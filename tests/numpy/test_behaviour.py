@@ -163,7 +163,7 @@ def test_scalar_types_are_dtypes():
     assert np.issubdtype(np.bfloat16, np.floating) and not np.issubdtype(np.int32, np.floating)
     assert np.float32(np.ones(2, int)).dtype == np.float32
     with pytest.raises(TypeError):
-        np.zeros(2, np.float8_e5m2)
+        np.zeros(2, np.float8_e3m4)
 
 
 def test_wide_defaults():

@@ -180,6 +180,24 @@ def test_tiles(shape):
     check(pairs)
 
 
+@pytest.mark.parametrize('shape', [(300, 2), (257, 3), (5, 400, 8), (300, 7, 4), (3, 261, 1, 5), (50_000, 3), (1_700_000, 2)], ids=str)
+@pytest.mark.parametrize('host', ['this', *hosts.possible()[:2]])
+def test_short_last_axes(shape, host):
+    """Vectors lie across a last axis that is short: broadcasts, views, indices as values, gathers, several results, halves of bytes."""
+    x = np.random.default_rng(0).integers(-9, 9, shape).astype(np.float32)
+    row, rows = np.arange(shape[-1], dtype=np.float32), np.random.default_rng(1).integers(0, shape[-1], shape)
+    with contextlib.nullcontext() if host == 'this' else hosts.reduced(host):
+        a = lnp.asarray(x)
+        pairs = [('row', a * row, x * row), ('column', a - a[..., :1], x - x[..., :1]), ('backwards', a[..., ::-1] + row, x[..., ::-1] + row),
+                 ('index', a + lnp.arange(shape[-1]), x + row), ('gather', lnp.take_along_axis(a, lnp.asarray(rows), -1) * row,
+                                                              np.take_along_axis(x, rows, -1) * row),
+                 ('compared', a < row, x < row), ('narrow', (a * row).astype('int8'), (x * row).astype(np.int8))]
+        pairs += zip(('two', 'results'), lazy.jit(lambda a: (a + row, a[..., :1] * row))(a), (x + row, x[..., :1] * row))
+        whole = np.arange(max(shape), dtype=np.uint8)
+        pairs.append(('halves', lnp.asarray(whole).view('uint4').astype('int32'), np.stack([whole & 15, whole >> 4], -1).ravel().astype('int32')))
+        check(pairs)
+
+
 def test_reshapes():
     x = np.arange(2 * 6 * 4, dtype=np.float32).reshape(2, 6, 4)
     a, pairs = lnp.asarray(x), []

@@ -175,10 +175,10 @@ def test_programs_on_a_device(build, device):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.int32, np.bool_])
+@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.int32, np.bool_, 'float8_e4m3fn', 'float8_e5m2', 'int4', 'uint4'])
 def test_every_operation_on_a_device(dtype, device):
     from test_triton_printer import ULPS, build as build_operations
-    b, outputs, names = build_operations(np.dtype(dtype))
+    b, outputs, names = build_operations(dtypes.as_dtype(dtype))
     wanted = reference.run_linear(b.linear(outputs), [Buffer.from_array(x) for x in b.arrays], b.scalars, {}, ())
     half = len(outputs) // 8 + 1
     for start in range(0, len(outputs), half):                          # smaller kernels compile faster

@@ -13,6 +13,7 @@ from lazy.ir.graph import aval, elementwise_aval
 
 FLOATS, INTEGERS = dtypes.FLOATS, dtypes.SIGNED + dtypes.UNSIGNED
 REAL = (dtypes.bool_, *INTEGERS, *FLOATS)
+NARROW = ml_dtypes.float8_e4m3fn, ml_dtypes.int4
 
 
 class Builder:
@@ -90,10 +91,10 @@ def operand(dtype, seed, scale=3.0):
     if dtype == np.bool_:
         return rng.integers(0, 2, N).astype(bool)
     if dtypes.is_integer(dtype):
-        info = np.iinfo(dtype)
-        x = rng.integers(info.min, info.max, N, dtype=dtype, endpoint=True)
+        info = dtypes.iinfo(dtype)
+        x = rng.integers(info.min, info.max, N, dtype=dtypes.held_as(dtype), endpoint=True).astype(dtype)
         x[200:600] = rng.integers(-9 if info.min else 0, 9, 400).astype(dtype)
-        edge = np.array([0, 1, 2, info.max, info.min, info.max - 1, info.min + 1, 7, 8 * dtype.itemsize, 3], dtype)
+        edge = np.array([0, 1, 2, info.max, info.min, info.max - 1, info.min + 1, 7, min(dtypes.bits(dtype), info.max), 3], dtype)
         edge[5:7] = np.array([-1, -3]).astype(dtype)
         pairs = np.repeat(edge, 10) if seed % 2 else np.tile(edge, 10)
         x[:100] = pairs
@@ -127,7 +128,7 @@ def cases(dtype):
         if op is ops.convert:
             yield from ((op, dict(dtype=d, weak=False)) for d in REAL)
         elif op is ops.bitcast:
-            yield from ((op, dict(dtype=d)) for d in (*INTEGERS, *FLOATS) if d.itemsize == dtype.itemsize)
+            yield from ((op, dict(dtype=d)) for d in (*INTEGERS, *FLOATS) if dtypes.bits(d) == dtypes.bits(dtype))
         elif op in (ops.threefry2x32, ops.philox4x32):
             yield from ((op, p) for p in _SEVERAL[op] if dtype == dtypes.uint32)
         elif op in _SEVERAL:
@@ -206,7 +207,7 @@ REDUCTIONS = [op for op in ops.OPS.values() if op.reduction]
 
 @pytest.mark.parametrize('shape, axis', [((7, 100), 1), ((100, 7), 0), ((3, 5000), 1), ((300, 40), 0), ((70000,), 0),
                                          ((20001, 3), 0), ((4, 0), 1), ((0, 4), 1), ((1, 1), 0)])
-@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.float16, ml_dtypes.bfloat16, np.int8, np.uint64, np.bool_])
+@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.float16, ml_dtypes.bfloat16, np.int8, np.uint64, np.bool_, *NARROW])
 def test_reductions(shape, axis, dtype):
     """All reductions of one array: rows, columns, parts; short, long, empty."""
     dtype = np.dtype(dtype)
@@ -252,7 +253,7 @@ def test_reductions_over_several_axes(shape, axes):
         close(result, wanted, 400)
 
 
-@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.float16, ml_dtypes.bfloat16, ml_dtypes.float8_e5m2])
 def test_nan_and_infinity_in_reductions(dtype):
     values = np.array([[1, np.nan, 3, np.nan], [-np.inf] * 4, [np.inf, 1, np.inf, 2], [2, 5, 5, 1]]).astype(dtype)
     for axis, x in ((1, values), (0, values.T)):
@@ -317,7 +318,7 @@ def test_layer_norm_is_one_kernel(shape):
 
 @pytest.mark.parametrize('shape, permutation', [((40, 70), (1, 0)), ((3, 40, 70), (0, 2, 1)), ((40, 3, 70), (2, 1, 0)),
                                                 ((5, 6, 7), (2, 0, 1)), ((2, 3, 4, 5), (3, 1, 0, 2))])
-@pytest.mark.parametrize('dtype', [np.float32, np.bool_, ml_dtypes.bfloat16])
+@pytest.mark.parametrize('dtype', [np.float32, np.bool_, ml_dtypes.bfloat16, *NARROW])
 def test_transposed_operands(shape, permutation, dtype):
     b = Builder()
     x = b(ops.transpose, b.array(random(shape, dtype)), permutation=permutation)
@@ -354,7 +355,7 @@ def test_numbers_as_values():
 
 @pytest.mark.parametrize('mode', ['error', 'fill', 'clip', 'wrap'])
 @pytest.mark.parametrize('index', [np.int32, np.int64, np.int8, np.uint8, np.uint32])
-@pytest.mark.parametrize('dtype', [np.float32, np.bool_, np.int16, np.uint8, ml_dtypes.bfloat16])
+@pytest.mark.parametrize('dtype', [np.float32, np.bool_, np.int16, np.uint8, ml_dtypes.bfloat16, *NARROW])
 def test_gather(mode, index, dtype):
     low = -200 if np.iinfo(index).min and mode != 'error' else 0
     high = 40 if mode == 'error' else 120
@@ -500,7 +501,7 @@ def norm(b, dtype):
 
 @pytest.mark.parametrize('build', [exp_sum, transposed_sum, bias, short_rows, ragged, row_softmax, long_softmax,
                                    long_rows, columns, column_softmax, everything, norm])
-@pytest.mark.parametrize('dtype', [np.float32, ml_dtypes.bfloat16])
+@pytest.mark.parametrize('dtype', [np.float32, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2])
 def test_machine_code_moves_16_bytes_and_spills_nothing(build, dtype):
     if build is norm and dtype != np.float32:
         pytest.skip('float32 only')
@@ -527,7 +528,7 @@ def test_gathers_ramps_and_64_bit_indices_compile():
                           [a.name for a in printed.arguments if a.divisible], num_warps=printed.num_warps)
 
 
-@pytest.mark.parametrize('dtype', [np.bool_, np.int8, np.uint64, ml_dtypes.bfloat16])
+@pytest.mark.parametrize('dtype', [np.bool_, np.int8, np.uint64, ml_dtypes.bfloat16, *NARROW])
 @pytest.mark.parametrize('shape, axis', [((70, 100), 1), ((70, 9000), 1), ((30, 70), 0), ((9000, 70), 0), ((9, 8, 30), 1)])
 def test_reductions_have_types_that_the_compiler_takes(shape, axis, dtype):
     b, dtype = Builder(), np.dtype(dtype)

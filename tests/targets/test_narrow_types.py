@@ -1,0 +1,295 @@
+"""float8 and int4: conversions of every value on every target, promotion, and what users see of them."""
+import copy
+import pickle
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import hosts
+import lazy
+import lazy.numpy as lnp
+from lazy.ir import dtypes
+from lazy.ir.reference import convert
+
+FLOAT8 = [dtypes.float8_e4m3fn, dtypes.float8_e5m2]
+INT4 = [dtypes.int4, dtypes.uint4]
+NARROW = FLOAT8 + INT4
+WIDE = [d for d in dtypes.ALL if d not in NARROW and dtypes.kind(d) != 'c']
+EDGES = {dtypes.float8_e4m3fn: 464.0, dtypes.float8_e5m2: 61440.0}              # beyond: NaN, and infinity
+
+
+def every(dtype):
+    """All values of a narrow dtype."""
+    bits = np.arange(16 if dtype in INT4 else 256, dtype=np.uint8)
+    return bits.view(dtype)
+
+
+def same(got, expected):
+    assert got.dtype == expected.dtype and got.shape == expected.shape
+    a, b = (x.astype(np.complex128 if x.dtype.kind == 'c' else np.float64) for x in (got, expected))
+    np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(np.signbit(a.real)[~np.isnan(a)], np.signbit(b.real)[~np.isnan(b)])
+
+
+def numbers(dtype):
+    """float32 numbers that are hard to round: all neighbours of a float8 type, ties between them and what is next to these,
+    the edge of overflow, random bits."""
+    values = np.unique(every(dtype).astype(np.float32))
+    values = values[np.isfinite(values)]
+    ties = (values[:-1] + values[1:]) / 2
+    hard = np.concatenate([values, ties, [EDGES[dtype], -EDGES[dtype], 2.0 ** -17, 2.0 ** -10, 1e-45, 3e38]]).astype(np.float32)
+    around = [hard, np.nextafter(hard, np.float32(np.inf)), np.nextafter(hard, np.float32(-np.inf))]
+    random = np.random.default_rng(0).integers(0, 1 << 32, 50_000, dtype=np.uint32).view(np.float32)
+    return np.concatenate([*around, [np.inf, -np.inf, np.nan, 0.0, -0.0], random]).astype(np.float32)
+
+
+def on_hosts(compute, *arrays):
+    """Results of a function of lazy arrays on the numpy target, natively, and natively on lesser machines."""
+    yield 'native', np.asarray(compute(*map(lnp.asarray, arrays)))
+    for host in hosts.possible():
+        with hosts.reduced(host):
+            yield host, np.asarray(compute(*map(lnp.asarray, arrays)))
+    lazy.config.update('target', 'numpy')
+    try:
+        yield 'numpy', np.asarray(compute(*map(lnp.asarray, arrays)))
+    finally:
+        lazy.config.update('target', 'native')
+
+
+# --- conversions -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.filterwarnings('ignore::RuntimeWarning')
+@pytest.mark.parametrize('dtype', NARROW, ids=str)
+def test_every_value_there_and_back(dtype):
+    x = every(dtype)
+    for other in [d for d in WIDE if dtypes.kind(d) == 'f' and d.itemsize > 1]:
+        for host, wide in on_hosts(lambda x: x.astype(other), x):
+            same(wide, x.astype(other))
+        for host, back in on_hosts(lambda x: x.astype(dtype), x.astype(other)):
+            same(back, x)
+    for other in [d for d in dtypes.ALL if dtypes.kind(d) in 'biu']:
+        for host, got in on_hosts(lambda x: x.astype(other), x):
+            same(got, convert(x, other, False))
+
+
+@pytest.mark.filterwarnings('ignore::RuntimeWarning')
+@pytest.mark.parametrize('dtype', FLOAT8, ids=str)
+def test_float32_is_rounded_as_by_ml_dtypes(dtype):
+    x = numbers(dtype)
+    for host, got in on_hosts(lambda x: x.astype(dtype), x):
+        same(got, x.astype(dtype))
+        np.testing.assert_array_equal(got.view(np.uint8)[~np.isnan(x)], x.astype(dtype).view(np.uint8)[~np.isnan(x)])
+
+
+@pytest.mark.parametrize('dtype', FLOAT8, ids=str)
+def test_float64_is_rounded_once(dtype):
+    """Just over the middle of two neighbours: rounding to float32 first would make it a tie."""
+    values = np.unique(every(dtype).astype(np.float64))
+    values = values[np.isfinite(values) & (values > 0)]
+    ties = (values[:-1] + values[1:]) / 2
+    for side, expected in ((1, values[1:]), (-1, values[:-1])):
+        for host, got in on_hosts(lambda x: x.astype(dtype), ties * (1 + side * 2.0 ** -40)):
+            same(got, expected.astype(dtype))
+
+
+@pytest.mark.parametrize('dtype', INT4, ids=str)
+def test_integers_of_4_bits_wrap_and_floats_saturate(dtype):
+    info = dtypes.iinfo(dtype)
+    x = np.arange(-40, 300)
+    for host, got in on_hosts(lambda x: x.astype(dtype), x):
+        same(got, (x % 16 if info.min == 0 else (x + 8) % 16 - 8).astype(dtype))
+    y = np.array([np.nan, np.inf, -np.inf, 3.9, -3.9, 100, -100, 7.5, 15.5])
+    for host, got in on_hosts(lambda x: x.astype(dtype), y):
+        same(got, np.clip(np.trunc(np.nan_to_num(y, posinf=99, neginf=-99)), info.min, info.max).astype(dtype))
+
+
+@pytest.mark.parametrize('dtype', INT4, ids=str)
+@pytest.mark.parametrize('name', ['add', 'subtract', 'multiply', 'floor_divide', 'remainder', 'maximum', 'bitwise_and',
+                                  'bitwise_xor', 'left_shift', 'right_shift', 'less'])
+def test_arithmetic_of_4_bits(dtype, name):
+    """Every pair of numbers, against 64 bits wrapped around; shifts by more than the width are 0, or the sign."""
+    x, y = (v.ravel() for v in np.meshgrid(every(dtype), every(dtype)))
+    if name == 'left_shift' or name == 'right_shift':
+        y = abs(y.astype(np.int64)).clip(0, 7).astype(dtype)
+    wide = [v.astype(np.int64) for v in (x, y)]
+    with np.errstate(all='ignore'):
+        expected = getattr(np, name)(*wide)
+    expected = expected if expected.dtype == bool else convert(expected, dtype, False)
+    for host, got in on_hosts(getattr(lnp, name), x, y):
+        same(got, expected)
+
+
+# --- storage -----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('dtype', NARROW, ids=str)
+def test_foreign_bits_are_taken_by_their_low_half(dtype):
+    """NumPy arrays may hold anything in the upper half of a byte that is an int4."""
+    x = np.arange(256, dtype=np.uint8).view(dtype)
+    same(np.asarray(lnp.asarray(x) + 0), (x.astype(np.float32) + 0).astype(dtype))
+    same(np.asarray(lnp.asarray(x)[::-1]), x[::-1])
+
+
+@pytest.mark.parametrize('dtype', NARROW, ids=str)
+def test_copies_and_text(dtype):
+    x = lnp.asarray([1, 2, 3], dtype)
+    assert x.dtype == dtype and x.nbytes == 3 and x.tolist() == [1, 2, 3]
+    for again in (pickle.loads(pickle.dumps(x)), copy.deepcopy(x), lnp.array(np.asarray(x)), lnp.stack([*x])):
+        assert again.dtype == dtype and again.tolist() == [1, 2, 3]
+    assert f'dtype={dtype.name})' in repr(x) and str(x) == '[1 2 3]'
+    assert float(x[1]) == 2 and int(x[2]) == 3
+    assert lazy.dtypes.itemsize_bits(dtype) == (4 if dtype in INT4 else 8)
+    assert lnp.dtype(getattr(lnp, dtype.name)) == dtype and getattr(lnp, dtype.name)(3).dtype == dtype
+    kind = lnp.floating if dtype in FLOAT8 else lnp.signedinteger if dtype == dtypes.int4 else lnp.unsignedinteger
+    for issubdtype in (lnp.issubdtype, lazy.dtypes.issubdtype):
+        assert issubdtype(dtype, kind) and issubdtype(dtype, lnp.number) and not issubdtype(dtype, lnp.complexfloating)
+        assert issubdtype(dtype, dtype) and not issubdtype(dtype, np.float32) and not issubdtype(np.float32, dtype)
+
+
+def test_limits():
+    for dtype in FLOAT8:
+        found, expected = lnp.finfo(dtype), ml_dtypes.finfo(dtype)
+        assert (found.bits, found.max, found.eps) == (8, float(expected.max), float(expected.eps))
+    assert [(lnp.iinfo(d).min, lnp.iinfo(d).max, lnp.iinfo(d).bits) for d in INT4] == [(-8, 7, 4), (0, 15, 4)]
+    assert float(lnp.max(lnp.zeros(2, 'float8_e4m3fn') - 300, where=np.array([True, False]), initial=-400)) == -288
+    assert float(lnp.nanmax(lnp.asarray([np.nan, -2], 'float8_e4m3fn'))) == -2
+    assert lazy.ops.segment_max(lnp.ones(1, 'float8_e4m3fn'), lnp.array([1]), 2).tolist() == [-448, 1]
+
+
+def test_bits_of_other_widths():
+    x = np.array([0x21, 0xF8], np.uint8)
+    found = lazy.lax.bitcast_convert_type(x, 'int4')
+    assert found.tolist() == [[1, 2], [-8, -1]] and lazy.lax.bitcast_convert_type(found, 'uint8').tolist() == x.tolist()
+    assert lnp.asarray(x).view('uint4').tolist() == [1, 2, 8, 15] and lnp.asarray([1, 2, 8, 15], 'uint4').view('uint8').tolist() == x.tolist()
+    for wide, narrow in (('float32', 'uint8'), ('int64', 'int16'), ('float64', 'float32'), ('float16', 'float8_e5m2')):
+        y = np.arange(1, 4).astype(wide)
+        as_bytes = np.asarray(lnp.asarray(y).view(narrow))
+        assert as_bytes.tobytes() == y.tobytes() and lnp.asarray(as_bytes).view(wide).tolist() == y.tolist()
+    with pytest.raises(ValueError, match='make one'):
+        lazy.lax.bitcast_convert_type(lnp.ones(3, 'uint8'), 'uint16')
+    with pytest.raises(ValueError, match='whole elements'):
+        lnp.ones(3, 'uint8').view('uint16')
+
+
+# --- promotion ---------------------------------------------------------------------------------------------------------
+
+SCALARS = {'bool': True, 'int': 1, 'float': 1.5, 'complex': 1j}
+
+
+def promoted(a, b):
+    try:
+        return lnp.promote_types(a, b).name
+    except lazy.dtypes.TypePromotionError:
+        return None
+
+
+@pytest.mark.parametrize('dtype', NARROW, ids=str)
+def test_promotion(dtype):
+    """float8 takes booleans, integers of 8 bits and more and Python's numbers; int4 booleans and Python's integers."""
+    for other in dtypes.ALL:
+        kind = dtypes.kind(other)
+        fits = other == dtype or kind == 'b' or dtype in FLOAT8 and kind in 'iu' and other not in INT4
+        assert promoted(dtype, other) == promoted(other, dtype) == (dtype.name if fits else None), other
+    x = lnp.ones(2, dtype)
+    for name, scalar in SCALARS.items():
+        if name in ('bool', 'int') or name == 'float' and dtype in FLOAT8:
+            assert (x + scalar).dtype == (scalar + x).dtype == dtype
+        else:
+            with pytest.raises(lazy.dtypes.TypePromotionError, match=r"converted explicitly, for example by x.astype\('float32'\)"):
+                x + scalar
+
+
+@pytest.mark.parametrize('dtype', NARROW, ids=str)
+def test_promotion_is_that_of_jax(dtype):
+    jnp = pytest.importorskip('jax').numpy
+    for other in dtypes.ALL:
+        try:
+            expected = jnp.promote_types(dtype, other).name
+        except ValueError:
+            expected = None
+        assert promoted(dtype, other) == expected, other
+
+
+# --- functions ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('dtype', FLOAT8, ids=str)
+def test_sums_and_products_are_made_in_float32(dtype):
+    """Parts of sums and products may be beyond the range; results are rounded once, on every way to compute them."""
+    rng = np.random.default_rng(0)
+    for shape, axis in (((3, 5000), 1), ((5000, 3), 0), ((400_003,), 0), ((2, 300, 400), (0, 1)), ((2, 300, 400), 2)):
+        x = rng.integers(-2, 3, shape).astype(np.float32)
+        pair = [lnp.asarray(x.astype(dtype)).sum(axis), lnp.asarray(x.astype(dtype)).sum()]
+        for got, expected in zip(map(np.asarray, pair), (x.sum(axis), x.sum())):
+            same(got, np.asarray(expected, np.float32).astype(dtype))
+    x, y = (rng.integers(-9, 9, shape).astype(np.float32) for shape in ((37, 65), (65, 41)))
+    a, b = (lnp.asarray(v.astype(dtype)) for v in (x, y))
+    for host, got in on_hosts(lambda a, b: a @ b, x.astype(dtype), y.astype(dtype)):
+        same(got, (x.astype(dtype).astype(np.float32) @ y.astype(dtype).astype(np.float32)).astype(dtype))
+    mixed = lazy.lax.dot_general(a, b.astype(FLOAT8[0]), (((1,), (0,)), ((), ())), preferred_element_type='float32')
+    assert mixed.dtype == np.float32
+
+
+@pytest.mark.parametrize('dtype', FLOAT8, ids=str)
+def test_transformations_of_float8(dtype):
+    x = lnp.asarray([[0.5, -1.5, 2.0], [1.0, 0.25, -0.75]], dtype)
+    f = lambda x: (x * x + lnp.where(x > 0, x, 0)).sum()
+    expected = 2 * np.asarray(x).astype(np.float32) + (np.asarray(x).astype(np.float32) > 0)
+    for found in (lazy.grad(f)(x), lazy.jit(lazy.grad(f))(x), lazy.vmap(lazy.grad(f))(x), lazy.jacfwd(f)(x)):
+        assert found.dtype == dtype
+        np.testing.assert_allclose(np.asarray(found).astype(np.float32), expected, rtol=0.15)
+    many = lazy.nn.softmax(lnp.asarray([1, 2, 3], dtype), where=np.array([True, False, True]))
+    np.testing.assert_allclose(np.asarray(many).astype(np.float32), [0.1192, 0, 0.8808], rtol=0.2)
+    assert lazy.random.uniform(lazy.random.key(0), (3,), dtype).dtype == dtype
+
+
+@pytest.mark.parametrize('dtype', INT4, ids=str)
+def test_functions_of_int4(dtype):
+    x = every(dtype)
+    a, wide = lnp.asarray(x), x.astype(np.int32)
+    assert a.sum().dtype == ('int32' if dtype == dtypes.int4 else 'uint32') and int(a.sum()) == wide.sum()
+    assert lnp.sum(a, dtype=dtype).dtype == dtype and int(lnp.sum(a[:9], dtype=dtype)) == int(convert(wide[:9].sum(), dtype, False))
+    assert lnp.sin(a).dtype == (a / a).dtype == a.mean().dtype == np.float32
+    same(np.asarray(lnp.sort(a)), np.sort(wide).astype(dtype))
+    same(np.asarray(a @ a), np.asarray(convert(wide @ wide, dtype, False)))
+    assert lnp.arange(10)[lnp.asarray([1, 3], dtype)].tolist() == [1, 3]
+    assert a.at[lnp.array([0, 0])].add(7)[0] == int(convert(wide[0] + 14, dtype, False))
+    assert set(lazy.random.randint(lazy.random.key(0), (50,), 0, 5, dtype).tolist()) == {0, 1, 2, 3, 4}
+    with pytest.raises(OverflowError, match=f'out of bounds for {dtype.name}'):
+        a + 100
+
+
+# --- Triton ------------------------------------------------------------------------------------------------------------
+
+def interpreted(dtype, x):
+    """x converted to a dtype by a Triton kernel under the interpreter."""
+    pytest.importorskip('triton')
+    from lazy.codegen.memory import Buffer
+    from lazy.codegen.program import Instruction, Linear
+    from lazy.codegen.triton_plan import InterpretedProgram
+    from lazy.ir import ops
+    from lazy.ir.graph import aval
+    linear = Linear([Instruction(ops.leaf, (), None, aval(x.shape, x.dtype), 0),
+                     Instruction(ops.convert, (0,), (dtype, False), aval(x.shape, dtype))], [1])
+    linear.sources = [None, None]
+    found, = InterpretedProgram(linear).run([Buffer.from_array(x)], [], ())
+    return found.array(x.shape, dtype)
+
+
+@pytest.mark.filterwarnings('ignore::RuntimeWarning')
+@pytest.mark.parametrize('dtype', NARROW, ids=str)
+def test_triton_converts_every_value(dtype):
+    x = every(dtype)
+    for other in dtypes.ALL:
+        if dtypes.kind(other) == 'c':
+            continue
+        same(interpreted(other, x), convert(x, other, False))
+        if dtypes.kind(other) == 'f' and other.itemsize > 1:
+            same(interpreted(dtype, x.astype(other)), x)
+    if dtype in FLOAT8:
+        y = numbers(dtype)
+        same(interpreted(dtype, y), y.astype(dtype))
+        z = np.unique(every(dtype).astype(np.float64))
+        z = z[np.isfinite(z) & (z > 0)]
+        same(interpreted(dtype, (z[:-1] + z[1:]) / 2 * (1 + 2.0 ** -40)), z[1:].astype(dtype))
+    else:
+        same(interpreted(dtype, np.arange(-40, 300)), convert(np.arange(-40, 300), dtype, False))
