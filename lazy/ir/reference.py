@@ -60,6 +60,19 @@ def scipy_special(name):
     return call
 
 
+def gate(x, y):
+    """x / (1 + exp(-y)). Where y is far below zero exp(y) is taken as exp(y + 49) exp(-49), which doesn't become
+    subnormal before the result does."""
+    wide = np.float64 if x.dtype == np.float64 else np.float32
+    a, b = x.astype(wide), y.astype(wide)
+    low = b < -49
+    e, unit = np.exp(-abs(b) + np.where(low, wide(49), wide(0))), np.where(low, wide(GATE_UNIT), wide(1))
+    return (np.where(b < 0, a * e, a) / (1 + e * unit) * unit).astype(x.dtype)
+
+
+GATE_UNIT = 5.242885663363464e-22                           # exp(-49)
+
+
 def polygamma(x, n):
     polygamma = importlib.import_module('scipy.special').polygamma
     return np.asarray(polygamma(n, x.astype(np.float64))).astype(x.dtype)
