@@ -109,12 +109,12 @@ def gate(x, y):
     """x / (1 + exp(-y)); where y < 0 as 2**n x m / (1 + 2**n m), of which no factor is subnormal before the result is."""
     low = y < 0.0
     if not x.block.module.features.fma:
-        half = (y.abs() * -0.5).call('exp')
-        return low.select(x * half * half, x) / (half * half + 1.0)
+        root = (y.abs() * -0.5).call('exp')
+        return low.select(x * root * root, x) / (root * root + 1.0)
     n, p = reduced_exponential(clamp(-y.abs(), *EXP_RANGE[y.dtype]), EXP)
-    m = p + 1.0
-    result = low.select(x * m, x) / (m.scale(n) + 1.0)
-    result = low.select(result.scale(n), result)
+    half = p.fma(0.5, 0.5)                          # m/2: its product with x doesn't overflow
+    result = low.select(x * half, x) / ((p + 1.0).scale(n) + 1.0)
+    result = low.select(result.scale(n + 1.0), result)
     return (y < EXP_RANGE[y.dtype][0]).select(x * 0.0, result)
 
 
