@@ -44,7 +44,8 @@ def polynomial(x, pieces):
 def exp1(x):
     """The exponential integral E1: inf at 0, NaN below."""
     def near(x):
-        return x * horner(x, [(-1.0) ** (k - 1) / k / factorial for k, factorial in FACTORIALS]) - np.euler_gamma - np.log(x)
+        series = horner(x, [(-1.0) ** (k - 1) / k / factorial for k, factorial in FACTORIALS])
+        return x * series - np.euler_gamma - np.log(x)
     return piecewise(x, ((x >= 0) & (x < 0.5), near),
                      ((x >= 0.5) & (x < 20), lambda x: np.exp(-x) / x * polynomial(x, table.EXP1)),
                      (x >= 20, lambda x: np.exp(-x) / x * polynomial(1 / x, table.EXP1_FAR)))
@@ -67,15 +68,15 @@ def expi(x):
             series = 1 + k / x * series
         large = x > 700                                                     # where exp(x) may overflow
         power = np.exp(np.where(large, x - 10, x)) / x * series
-        return np.where(large, power * EXP_10[0] + power * EXP_10[1], power)
+        return np.where(large, power * EXP_10, power)
     return piecewise(x, (x == 0, lambda x: np.full(x.shape, -np.inf)), (x < 0, lambda x: -exp1(-x)),
                      ((x > 0) & (x <= 1), near), (x == np.inf, lambda x: x),
                      ((x > 1) & (x < 40), lambda x: np.exp(x) / x * polynomial(x, table.EXPI)),
                      ((x >= 40) & (x < np.inf), far))
 
 
-LOG_ROOT = -0.9874978160557366                                              # log(root)
-EXP_10 = 22026.465794806718, -1.3780134700517371e-12                        # exp(10)
+LOG_ROOT = -0.9874983466453419                                              # log(root)
+EXP_10 = 22026.465794806718
 
 
 def erfcx(x):

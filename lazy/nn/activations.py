@@ -240,7 +240,7 @@ def squareplus(x, b=4):
     x = inexact(x)
     root = elementwise(ops.hypot, x, b ** 0.5)
     left = x < 0
-    return _select(left, 0.5 * b / (root - _select(left, x, -1.0)), 0.5 * x + 0.5 * root)
+    return _select(left, 0.25 * b / (0.5 * root - 0.5 * _select(left, x, -1.0)), 0.5 * x + 0.5 * root)
 
 
 def sparse_plus(x):
