@@ -17,7 +17,9 @@ EXPLANATION = """The largest error in units in the last place (ulp) of the exact
 argument where it is. 0.5 is the best that rounding allows; 0.500 to 0.501 is correctly rounded. Errors above 4 are
 marked with `!`. Subnormal results are measured in the smallest subnormal. `differs` says that one of the two is a
 special value and the other is not. Where terms of a formula cancel (gammaln and digamma at negative arguments,
-logaddexp), the unit is that of the larger term."""
+logaddexp, rel_entr, betaln), the unit is that of the larger term; of oscillating functions (Bessel functions, Ci, sinc)
+it is that of their amplitude. Rows of kind `library` are functions that NumPy and SciPy compute in float64, on the
+ranges that perf/functions.py says."""
 DTYPES = ('float32', 'float64', 'float16', 'bfloat16')
 LIMIT = 4.0
 SAMPLES = {'float32': 400_000, 'float64': 200_000, 'float16': 1 << 16, 'bfloat16': 1 << 16}
@@ -37,7 +39,8 @@ def table(options):
             result.note(f'{name}: {error}')
             continue
         result.add({'case': name, 'kind': function.kind, **found['errors']})
-    for kind, what in (('basic', 'operations'), ('composed', 'functions of several operations')):
+    for kind, what in (('basic', 'operations'), ('composed', 'functions of several operations'),
+                       ('library', 'functions that NumPy computes')):
         above = [f'{row["case"]} {dtype}' for row in result.rows for dtype in ('float32', 'float64')
                  if row['kind'] == kind and is_above(row[dtype])]
         result.note(f'{what} above {LIMIT:g} ulp in float32 or float64: {", ".join(above) or "none"}')

@@ -15,7 +15,7 @@ import numpy as np
 
 @dataclasses.dataclass
 class Function:
-    """One elementwise function; kind 'basic' is one operation, 'composed' a formula of several."""
+    """One elementwise function; kind 'basic' is one operation, 'composed' a formula of several, 'library' NumPy's work."""
     path: str
     exact: object
     arity: int = 1
@@ -184,7 +184,8 @@ BASIC = [
     one('scipy.special.dawsn', scipy('dawsn'), (0.0, 0.924), lambda m, x: m.sqrt(m.pi) / 2 * m.exp(-x * x) * m.erfi(x)),
     one('scipy.special.exp1', scipy('exp1'), (0.0, 1.0), lambda m, x: m.e1(x) if x > 0 else None),
     one('scipy.special.expi', scipy('expi'), (0.0, 0.37250741078136663), lambda m, x: m.ei(x)),
-    one('scipy.special.spence', lambda x: np.where(x == np.inf, -x, scipy('spence')(x)), (0.0, 1.0, 2.0), lambda m, x: m.polylog(2, 1 - x) if x > 0 else None),
+    one('scipy.special.spence', lambda x: np.where(x == np.inf, -x, scipy('spence')(x)), (0.0, 1.0, 2.0),
+        lambda m, x: m.polylog(2, 1 - x) if x > 0 else None),
     one('scipy.special.k0e', scipy('k0e'), (0.0, 2.0), lambda m, x: m.exp(x) * m.besselk(0, x) if x > 0 else None),
     one('scipy.special.k1e', scipy('k1e'), (0.0, 2.0), lambda m, x: m.exp(x) * m.besselk(1, x) if x > 0 else None),
     two('numpy.add', np.add), two('numpy.subtract', np.subtract), two('numpy.multiply', np.multiply),
@@ -309,7 +310,8 @@ SPECIAL = [
     special('comb', lambda m, n, k: m.binomial(n, k) if k <= n else None, ((1, 60), (0, 30)), kind='composed'),
     special('factorial', lambda m, n: m.factorial(n), ((0, 170),), kind='composed'),
     special('multigammaln', lambda m, a: 1.5 * m.log(m.pi) + sum(m.loggamma(a - i / m.mpf(2)) for i in range(3)),
-            ((1.1, 60),), call=lambda f, a: f(a, 3), label='multigammaln(a, 3)', kind='composed', scale=lambda a: 0 * a + 3.0),
+            ((1.1, 60),), call=lambda f, a: f(a, 3), label='multigammaln(a, 3)', kind='composed',
+            scale=lambda a: 0 * a + 3.0),
 ]
 
 FUNCTIONS = {function.name: function for function in BASIC + COMPOSED + SPECIAL}

@@ -106,10 +106,9 @@ def _product_of_gammas(above, below, logarithm):
     change = sum(sign * low * _apply(ops.log, _select(x > 1.5, x, 1.5) - 0.5)
                  for sign, part in ((1, above), (-1, below)) for x, low in part if low is not None)
     above, below = ([x for x, _ in part] for part in (above, below))
-    limit = {dtypes.float16: 8.0, dtypes.float64: 160.0}.get(everything[0].dtype, 30.0)
-    near = abs(everything[0]) < limit
+    near = abs(everything[0]) < 160
     for x in everything[1:]:
-        near = near & (abs(x) < limit)
+        near = near & (abs(x) < 160)
     above, below = ([_select(near, x, 1.0) for x in part] for part in (above, below))
     direct = gamma(above[0])
     for x in below:
@@ -123,6 +122,15 @@ def _product_of_gammas(above, below, logarithm):
     return _select(near, direct, sign * _apply(ops.exp, logarithm))
 
 
+def _in_double(name, function, *values):
+    """function(arrays), in float64 also where they are narrower."""
+    arrays = args = _args(name, *values)
+    if args[0].dtype != dtypes.float64:
+        arrays = [wrap(build.convert(x._node, dtypes.float64, x._node.aval.weak)) for x in args]
+    result = function(*arrays)._node
+    return wrap(build.convert(result, args[0].dtype, result.aval.weak))
+
+
 def comb(N, k, exact=False, repetition=False):
     """Number of choices of k from N; with repetition from N + k - 1.
 
@@ -132,12 +140,17 @@ def comb(N, k, exact=False, repetition=False):
     """
     if exact:
         raise NotImplementedError('comb with exact=True')
-    N, k = _args('comb', N, k)
-    if repetition:
-        N = N + k - 1
+    return _in_double('comb', _comb_with_repetition if repetition else _comb, N, k)
+
+
+def _comb_with_repetition(N, k):
+    return _comb(N + k - 1, k)
+
+
+def _comb(N, k):
     possible = (k >= 0) & (N >= 0) & (k <= N)
     n, m = _select(possible, N, 1.0), _select(possible, k, 1.0)
-    logarithm = -betaln(n - m + 1, m + 1) - _apply(ops.log, n + 1)
+    logarithm = -_betaln(n - m + 1, m + 1) - _apply(ops.log, n + 1)
     rest, low = _sum(n, -m)
     above, (total, more) = _sum(n, _like(n, 1.0)), _sum(rest, _like(n, 1.0))
     return _select(possible, _product_of_gammas([above], [_sum(m, _like(m, 1.0)), (total, low + more)], logarithm), 0.0)
@@ -145,7 +158,10 @@ def comb(N, k, exact=False, repetition=False):
 
 def poch(z, m):
     """Gamma(z + m) / Gamma(z): z (z + 1) ... (z + m - 1) for whole m."""
-    z, m = _args('poch', z, m)
+    return _in_double('poch', _poch, z, m)
+
+
+def _poch(z, m):
     return _select(m == 0, 1.0, _product_of_gammas([_sum(z, m)], [(z, None)], gammaln(z + m) - gammaln(z)))
 
 
@@ -156,7 +172,10 @@ def betaln(a, b):
     >>> round(float(lazy.scipy.special.betaln(1e6, 0.5)), 4)
     -6.3354
     """
-    a, b = _args('betaln', a, b)
+    return _in_double('betaln', _betaln, a, b)
+
+
+def _betaln(a, b):
     p, q = _apply(ops.min_, a, b), _apply(ops.max_, a, b)
     far, both = (q >= 10) & (p > 0), p >= 10
     large, small = _select(far, q, 10.0), _select(far, p, 1.0)
@@ -182,8 +201,11 @@ def _stirling_error(x):
 
 def beta(a, b):
     """Gamma(a) Gamma(b) / Gamma(a + b)."""
-    a, b = _args('beta', a, b)
-    return _product_of_gammas([(a, None), (b, None)], [_sum(a, b)], betaln(a, b))
+    return _in_double('beta', _beta, a, b)
+
+
+def _beta(a, b):
+    return _product_of_gammas([(a, None), (b, None)], [_sum(a, b)], _betaln(a, b))
 
 
 def gammainc(a, x):
