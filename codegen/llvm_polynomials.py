@@ -106,7 +106,7 @@ def logistic(x):
 
 
 def gate(x, y):
-    """x / (1 + exp(-y)); where y < 0 as 2**n x m / (1 + 2**n m), of which no factor is subnormal before the result is."""
+    """x / (1 + exp(-y)); where y < 0 as 2**n (x m / (1 + 2**n m)): no factor is subnormal before the result is."""
     low = y < 0.0
     if not x.block.module.features.fma:
         root = (y.abs() * -0.5).call('exp')
@@ -429,9 +429,11 @@ def float_floor_divide(x, y):
 
 
 def integer_pow(x, n):
-    """x**n by repeated squaring; 1 / x**-n for n < 0, so that subnormal results may become 0."""
+    """x**n by repeated squaring; (1/x)**-n for n from -3 to -1, below that 1 / x**-n: subnormal results may become 0."""
     if n < 0 and not x.is_float:
         raise ValueError('integers to negative integer powers are not integers')
+    if -4 < n < 0:
+        x, n = 1.0 / x, -n
     if n == 0:
         return x.like(1)
     if x.is_float and abs(n) > 4:                   # up to there rounding errors stay within 4 ulp

@@ -165,14 +165,19 @@ def scaled_k(x, near, middle, far):
                      (x >= 8, lambda x: polynomial(1 / x, far) / np.sqrt(x)))
 
 
+def recurrence(x, n, before, value, sign):
+    """The n-th of functions of which two are given, f_(k+1) = 2 k/x f_k + sign f_(k-1), in long double."""
+    x, before, value = (v.astype(np.longdouble) for v in (x, before, value))
+    for k in range(1, n):
+        before, value = value, sign * before + 2 * k / x * value
+    return value
+
+
 def bessel_ke(x, n):
-    """exp(x) K_n(x) of whole n >= 0, by the recurrence from K0 and K1, whose terms are positive, in long double."""
+    """exp(x) K_n(x) of whole n >= 0, by the recurrence from K0 and K1, whose terms are positive."""
     if n < 2:
         return bessel_k1e(x) if n else bessel_k0e(x)
-    x, before, value = (v.astype(np.longdouble) for v in (x, bessel_k0e(x), bessel_k1e(x)))
-    for k in range(1, n):
-        before, value = value, before + 2 * k / x * value
-    return np.where(x == 0, np.inf, value)
+    return np.where(x == 0, np.inf, recurrence(x, n, bessel_k0e(x), bessel_k1e(x), 1))
 
 
 def bessel_jy(x, n):
@@ -228,8 +233,12 @@ def bessel_j(x, n):
 
 
 def bessel_y(x, n):
-    """Y_n(x) for n = 0, 1: -inf at 0, NaN below."""
+    """Y_n(x) of whole n >= 0: -inf at 0, NaN below; by the recurrence from Y0 and Y1, which is stable."""
     inside = (x > 0) & (x < np.inf)
-    result = np.where(x == np.inf, 0.0, np.where(x == 0, -np.inf, np.nan))
-    result[inside] = bessel_jy(x[inside], n)[1]
+    result, x = np.where(x == np.inf, 0.0, np.where(x == 0, -np.inf, np.nan)), x[inside]
+    if n < 2:
+        result[inside] = bessel_jy(x, n)[1]
+    else:
+        value = recurrence(x, n, bessel_jy(x, 0)[1], bessel_jy(x, 1)[1], -1)
+        result[inside] = np.where(np.isnan(value), -np.inf, value)
     return result

@@ -95,7 +95,7 @@ def integer_pow(x, n):
     if n < 0:
         if not dtypes.is_inexact(x.dtype):
             raise ValueError('integers to negative integer powers are not allowed')
-        return one_like(x) / integer_pow(x, -n)
+        return one_like(x) / integer_pow(x, -n) if n < -3 else integer_pow(one_like(x) / x, -n)
     result = np.ones_like(x)
     while n:
         if n & 1:

@@ -62,7 +62,7 @@ def of_order(name, scipy_name, limit):
     return call
 
 
-bessel_j, bessel_y = of_order('bessel_j', 'jv', 2), of_order('bessel_y', 'yv', 2)
+bessel_j, bessel_y = of_order('bessel_j', 'jv', 2), of_order('bessel_y', 'yv', 100)
 bessel_ke = of_order('bessel_ke', 'kve', 100)
 
 

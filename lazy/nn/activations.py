@@ -104,9 +104,10 @@ swish = silu
 
 @in_float32
 def mish(x):
-    """x tanh(softplus(x)) = x s (2 - s) / (1 + (1 - s)**2) with s = sigmoid(x) (Misra, 2019)."""
-    s = unary(ops.logistic, x)
-    return elementwise(ops.gate, x, x) * ((2.0 - s) / (1.0 + (1.0 - s) ** 2))
+    """x tanh(softplus(x)) = x s (1 + s t / (1 + t**2)) with s = sigmoid(x), t = 1 - s (Misra, 2019)."""
+    s, product = unary(ops.logistic, x), elementwise(ops.gate, x, x)
+    t = 1.0 - s
+    return product + product * (s * t / (1.0 + t * t))
 
 
 def log_sigmoid(x):
