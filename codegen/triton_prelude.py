@@ -58,7 +58,7 @@ def lz_gate(x, y):
     """x / (1 + exp(-y)). Far below zero exp(y) is exp(y + 49) exp(-49), which is not subnormal before the result is."""
     low = y < -49
     e = libdevice.exp(tl.where(low, 49.0, 0.0).to(y.dtype) - tl.abs(y))
-    unit = tl.where(low, 5.242885663363464e-22, 1.0).to(y.dtype)
+    unit = tl.where(low, tl.full([], 5.242885663363464e-22, y.dtype), tl.full([], 1.0, y.dtype))
     return lz_div(tl.where(y < 0, x * e, x), 1.0 + e * unit) * unit
 
 def lz_logaddexp(x, y):
