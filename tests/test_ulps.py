@@ -140,6 +140,9 @@ def test_16_bits_are_rounded_once():
 
 
 def test_special_values():
+    for f in (lazy.nn.silu, lazy.nn.gelu, lazy.nn.mish, lazy.nn.squareplus, lazy.nn.softplus,
+              lambda x: lazy.nn.gelu(x, approximate=False)):
+        assert float(f(onp.inf)) == onp.inf and onp.isnan(float(f(onp.nan)))
     from lazy.scipy import special
     inf, nan = onp.inf, onp.nan
     cases = {special.exp1: [inf, nan, 0.0], special.expi: [-inf, 0.0, inf], special.erfcx: [1.0, inf, 0.0],

@@ -107,7 +107,7 @@ def mish(x):
     """x tanh(softplus(x)) = x s (1 + s t / (1 + t**2)) with s = sigmoid(x), t = 1 - s (Misra, 2019)."""
     s, product = unary(ops.logistic, x), elementwise(ops.gate, x, x)
     t = 1.0 - s
-    return product + product * (s * t / (1.0 + t * t))
+    return product * (1.0 + s * t / (1.0 + t * t))
 
 
 def log_sigmoid(x):
