@@ -182,7 +182,8 @@ def _tanh_gelu(x):
     z = v * slope
     result = elementwise(ops.gate, x, z)
     x, square, factor, v, z, copy = _constants(x, square, factor, v, z, result)
-    factor_low = elementwise(ops.fma, square, cubic, 1.0 - factor) + square * cubic_low + _rounding(x, x, square) * cubic
+    factor_low = elementwise(ops.fma, square, cubic, 1.0 - factor) + square * cubic_low
+    factor_low = factor_low + _rounding(x, x, square) * cubic
     v_low = _rounding(x, factor, v) + x * factor_low
     z_low = _rounding(v, slope, z) + v_low * slope + v * slope_low
     return result + _select((x < 0.0) & (x > -32.0), copy * z_low, 0.0)
@@ -237,7 +238,7 @@ hard_swish = hard_silu
 
 
 def squareplus(x, b=4):
-    """(x + sqrt(x**2 + b)) / 2 (Barron, 2021); the terms would cancel where x < 0: there it is b/2 over their difference."""
+    """(x + sqrt(x**2 + b)) / 2 (Barron, 2021); terms would cancel where x < 0: b/2 over their difference there."""
     x = inexact(x)
     root = elementwise(ops.hypot, x, b ** 0.5)
     left = x < 0
