@@ -74,10 +74,12 @@ def _guarded(nodes):
     """Serials of nodes that a `select` or a `safe_mul` may discard elements of.
 
     Their cotangents can be exactly zero where their derivative is infinite or NaN: it is multiplied by `safe_mul`,
-    so that the branch that wasn't taken contributes nothing.
+    so that the branch that wasn't taken contributes nothing. Nothing comes back through `stop_gradient`.
     """
     found = set()
     for node in reversed(nodes):
+        if node.op is ops.stop_gradient:
+            continue
         if node.serial in found or node.op is ops.select or node.op is ops.safe_mul:
             for child in node.inputs:
                 found.add(child.serial)

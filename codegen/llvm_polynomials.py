@@ -58,8 +58,8 @@ EXPM1 = {'float32': (0.4999999701976776, 0.16666541993618011, 0.0416672043502330
                      0.001388888888896353, 0.0001984126988647706, 2.480158717098259e-05,
                      2.755724380440303e-06, 2.7557403343193004e-07, 2.5109195044650276e-08,
                      2.0875305899392503e-09)}
-# Beyond these, results are infinite or zero.
-EXP_RANGE = {'float32': (-104.0, 89.0), 'float64': (-746.0, 710.0)}
+# Beyond these, results are infinite or zero, also their products with numbers that aren't huge.
+EXP_RANGE = {'float32': (-170.0, 89.0), 'float64': (-1400.0, 710.0)}
 EXP2_RANGE = {'float32': (-151.0, 129.0), 'float64': (-1076.0, 1025.0)}
 
 
@@ -103,6 +103,19 @@ def logistic(x):
     """1 / (1 + exp(-x)), as e / (1 + e) with e = exp(x) where x < 0: there exp(-x) may overflow."""
     e = (-x.abs()).call('exp')
     return (x < 0.0).select(e, 1.0) / (e + 1.0)
+
+
+def gate(x, y):
+    """x / (1 + exp(-y)); where y < 0 as 2**n (x m / (1 + 2**n m)): no factor is subnormal before the result is."""
+    low = y < 0.0
+    if not x.block.module.features.fma:
+        root = (y.abs() * -0.5).call('exp')
+        return low.select(x * root * root, x) / (root * root + 1.0)
+    n, p = reduced_exponential(clamp(-y.abs(), *EXP_RANGE[y.dtype]), EXP)
+    half = p.fma(0.5, 0.5)                          # m/2: its product with x doesn't overflow
+    result = low.select(x * half, x) / ((p + 1.0).scale(n) + 1.0)
+    result = low.select(result.scale(n + 1.0), result)
+    return (y < EXP_RANGE[y.dtype][0]).select(x * 0.0, result)
 
 
 # --------------------------------------------------------------------------------------- logarithms
@@ -416,9 +429,11 @@ def float_floor_divide(x, y):
 
 
 def integer_pow(x, n):
-    """x**n by repeated squaring; 1 / x**-n for n < 0, so that subnormal results may become 0."""
+    """x**n by repeated squaring; (1/x)**-n for n from -3 to -1, below that 1 / x**-n: subnormal results may become 0."""
     if n < 0 and not x.is_float:
         raise ValueError('integers to negative integer powers are not integers')
+    if -4 < n < 0:
+        x, n = 1.0 / x, -n
     if n == 0:
         return x.like(1)
     if x.is_float and abs(n) > 4:                   # up to there rounding errors stay within 4 ulp
@@ -567,5 +582,5 @@ OUTSIDE = {(op, dtype): beyond for dtype in ('float32', 'float64') for op, beyon
 # Those that libmvec, where it is, does faster.
 SLOWER = {('log1p', 'float64')}
 # Functions made of others, and those so long that a block calls them instead of inlining.
-COMPOSED = {'logistic': logistic, 'logaddexp': logaddexp}
+COMPOSED = {'logistic': logistic, 'gate': gate, 'logaddexp': logaddexp}
 LONG = {'erf_inv': erf_inv, 'ndtri': ndtri, 'erf_inv_giles': erf_inv_giles}

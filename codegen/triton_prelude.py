@@ -57,6 +57,13 @@ def lz_logistic(x):
     e = libdevice.exp(-tl.abs(x))
     return lz_div(tl.where(x < 0, e, 1.0), 1.0 + e)
 
+def lz_gate(x, y):
+    """x / (1 + exp(-y)). Far below zero exp(y) is exp(y + 49) exp(-49), which is not subnormal before the result is."""
+    low = y < -49
+    e = libdevice.exp(tl.where(low, 49.0, 0.0).to(y.dtype) - tl.abs(y))
+    unit = tl.where(low, tl.full([], 5.242885663363464e-22, y.dtype), tl.full([], 1.0, y.dtype))
+    return lz_div(tl.where(y < 0, x * e, x), 1.0 + e * unit) * unit
+
 def lz_logaddexp(x, y):
     """log(exp(x) + exp(y)); equal infinities stay."""
     gap = tl.where(x == y, 0.0, x - y)

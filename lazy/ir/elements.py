@@ -53,6 +53,19 @@ def scipy_special(name):
     return call
 
 
+def gate(x, y):
+    """x / (1 + exp(-y)). Where y is far below zero exp(y) is taken as exp(y + 49) exp(-49), which doesn't become
+    subnormal before the result does."""
+    wide = np.float64 if x.dtype == np.float64 else np.float32
+    a, b = x.astype(wide), y.astype(wide)
+    low = b < -49
+    e, unit = np.exp(-abs(b) + np.where(low, wide(49), wide(0))), np.where(low, wide(GATE_UNIT), wide(1))
+    return (np.where(b < 0, a * e, a) / (1 + e * unit) * unit).astype(x.dtype)
+
+
+GATE_UNIT = 5.242885663363464e-22                           # exp(-49)
+
+
 def polygamma(x, n):
     polygamma = importlib.import_module('scipy.special').polygamma
     return np.asarray(polygamma(n, x.astype(np.float64))).astype(x.dtype)
@@ -75,6 +88,8 @@ def integer_pow(x, n):
     if n < 0 and not dtypes.is_inexact(x.dtype):
         raise ValueError('integers to negative integer powers are not allowed')
     square, left = x.astype(dtypes.held_as(x.dtype), copy=False), abs(n)
+    if -3 <= n < 0:                                          # whose powers overflow before those of 1/x become subnormal
+        square = one_like(square) / square
     result = np.ones_like(square)
     while left:
         if left & 1:
@@ -82,7 +97,7 @@ def integer_pow(x, n):
         left >>= 1
         if left:
             square = square * square
-    return (one_like(result) / result if n < 0 else result).astype(x.dtype, copy=False)
+    return (one_like(result) / result if n < -3 else result).astype(x.dtype, copy=False)
 
 
 def _of_kind(kind, dtype):

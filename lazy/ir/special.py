@@ -1,4 +1,4 @@
-"""NumPy references of special functions: SciPy's in float64, and what SciPy has no function for.
+"""NumPy references of special functions: SciPy's in float64, and what SciPy has no function for or is off by many ulp.
 
 Whatever the type of the operands, computation is in float64 (complex128) and rounded once.
 """
@@ -6,6 +6,7 @@ import importlib
 
 import numpy as np
 
+from . import approximations
 from .elements import fma
 
 
@@ -35,59 +36,35 @@ def scipy(name, output=None):
     return in_double(call)
 
 
-def where(condition, function, x, otherwise):
-    """function(x) where the condition holds, computed there only; else `otherwise`."""
-    result = np.array(otherwise)
-    if condition.any():
-        result[condition] = function(x[condition])
-    return result
+def approximation(name):
+    """A function of `approximations`."""
+    def call(x, **params):
+        return getattr(approximations, name)(x.ravel(), **params).reshape(x.shape)
+    call.__name__ = name
+    return in_double(call)
+
+
+erfcx, dawsn, exp1, expi, spence = map(approximation, ('erfcx', 'dawsn', 'exp1', 'expi', 'spence'))
 
 
 # --- Bessel functions ------------------------------------------------------------------------
 
-def _hankel(x, n):
-    """(J_n(x), Y_n(x)) for n = 0, 1 and x >= 25 by Hankel's expansion (DLMF 10.17.3), from the sine and cosine of x."""
-    p, q, term = 0.0, 0.0, np.ones_like(x)
-    for k in range(24):
-        sign = -1 if k % 4 > 1 else 1
-        p, q = (p, q + sign * term) if k % 2 else (p + sign * term, q)
-        term = term * (4 * n * n - (2 * k + 1) ** 2) / ((k + 1) * 8 * x)
-    sine, cosine = np.sin(x), np.cos(x)
-    c, s = (sine - cosine, -sine - cosine) if n else (cosine + sine, sine - cosine)
-    scale = np.sqrt(1 / (np.pi * x))
-    return scale * (p * c - q * s), scale * (p * s + q * c)
+def of_order(name, scipy_name, limit):
+    """A function of whole order n: that of `approximations` for 0 <= n < limit, else SciPy's."""
+    near = approximation(name)
+
+    @in_double
+    def far(x, n):
+        return getattr(module(), scipy_name)(n, x)
+
+    def call(x, n):
+        return (near if 0 <= n < limit else far)(x, n=n)
+    call.__name__ = name
+    return call
 
 
-def _with_far(near, n, kind, x):
-    """SciPy's function `near`, but from 25 on, where its phase loses digits, Hankel's (kind 0: J_n, 1: Y_n)."""
-    size = abs(x)
-    far = (size >= 25) & ((kind == 0) | (x > 0))
-    result = where(far & (size < np.inf), lambda size: _hankel(size, n)[kind], size, getattr(module(), near)(x))
-    return np.where(far & (size == np.inf), 0.0, result)
-
-
-@in_double
-def bessel_j(x, n):
-    """J_n(x)."""
-    if n == 1:
-        return np.where(x < 0, -1, 1) * _with_far('j1', 1, 0, abs(x))
-    return _with_far('j0', 0, 0, x) if n == 0 else module().jv(n, x)
-
-
-@in_double
-def bessel_y(x, n):
-    """Y_n(x)."""
-    if n == 1:                                                      # SciPy overflows early at 0
-        return np.where((x > 0) & (x < 1e-300), -2 / np.pi / x, _with_far('y1', 1, 1, x))
-    return _with_far('y0', 0, 1, x) if n == 0 else module().yv(n, x)
-
-
-@in_double
-def bessel_ke(x, n):
-    """exp(x) K_n(x)."""
-    if n == 0:                                                      # SciPy loses digits of subnormal numbers
-        return np.where((x > 0) & (x < 1e-300), np.log(2) - np.euler_gamma - np.log(x), module().k0e(x))
-    return module().k1e(x) if n == 1 else module().kve(n, x)
+bessel_j, bessel_y = of_order('bessel_j', 'jv', 2), of_order('bessel_y', 'yv', 100)
+bessel_ke = of_order('bessel_ke', 'kve', 100)
 
 
 @in_double
@@ -101,59 +78,6 @@ def bessel_i1(x):
 
 
 # --- exponentials and their integrals ----------------------------------------------------------------------------
-
-@in_double
-def erfcx(x):
-    """exp(x**2) erfc(x); where x < -1 it is 2 exp(x**2) - erfcx(-x), x**2 with its rounding error."""
-    far = (x < -1) & (x > -30)
-    z = np.where(far, x, 0.0)
-    square = z * z
-    left = 2 * np.exp(square) * (1 + fma(z, z, -square)) - module().erfcx(-z)
-    return np.where(far, left, module().erfcx(x))
-
-
-@in_double
-def dawsn(x):
-    """Dawson's integral: near 0 x times the sum of (-2 x**2)**k / (2k + 1)!!, from 10 on its asymptotic series."""
-    def near(x):
-        series = 1.0
-        for k in range(14, 0, -1):
-            series = 1 - 2 * x * x / (2 * k + 1) * series
-        return x * series
-
-    def far(x):
-        z, series = 0.5 / x / x, 1.0
-        for k in range(14, 0, -1):
-            series = 1 + (2 * k - 1) * z * series
-        return 0.5 / x * series
-    return where(abs(x) > 10, far, x, where(abs(x) < 0.5, near, x, module().dawsn(x)))
-
-
-# Ei is zero at the sum of these two; its Taylor series there.
-_EI_ROOT = 0.3725074107813666, 1.3140183414386028e-17
-_EI = (3.8962157339071672, -3.2816078663985615, 6.522376145438925, -12.969697383536516, 27.88629796294205,
-       -62.37880152891542, 143.5349488096751, -337.1558271787469, 804.5318399821382, -1943.7966457234988,
-       4743.765650402431, -11673.463991167164, 28926.95530543545, -72107.9458683716, 180669.55858939196,
-       -454696.21885446657, 1148834.5468177444, -2912721.6638508374, 7407692.958000587, -18891727.000381533)
-
-
-@in_double
-def expi(x):
-    """Exponential integral Ei: around its root by a Taylor series, from 40 on by its asymptotic series."""
-    def near(x):
-        distance, series = x - _EI_ROOT[0] - _EI_ROOT[1], 0.0
-        for c in _EI[::-1]:
-            series = series * distance + c
-        return distance * series
-
-    def far(x):
-        series = 1.0
-        for k in range(40, 0, -1):
-            series = 1 + k / x * series
-        return np.exp(x - 10) / x * series * np.exp(10.0)           # exp(x) may overflow
-    around = abs(x - _EI_ROOT[0]) < 0.05
-    return where((x >= 40) & (x < np.inf), far, x, where(around, near, x, module().expi(x)))
-
 
 @in_double
 def expn(n, x):

@@ -1,5 +1,8 @@
 """Activation functions, elementwise. Integer arguments are computed in the default float type unless stated."""
+import functools
 import math
+
+import numpy as onp
 
 from ..array import Array, as_node, elementwise, unary, wrap
 from ..ir import build, dtypes, ops
@@ -15,6 +18,18 @@ def inexact(x):
     if dtypes.is_inexact(node.aval.dtype):
         return x if isinstance(x, Array) else wrap(node)
     return wrap(build.convert(node, dtypes.default_float(), node.aval.weak))
+
+
+def in_float32(function):
+    """The function of one array; 16-bit numbers are computed in float32 and rounded once."""
+    @functools.wraps(function)
+    def call(x):
+        x = inexact(x)
+        if x.dtype.itemsize > 2:
+            return function(x)
+        result = function(wrap(build.convert(x._node, dtypes.float32, x._node.aval.weak)))._node
+        return wrap(build.convert(result, x.dtype, x._node.aval.weak))
+    return call
 
 
 def _select(condition, x, y):
@@ -81,16 +96,18 @@ def soft_sign(x):
 def silu(x):
     """x sigmoid(x), also called swish (Hendrycks and Gimpel, 2016)."""
     x = inexact(x)
-    return x * unary(ops.logistic, x)
+    return elementwise(ops.gate, x, x)
 
 
 swish = silu
 
 
+@in_float32
 def mish(x):
-    """x tanh(softplus(x)) (Misra, 2019)."""
-    x = inexact(x)
-    return x * unary(ops.tanh, softplus(x))
+    """x tanh(softplus(x)) = x s (1 + s t / (1 + t**2)) with s = sigmoid(x), t = 1 - s (Misra, 2019)."""
+    s, product = unary(ops.logistic, x), elementwise(ops.gate, x, x)
+    t = 1.0 - s
+    return product * (1.0 + s * t / (1.0 + t * t))
 
 
 def log_sigmoid(x):
@@ -131,10 +148,62 @@ def gelu(x, approximate=True):
     >>> round(float(lazy.nn.gelu(1.)), 4), round(float(lazy.nn.gelu(1., approximate=False)), 4)
     (0.8412, 0.8413)
     """
-    x = inexact(x)
-    if approximate:
-        return x * unary(ops.logistic, math.sqrt(8 / math.pi) * (x + 0.044715 * x ** 3))          # (1 + tanh(z))/2
-    return 0.5 * x * unary(ops.erfc, -x * math.sqrt(0.5))
+    return _tanh_gelu(x) if approximate else _normal_gelu(x)
+
+
+def _rounding(x, y, product):
+    """x y - product, the rounding error of a product."""
+    return elementwise(ops.fma, x, y, -product)
+
+
+def _constants(*arrays):
+    """Arrays with derivative zero."""
+    return [unary(ops.stop_gradient, x) for x in arrays]
+
+
+# Constants of gelu in float64, and what is lost in rounding them.
+_CUBIC, _SLOPE = (0.044715, 2.1960211427085595e-18), (1.5957691216057308, -9.96930880911092e-17)
+
+
+def _low(constant, dtype):
+    """(a constant in a dtype, what is lost)."""
+    high = float(onp.asarray(constant[0], dtype))
+    return high, constant[0] - high + constant[1]
+
+
+@in_float32
+def _tanh_gelu(x):
+    """x logistic(z), z = sqrt(8/pi) (x + 0.044715 x**3), and what the rounding of z changes: logistic(z) is nearly
+    exp(z) to the left, which magnifies it |z| times."""
+    (cubic, cubic_low), (slope, slope_low) = (_low(constant, x.dtype) for constant in (_CUBIC, _SLOPE))
+    square = x * x
+    factor = square * cubic + 1.0
+    v = x * factor
+    z = v * slope
+    result = elementwise(ops.gate, x, z)
+    x, square, factor, v, z, copy = _constants(x, square, factor, v, z, result)
+    factor_low = elementwise(ops.fma, square, cubic, 1.0 - factor) + square * cubic_low
+    factor_low = factor_low + _rounding(x, x, square) * cubic
+    v_low = _rounding(x, factor, v) + x * factor_low
+    z_low = _rounding(v, slope, z) + v_low * slope + v * slope_low
+    return result + _select((x < 0.0) & (x > -32.0), copy * z_low, 0.0)
+
+
+@in_float32
+def _normal_gelu(x):
+    """x ndtr(x); where ndtr is subnormal by its asymptotic series, -density(x) (1 - 1/x**2 + 3/x**4 - 15/x**6 ...)."""
+    from ..scipy.special import ndtr
+    cut = -36.0 if x.dtype == dtypes.float64 else -12.0
+    far = x < cut
+    t = _select(x < -50.0, -50.0, _select(far, x, cut))             # the result is 0 beyond
+    square = t * t
+    density = unary(ops.exp, -0.5 * square) * math.sqrt(0.5 / math.pi)
+    t, square_, density_ = _constants(t, square, density)
+    density = density - 0.5 * density_ * _rounding(t, t, square_)
+    series = 1.0
+    for n in range(13, 0, -2):
+        series = 1.0 - n * series / square
+    return _select(far, -density * series, x * ndtr(_select(far, 0.0, x)))
 
 
 def glu(x, axis=-1):
@@ -145,7 +214,7 @@ def glu(x, axis=-1):
     if odd:
         raise ValueError(f'glu: the size of axis {axis} must be even, got shape {node.aval.shape}')
     first, second = (wrap(build.slice_axis(node, axis, i, i + half)) for i in (0, half))
-    return first * unary(ops.logistic, second)
+    return elementwise(ops.gate, first, second)
 
 
 def hard_tanh(x):
@@ -169,9 +238,11 @@ hard_swish = hard_silu
 
 
 def squareplus(x, b=4):
-    """(x + sqrt(x**2 + b)) / 2 (Barron, 2021)."""
+    """(x + sqrt(x**2 + b)) / 2 (Barron, 2021); terms would cancel where x < 0: b/2 over their difference there."""
     x = inexact(x)
-    return (x + unary(ops.sqrt, x * x + b)) / 2
+    root = elementwise(ops.hypot, x, b ** 0.5)
+    left = x < 0
+    return _select(left, 0.25 * b / (0.5 * root - 0.5 * _select(left, x, -1.0)), 0.5 * x + 0.5 * root)
 
 
 def sparse_plus(x):

@@ -480,8 +480,15 @@ def sinc(x, /):
     """sin(pi x) / (pi x), 1 at 0."""
     from .indexing import where
     x = inexact_array(x)
-    safe = where(x == 0, 1, x) * math.pi
-    return where(x == 0, 1 - (x * math.pi) ** 2 / 6, sin(safe) / safe)   # the series gives the derivatives at 0
+    safe = where(x == 0, 1, x)
+    if dtypes.kind(x.dtype) == 'c':
+        ratio = sin(safe * math.pi) / (safe * math.pi)
+    else:                                                                # pi x loses the digits that matter
+        whole = rint(safe)
+        even = floor(0.5 * whole) == 0.5 * whole
+        sine = sin((safe - whole) * math.pi)
+        ratio = where(even, sine, -sine) / math.pi / safe
+    return where(x == 0, 1 - (x * math.pi) ** 2 / 6, ratio)              # the series gives the derivatives at 0
 
 
 @_function

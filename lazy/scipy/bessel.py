@@ -1,7 +1,7 @@
 """Bessel functions of whole order and real argument. Formulas: DLMF 10 (dlmf.nist.gov).
 
-Ordinary ones and those of the second kind are computed by NumPy in float64: SciPy's, and Hankel's expansion of orders 0
-and 1 far from zero.
+Ordinary ones and those of the second kind are computed by NumPy in float64: of orders 0 and 1 within 4 ulp of their
+amplitude, of higher orders SciPy's. K_n is within 4 ulp.
 """
 import operator
 

@@ -87,17 +87,28 @@ def factorial(n, exact=False):
     if exact:
         raise NotImplementedError('factorial with exact=True')
     n, = _args('factorial', n)
-    return _select(n < 0, 0.0, gamma(_select(n < 0, 0.0, n) + 1))
+    large = n >= 1                                                  # where gamma would magnify the rounding of n + 1
+    value = gamma(_select(large, n, _select(n < 0, 1.0, n + 1)))
+    return _select(n < 0, 0.0, _select(large, n * value, value))
+
+
+def _sum(x, y):
+    """x + y and its rounding error (Knuth)."""
+    total = x + y
+    part = total - x
+    return total, _apply(ops.stop_gradient, (x - (total - part)) + (y - part))
 
 
 def _product_of_gammas(above, below, logarithm):
-    """The product of the gamma functions of `above` over that of `below`; exp(logarithm) with their sign where one of
-    them might overflow."""
-    everything = [*above, *below]
-    limit = {dtypes.float16: 8.0, dtypes.float64: 160.0}.get(everything[0].dtype, 30.0)
-    near = abs(everything[0]) < limit
+    """The product of the gamma functions of `above` over that of `below`, pairs as of _sum; exp(logarithm) with their
+    sign where one of them might overflow. Rounding x changes its gamma function by nearly log(x - 1/2) of that."""
+    everything = [x for x, _ in (*above, *below)]
+    change = sum(sign * low * _apply(ops.log, _select(x > 1.5, x, 1.5) - 0.5)
+                 for sign, part in ((1, above), (-1, below)) for x, low in part if low is not None)
+    above, below = ([x for x, _ in part] for part in (above, below))
+    near = abs(everything[0]) < 160
     for x in everything[1:]:
-        near = near & (abs(x) < limit)
+        near = near & (abs(x) < 160)
     above, below = ([_select(near, x, 1.0) for x in part] for part in (above, below))
     direct = gamma(above[0])
     for x in below:
@@ -107,7 +118,17 @@ def _product_of_gammas(above, below, logarithm):
     sign = gammasgn(everything[0])
     for x in everything[1:]:
         sign = sign * gammasgn(x)
+    direct = direct + _apply(ops.stop_gradient, _select(change == 0, 0.0, direct * change))
     return _select(near, direct, sign * _apply(ops.exp, logarithm))
+
+
+def _in_double(name, function, *values):
+    """function(arrays), in float64 also where they are narrower."""
+    arrays = args = _args(name, *values)
+    if args[0].dtype != dtypes.float64:
+        arrays = [wrap(build.convert(x._node, dtypes.float64, x._node.aval.weak)) for x in args]
+    result = function(*arrays)._node
+    return wrap(build.convert(result, args[0].dtype, result.aval.weak))
 
 
 def comb(N, k, exact=False, repetition=False):
@@ -119,19 +140,29 @@ def comb(N, k, exact=False, repetition=False):
     """
     if exact:
         raise NotImplementedError('comb with exact=True')
-    N, k = _args('comb', N, k)
-    if repetition:
-        N = N + k - 1
+    return _in_double('comb', _comb_with_repetition if repetition else _comb, N, k)
+
+
+def _comb_with_repetition(N, k):
+    return _comb(N + k - 1, k)
+
+
+def _comb(N, k):
     possible = (k >= 0) & (N >= 0) & (k <= N)
     n, m = _select(possible, N, 1.0), _select(possible, k, 1.0)
-    logarithm = -betaln(n - m + 1, m + 1) - _apply(ops.log, n + 1)
-    return _select(possible, _product_of_gammas([n + 1], [m + 1, n - m + 1], logarithm), 0.0)
+    logarithm = -_betaln(n - m + 1, m + 1) - _apply(ops.log, n + 1)
+    rest, low = _sum(n, -m)
+    above, (total, more) = _sum(n, _like(n, 1.0)), _sum(rest, _like(n, 1.0))
+    return _select(possible, _product_of_gammas([above], [_sum(m, _like(m, 1.0)), (total, low + more)], logarithm), 0.0)
 
 
 def poch(z, m):
     """Gamma(z + m) / Gamma(z): z (z + 1) ... (z + m - 1) for whole m."""
-    z, m = _args('poch', z, m)
-    return _select(m == 0, 1.0, _product_of_gammas([z + m], [z], gammaln(z + m) - gammaln(z)))
+    return _in_double('poch', _poch, z, m)
+
+
+def _poch(z, m):
+    return _select(m == 0, 1.0, _product_of_gammas([_sum(z, m)], [(z, None)], gammaln(z + m) - gammaln(z)))
 
 
 def betaln(a, b):
@@ -141,7 +172,10 @@ def betaln(a, b):
     >>> round(float(lazy.scipy.special.betaln(1e6, 0.5)), 4)
     -6.3354
     """
-    a, b = _args('betaln', a, b)
+    return _in_double('betaln', _betaln, a, b)
+
+
+def _betaln(a, b):
     p, q = _apply(ops.min_, a, b), _apply(ops.max_, a, b)
     far, both = (q >= 10) & (p > 0), p >= 10
     large, small = _select(far, q, 10.0), _select(far, p, 1.0)
@@ -167,8 +201,11 @@ def _stirling_error(x):
 
 def beta(a, b):
     """Gamma(a) Gamma(b) / Gamma(a + b)."""
-    a, b = _args('beta', a, b)
-    return _product_of_gammas([a, b], [a + b], betaln(a, b))
+    return _in_double('beta', _beta, a, b)
+
+
+def _beta(a, b):
+    return _product_of_gammas([(a, None), (b, None)], [_sum(a, b)], _betaln(a, b))
 
 
 def gammainc(a, x):
@@ -273,19 +310,27 @@ def kl_div(p, q):
 def boxcox(x, lmbda):
     """(x**lmbda - 1) / lmbda; log(x) where lmbda is 0."""
     x, lmbda = _args('boxcox', x, lmbda)
-    return _boxcox(_apply(ops.log, x), lmbda)
+    return _boxcox(x, 0.0, _apply(ops.log, x), lmbda)
 
 
 def boxcox1p(x, lmbda):
     """boxcox(1 + x, lmbda)."""
     x, lmbda = _args('boxcox1p', x, lmbda)
-    return _boxcox(_apply(ops.log1p, x), lmbda)
+    base = 1 + x
+    return _boxcox(base, _apply(ops.stop_gradient, x - (base - 1)), _apply(ops.log1p, x), lmbda)
 
 
-def _boxcox(log, lmbda):
+def _boxcox(base, low, log, lmbda):
+    """By the power of base, which is rounded by -low, where expm1 would magnify the rounding of its argument."""
     none = lmbda == 0
     safe = _select(none, 1.0, lmbda)
-    return _select(none, log, _apply(ops.expm1, safe * log) / safe)
+    exponent = safe * log
+    far = abs(exponent) > 0.5
+    base = _select(far, base, 1.0)
+    power = _apply(ops.pow_, base, safe)
+    relative = safe * _select((base == 0) | (abs(power) == math.inf), 0.0, low / base)
+    power = power + _apply(ops.stop_gradient, _select(relative == 0, 0.0, power * relative))
+    return _select(none, log, _select(far, power - 1, _apply(ops.expm1, _select(far, 0.0, exponent))) / safe)
 
 
 # --- the normal distribution --------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ NARROW_INTEGERS = ('int4', 'uint4')                     # operations on them: te
 INTEGERS = tuple(d for d in llvm_math.INTEGERS if d not in NARROW_INTEGERS)
 PREDICATES = ('eq', 'ne', 'lt', 'le', 'gt', 'ge', 'is_finite', 'is_nan', 'is_inf', 'signbit')
 BINARY = ('add sub mul div pow max min fmax fmin rem floor_divide remainder atan2 hypot nextafter '
-          'copysign logaddexp safe_mul eq ne lt le gt ge and or xor shift_left '
+          'copysign logaddexp gate safe_mul eq ne lt le gt ge and or xor shift_left '
           'shift_right_logical shift_right_arithmetic').split()
 PADDING = 64            # the largest width tested
 
@@ -215,7 +215,7 @@ NUMPY = {
     'cosh': np.cosh, 'tanh': np.tanh, 'asinh': np.arcsinh, 'acosh': np.arccosh, 'atanh': np.arctanh,
     'cbrt': np.cbrt,
     'logistic': logistic, 'pow': np.power, 'atan2': np.arctan2, 'hypot': np.hypot, 'div': np.divide,
-    'logaddexp': np.logaddexp,
+    'logaddexp': np.logaddexp, 'gate': lambda x, y: x * logistic(y),
 }
 # What NumPy doesn't have in extended precision: SciPy for float32, mpmath for float64.
 SCIPY = {'erf': (special.erf, mpmath.erf), 'erfc': (special.erfc, mpmath.erfc),

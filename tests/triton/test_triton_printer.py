@@ -164,6 +164,15 @@ def test_every_operation(dtype):
         close(result, wanted, ULPS.get(op.name, 4), f'{op.name} {params} {dtype}')
 
 
+@pytest.mark.parametrize('dtype', [np.float32, np.float64])
+def test_gate_far_below_zero(dtype):
+    """Where one factor alone would be subnormal, or a constant of float32 not enough."""
+    b = Builder()
+    x = b.array(np.array([-103.9, -90.0, -60.0, -49.5, -49.0, 0.0, 50.0], dtype))
+    result, expected = b.run(b(ops.gate, x, x))
+    close(result[0], expected[0])
+
+
 def test_operations_without_text_are_known():
     missing = {op.name for op in ops.OPS.values() if op.elementwise and op.triton is None}
     by_printer = {'convert', 'bitcast', 'integer_pow'}
