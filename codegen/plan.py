@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval
-from . import (choices, compiled, convolution, gemm, memory, native, native_printer, reference, regions, runtime, scatter,
+from . import (choices, compiled, convolution, gemm, libraries, memory, native, native_printer, reference, regions, runtime, scatter,
                threads, tune)
 from .kernel import Kernel
 from .program import Instruction
@@ -307,7 +307,7 @@ class Program:
 
         source = self.linear.sources[i]
         call = x.op is ops.scatter and scatter.call(x, keywords) or (
-            lambda to, arrays: np.copyto(to, reference.evaluate(x.op, arrays, keywords, x.aval)))
+            lambda to, arrays: libraries.write(x, keywords, to, arrays))
 
         def run(holders, lines):
             with np.errstate(all='ignore'):

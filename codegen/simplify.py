@@ -83,7 +83,31 @@ def simplify(linear):
     rewriter, new = _Rewriter(), []
     for instruction, source in zip(linear.instructions, linear.sources):
         new.append(rewriter.add(instruction, [new[i] for i in instruction.inputs], source))
-    return _without_dead(rewriter, [new[i] for i in linear.outputs], [new[i] for i in linear.free])
+    return _values_alone(_without_dead(rewriter.instructions, rewriter.sources, [new[i] for i in linear.outputs],
+                                       [new[i] for i in linear.free]))
+
+
+_VALUES = {ops.svd: (1, ops.svdvals), ops.eigh: (0, ops.eigvalsh)}       # operation: which result, what computes it alone
+
+
+def _values_alone(linear):
+    """Singular and eigenvalues are computed without vectors where nobody asks for these.
+
+    Before: p = packed(x, svd), s = unpack(p, place of the values). After: s = svdvals(x).
+    """
+    instructions, changed = linear.instructions, False
+    for i, x in enumerate(instructions):
+        if x.op is not ops.packed or x.params[0] not in _VALUES:
+            continue
+        of, params = x.params
+        number, values = _VALUES[of]
+        avals = of.infer([instructions[j].aval for j in x.inputs], **dict(zip(of.param_names, params or ())))
+        users = [j for j, user in enumerate(instructions) if i in user.inputs]
+        if all(instructions[j].params[0] == ops.packed_offsets(avals)[number] for j in users):
+            for j in users:
+                instructions[j] = Instruction(values, x.inputs, None, instructions[j].aval, None, instructions[j].region)
+            changed = True
+    return _without_dead(instructions, linear.sources, linear.outputs, linear.free) if changed else linear
 
 
 _STAGED = (ops.reduce_sum, ops.reduce_max, ops.reduce_min, ops.reduce_and, ops.reduce_or)
@@ -151,18 +175,18 @@ def widen_products(linear):
     return result
 
 
-def _without_dead(rewriter, outputs, free):
+def _without_dead(instructions, sources, outputs, free):
     """Drop what no output needs; leaves and scalars keep their slots."""
-    instructions, alive = rewriter.instructions, set(outputs)
+    alive = set(outputs)
     for index in range(len(instructions) - 1, -1, -1):
         if index in alive:
             alive.update(instructions[index].inputs)
-    place, kept, sources = {}, [], []
+    place, kept, kept_sources = {}, [], []
     for index, x in enumerate(instructions):
         if index in alive:
             place[index] = len(kept)
             kept.append(Instruction(x.op, tuple([place[i] for i in x.inputs]), x.params, x.aval, x.slot, x.region))
-            sources.append(rewriter.sources[index])
+            kept_sources.append(sources[index])
     result = Linear(kept, [place[i] for i in outputs], [place[i] for i in free if i in place])
-    result.sources = sources
+    result.sources = kept_sources
     return result

@@ -299,7 +299,7 @@ routine('fft_small', 'complex FFT of 4096', lambda n: [normal(4096, dtype='compl
 routine('fft_rows', 'complex FFT of the rows of 1024²', rows('complex64'), lambda J, x: J.numpy.fft.fft(x), lambda t, x: t.fft.fft(x))
 routine('rfft', 'real FFT of 2^20', vector(1 << 20), lambda J, x: J.numpy.fft.rfft(x), lambda t, x: t.fft.rfft(x))
 routine('rfft_rows', 'real FFT of the rows of 1024²', rows(), lambda J, x: J.numpy.fft.rfft(x), lambda t, x: t.fft.rfft(x))
-routine('irfft', 'inverse real FFT of 2^19', vector(1 << 19, 'complex64'), lambda J, x: J.numpy.fft.irfft(x),
+routine('irfft', 'inverse real FFT of 2^20', vector((1 << 19) + 1, 'complex64'), lambda J, x: J.numpy.fft.irfft(x),
         lambda t, x: t.fft.irfft(x))
 routine('fft2', 'complex FFT of 1024²', rows('complex64'), lambda J, x: J.numpy.fft.fft2(x), lambda t, x: t.fft.fft2(x))
 routine('rfft2', 'real FFT of 1024²', rows(), lambda J, x: J.numpy.fft.rfft2(x), lambda t, x: t.fft.rfft2(x))
@@ -336,7 +336,7 @@ for name, what, inputs, compare in [
         ('solve_batch', 'A x = b, 10 000 of 8² and 1 column', matrices(8, (10_000,), True, 1), everything),
         ('inv', 'inverse of 512²', matrices(512, definite=True), everything),
         ('inv_batch', 'inverses of 10 000 of 8²', matrices(8, (10_000,), True), everything),
-        ('det', 'determinant of 256²', matrices(256, definite=True), everything),
+        ('det', 'determinant of 128²', matrices(128, definite=True), everything),
         ('qr', 'QR factors of 512²', matrices(512), lambda found, a: abs(found[1])),
         ('svd', 'singular values and vectors of 256²', matrices(256), lambda found, a: found[1]),
         ('svd_batch', 'singular values and vectors of 1000 of 16²', matrices(16, (1000,)), lambda found, a: found[1]),

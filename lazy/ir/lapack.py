@@ -25,6 +25,8 @@ def each(function, operands, rank, results):
     """A function of one example over leading axes: of `operands`, the first of which has `rank` axes of its own,
     to arrays whose own (shape, dtype) are given. What is empty stays empty."""
     batch = operands[0].shape[:operands[0].ndim - rank]
+    if not batch and operands[0].size:
+        return tuple([np.asarray(value, dtype) for value, (_, dtype) in zip(function(*operands), results)])
     found = tuple([np.zeros(batch + shape, dtype) for shape, dtype in results])
     if operands[0].size:
         for index in np.ndindex(batch):
@@ -52,6 +54,139 @@ def square(a, name):
 def infer_square(avals, **params):
     square(avals[0], 'the operation')
     return aval(avals[0].shape, avals[0].dtype)
+
+
+# --- factors: of small matrices by NumPy's loop, of others by SciPy's LAPACK, whose BLAS is the quicker one. LAPACK reads
+# columns, so it gets the transpose, which costs no copy, and what it finds is transposed.
+
+SMALL = 32
+
+
+def cholesky(a):
+    """L with L L^H = a, from the lower triangle."""
+    if a.shape[-1] <= SMALL:
+        return np.linalg.cholesky(a)
+    potrf = routine('potrf', a)
+
+    def one(x):
+        upper, info = potrf(x.T, lower=0, clean=1)
+        if info:
+            raise np.linalg.LinAlgError('Matrix is not positive definite')
+        return upper.T,
+    return each(one, (a,), 2, [(a.shape[-2:], a.dtype)])[0]
+
+
+def _factors(x):
+    """LU factors and pivots of the transpose."""
+    factors, pivots, info = routine('getrf', x)(x.T)
+    if info > 0:
+        raise np.linalg.LinAlgError('Singular matrix')
+    return factors, pivots
+
+
+def solve(a, b):
+    """x in a x = b."""
+    if a.shape[-1] <= SMALL:
+        return np.linalg.solve(a, b)
+    one = lambda x, y: (routine('getrs', x)(*_factors(x), y, trans=1)[0],)
+    return each(one, (a, b), 2, [(b.shape[-2:], b.dtype)])[0] if b.size else b
+
+
+def inverse(a):
+    n = a.shape[-1]
+    if n <= SMALL:
+        return np.linalg.inv(a)
+    one = lambda x: (routine('getri', x)(*_factors(x), lwork=64 * n, overwrite_lu=1)[0].T,)
+    return each(one, (a,), 2, [((n, n), a.dtype)])[0]
+
+
+def infer_svd(avals, full):
+    a, = avals
+    (m, n), batch = a.shape[-2:], a.shape[:-2]
+    k = min(m, n)
+    return (aval(batch + (m, m if full else k), a.dtype), aval(batch + (k,), dtypes.real_of(a.dtype)),
+            aval(batch + (n if full else k, n), a.dtype))
+
+
+def _gesdd(x, vectors, full):
+    """(U, S, V^H) of the transpose by divide and conquer."""
+    gesdd, query = routine('gesdd', x), routine('gesdd_lwork', x)
+    work = query(*x.T.shape, compute_uv=vectors, full_matrices=full)[0].real
+    u, s, vh, info = gesdd(x.T, compute_uv=vectors, full_matrices=full, lwork=int(np.nextafter(work, np.inf)))
+    if info:
+        raise np.linalg.LinAlgError('SVD did not converge')
+    return u, s, vh
+
+
+def svd(a, full):
+    """(U, S, V^H), the singular values falling."""
+    if min(a.shape[-2:]) <= SMALL:
+        return tuple(np.linalg.svd(a, full_matrices=full))
+
+    def one(x):
+        u, s, vh = _gesdd(x, True, full)
+        return vh.T, s, u.T
+    of = aval(a.shape[-2:], a.dtype)
+    return each(one, (a,), 2, [(r.shape, r.dtype) for r in infer_svd([of], full)])
+
+
+def infer_values(avals):
+    a, = avals
+    return aval(a.shape[:-2] + (min(a.shape[-2:]),), dtypes.real_of(a.dtype))
+
+
+def svdvals(a):
+    """The singular values, falling."""
+    k = min(a.shape[-2:])
+    if k <= SMALL:
+        return np.linalg.svd(a, compute_uv=False)
+    return each(lambda x: _gesdd(x, False, False)[1:2], (a,), 2, [((k,), dtypes.real_of(a.dtype))])[0]
+
+
+def _evd(x, vectors):
+    """(eigenvalues, conjugate eigenvectors) of a Hermitian matrix by divide and conquer: its transpose is its conjugate."""
+    w, v, info = routine('heevd' if dtypes.kind(x.dtype) == 'c' else 'syevd', x)(x.T, lower=0, compute_v=vectors)
+    if info:
+        raise np.linalg.LinAlgError('Eigenvalues did not converge')
+    return w, v
+
+
+def eigh(a):
+    """(eigenvalues, eigenvectors), rising, from the lower triangle."""
+    if a.shape[-1] <= SMALL:
+        return tuple(np.linalg.eigh(a))
+
+    def one(x):
+        w, v = _evd(x, True)
+        return w, v.conj()
+    return each(one, (a,), 2, [(a.shape[-1:], dtypes.real_of(a.dtype)), (a.shape[-2:], a.dtype)])
+
+
+def eigvalsh(a):
+    """The eigenvalues, rising, from the lower triangle."""
+    if a.shape[-1] <= SMALL:
+        return np.linalg.eigvalsh(a)
+    return each(lambda x: _evd(x, False)[:1], (a,), 2, [(a.shape[-1:], dtypes.real_of(a.dtype))])[0]
+
+
+def infer_qr(avals, full, pivoting):
+    a, = avals
+    (m, n), batch = a.shape[-2:], a.shape[:-2]
+    k = m if full else min(m, n)
+    found = aval(batch + (m, k), a.dtype), aval(batch + (k, n), a.dtype)
+    return (*found, aval(batch + (n,), dtypes.int32)) if pivoting else found
+
+
+def qr(a, full, pivoting):
+    """(Q, R) of a, with pivoting (Q, R, order of the columns) of a[:, order]."""
+    m, n = a.shape[-2:]
+    if not a.size or not pivoting and min(m, n) <= SMALL:
+        order = np.broadcast_to(np.arange(n, dtype=np.int32), a.shape[:-2] + (n,))
+        return *np.linalg.qr(a, 'complete' if full else 'reduced'), *[order] * pivoting
+    mode = 'full' if full else 'economic'
+    of = aval((m, n), a.dtype)
+    return each(lambda x: scipy_linalg().qr(x, mode=mode, pivoting=pivoting, check_finite=False), (a,), 2,
+                [(r.shape, r.dtype) for r in infer_qr([of], full, pivoting)])
 
 
 # --- many small matrices: all at once, row by row ---------------------------------------------------------------------

@@ -231,12 +231,14 @@ dot_general = library('dot_general', ref.dot_general, ref.infer_dot_general,
 conv = library('conv', windows.conv, windows.infer_conv, 'stride', 'dilation', 'groups', 'feature_first',
                classes='iufc', linear=True)
 sort = library('sort', ref.sort, ref.infer_same, 'axis')
+partition = library('partition', ref.partition, ref.infer_same, 'kth', 'axis')     # the kth along an axis is in its place
 argsort = library('argsort', ref.argsort, ref.infer_argsort, 'axis', 'dtype')
 searchsorted = library('searchsorted', ref.searchsorted, ref.infer_searchsorted, 'side', 'dtype')
-cholesky = library('cholesky', ref.cholesky, ref.infer_same)
+cholesky = library('cholesky', lapack.cholesky, ref.infer_same)
 triangular_solve = library('triangular_solve', ref.triangular_solve, ref.infer_solve, 'lower', 'transpose',
                            'unit_diagonal', linear=True)
-solve = library('solve', ref.solve, ref.infer_solve, linear=True)
+solve = library('solve', lapack.solve, ref.infer_solve, linear=True)
+inverse = library('inverse', lapack.inverse, lapack.infer_square)
 
 tridiagonal_solve = library('tridiagonal_solve', lapack.tridiagonal_solve, lapack.infer_tridiagonal_solve, 'perturb',
                             linear=True)
@@ -251,10 +253,10 @@ pivots_to_permutation = library('pivots_to_permutation', lapack.pivots_to_permut
 # Several results; `project` takes one. lu: (L and U in one matrix, permutation of the rows, +1 or -1 its sign, the
 # row exchanged with each row in turn).
 lu = library('lu', ref.lu, ref.infer_lu)
-qr = library('qr', ref.qr, ref.infer_qr, 'full', 'pivoting')         # (q, r), and the columns' order with pivoting
-eigh = library('eigh', ref.eigh, ref.infer_eigh)                     # (eigenvalues, eigenvectors), lower triangle read
+qr = library('qr', lapack.qr, lapack.infer_qr, 'full', 'pivoting')         # (q, r), and the columns' order with pivoting
+eigh = library('eigh', lapack.eigh, ref.infer_eigh)                     # (eigenvalues, eigenvectors), lower triangle read
 eig = library('eig', ref.eig, ref.infer_eig, 'left')                 # (eigenvalues, right eigenvectors[, left ones])
-svd = library('svd', ref.svd, ref.infer_svd, 'full')                 # (u, s, vh)
+svd = library('svd', lapack.svd, lapack.infer_svd, 'full')                 # (u, s, vh)
 geqrf = library('geqrf', lapack.geqrf, lapack.infer_geqrf)                                     # (packed, taus)
 hessenberg = library('hessenberg', lapack.hessenberg, lapack.infer_hessenberg)                 # (packed, taus)
 tridiagonal = library('tridiagonal', lapack.tridiagonal, lapack.infer_tridiagonal, 'lower')    # (packed, d, e, taus)
@@ -277,6 +279,9 @@ def packed_offsets(avals):
     return offsets
 
 
+# What programs compute in the place of svd and eigh where nobody asks for the vectors.
+svdvals = library('svdvals', lapack.svdvals, lapack.infer_values)
+eigvalsh = library('eigvalsh', lapack.eigvalsh, lapack.infer_values)
 # Programs know one result an instruction: several are packed in bytes, and `unpack` takes one out.
 packed = library('packed', ref.packed, None, 'op', 'params')
 unpack = library('unpack', ref.unpack, None, 'offset', 'shape', 'dtype')

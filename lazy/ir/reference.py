@@ -606,6 +606,10 @@ def sort(x, axis):
     return np.sort(x, axis)
 
 
+def partition(x, kth, axis):
+    return np.partition(x, kth, axis)
+
+
 def infer_argsort(avals, axis, dtype):
     return aval(avals[0].shape, dtype)
 
@@ -622,10 +626,6 @@ def searchsorted(a, v, side, dtype):
     return np.asarray(np.searchsorted(a, v, side)).astype(dtype)
 
 
-def cholesky(a):
-    return np.linalg.cholesky(a)
-
-
 def infer_solve(avals, **params):
     a, b = avals
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
@@ -633,10 +633,6 @@ def infer_solve(avals, **params):
     if b.ndim < 2 or b.shape[-2] != a.shape[-1] or b.shape[:-2] != a.shape[:-2]:
         raise ValueError(f'solve: shapes {a.shape} and {b.shape} do not fit')
     return aval(b.shape, b.dtype)
-
-
-def solve(a, b):
-    return np.linalg.solve(a, b)
 
 
 def triangular_solve(a, b, lower, transpose, unit_diagonal):
@@ -651,11 +647,6 @@ def triangular_solve(a, b, lower, transpose, unit_diagonal):
         result[index] = solve_triangular(a[index], b[index], trans=1 if transpose else 0, lower=lower,
                                          unit_diagonal=unit_diagonal, check_finite=False) if b[index].size else b[index]
     return result
-
-
-def _square(a, name):
-    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
-        raise ValueError(f'{name} needs square matrices, got shape {a.shape}')
 
 
 def infer_lu(avals):
@@ -683,37 +674,14 @@ def lu(a):
     return factors, lapack.pivots_to_permutation(pivots, m), sign, pivots
 
 
-def infer_qr(avals, full, pivoting):
-    a, = avals
-    (m, n), batch = a.shape[-2:], a.shape[:-2]
-    k = m if full else min(m, n)
-    found = aval(batch + (m, k), a.dtype), aval(batch + (k, n), a.dtype)
-    return (*found, aval(batch + (n,), dtypes.int32)) if pivoting else found
-
-
-def qr(a, full, pivoting):
-    mode = 'complete' if full else 'reduced'
-    if not pivoting or not a.size:
-        return (*np.linalg.qr(a, mode), *[np.broadcast_to(np.arange(a.shape[-1], dtype=np.int32),
-                                                          a.shape[:-2] + a.shape[-1:])] * pivoting)
-    scipy_mode = 'full' if full else 'economic'
-    one = lambda x: lapack.scipy_linalg().qr(x, mode=scipy_mode, pivoting=True, check_finite=False)
-    (m, n), k = a.shape[-2:], a.shape[-2] if full else min(a.shape[-2:])
-    return lapack.each(one, (a,), 2, [((m, k), a.dtype), ((k, n), a.dtype), ((n,), np.int32)])
-
-
 def infer_eigh(avals):
-    _square(avals[0], 'eigh')
+    lapack.square(avals[0], 'eigh')
     a, = avals
     return aval(a.shape[:-1], dtypes.real_of(a.dtype)), aval(a.shape, a.dtype)
 
 
-def eigh(a):
-    return tuple(np.linalg.eigh(a))
-
-
 def infer_eig(avals, left):
-    _square(avals[0], 'eig')
+    lapack.square(avals[0], 'eig')
     a, = avals
     dtype = dtypes.complex_of(a.dtype)
     return (aval(a.shape[:-1], dtype), *[aval(a.shape, dtype)] * (2 if left else 1))
@@ -731,18 +699,6 @@ def eig(a, left):
         w, of_left, of_right = lapack.scipy_linalg().eig(x, left=True, check_finite=False)
         return w, of_right, of_left
     return lapack.each(one, (a,), 2, [(a.shape[-1:], dtype), (a.shape[-2:], dtype), (a.shape[-2:], dtype)])
-
-
-def infer_svd(avals, full):
-    a, = avals
-    (m, n), batch = a.shape[-2:], a.shape[:-2]
-    k = min(m, n)
-    return (aval(batch + (m, m if full else k), a.dtype), aval(batch + (k,), dtypes.real_of(a.dtype)),
-            aval(batch + (n if full else k, n), a.dtype))
-
-
-def svd(a, full):
-    return tuple(np.linalg.svd(a, full_matrices=full))
 
 
 def infer_fft(avals, kind, axis, length):
