@@ -67,6 +67,10 @@ def _packed(to, arrays, op, params):
     _in_parts(op, places, arrays, keywords)
 
 
+def _unpack(to, arrays, offset, shape, dtype):
+    np.copyto(to, arrays[0][offset:offset + to.nbytes].view(dtype).reshape(shape))
+
+
 def _in_parts(op, places, arrays, keywords):
     """The results of an operation on matrices, by as many threads as their number and size are worth."""
     def part(start, stop):
@@ -100,5 +104,5 @@ def _at_once(ranges, call):
         raise errors[0]
 
 
-_INTO = {ops.sort: _sort, ops.partition: _partition, ops.fft: _fft, ops.packed: _packed,
+_INTO = {ops.sort: _sort, ops.partition: _partition, ops.fft: _fft, ops.packed: _packed, ops.unpack: _unpack,
          **{op: _matrices(op) for op in (ops.cholesky, ops.solve, ops.inverse, ops.svdvals, ops.eigvalsh)}}

@@ -100,6 +100,29 @@ def inverse(a):
     return each(one, (a,), 2, [((n, n), a.dtype)])[0]
 
 
+def infer_lu(avals):
+    a, = avals
+    batch = a.shape[:-2]
+    return (aval(a.shape, a.dtype), aval(batch + a.shape[-2:-1], dtypes.int32), aval(batch, dtypes.int32),
+            aval(batch + (min(a.shape[-2:]),), dtypes.int32))
+
+
+def lu(a):
+    """Factors of a[permutation] = L U with partial pivoting, the permutation, its sign, the pivots. Where a is singular
+    zeros on the diagonal of U say so."""
+    (m, n), k = a.shape[-2:], min(a.shape[-2:])
+    count = int(np.prod(a.shape[:-2]))
+    if count > k:
+        factors, pivots = eliminate(a.reshape(count, m, n))
+        factors, pivots = factors.reshape(a.shape), pivots.reshape(a.shape[:-2] + (k,))
+    else:
+        getrf = routine('getrf', a)
+        factors, pivots = each(lambda x: getrf(x)[:2], (a,), 2, [((m, n), a.dtype), ((k,), np.int32)])
+    exchanges = np.count_nonzero(pivots != np.arange(k), axis=-1)
+    sign = np.asarray(1 - 2 * (exchanges % 2)).astype(np.int32)
+    return factors, pivots_to_permutation(pivots, m), sign, pivots
+
+
 def infer_svd(avals, full):
     a, = avals
     (m, n), batch = a.shape[-2:], a.shape[:-2]
@@ -109,25 +132,27 @@ def infer_svd(avals, full):
 
 
 def _gesdd(x, vectors, full):
-    """(U, S, V^H) of the transpose by divide and conquer."""
+    """(U, S, V^H) by divide and conquer."""
     gesdd, query = routine('gesdd', x), routine('gesdd_lwork', x)
-    work = query(*x.T.shape, compute_uv=vectors, full_matrices=full)[0].real
-    u, s, vh, info = gesdd(x.T, compute_uv=vectors, full_matrices=full, lwork=int(np.nextafter(work, np.inf)))
+    work = query(*x.shape, compute_uv=vectors, full_matrices=full)[0].real
+    *found, info = gesdd(x, compute_uv=vectors, full_matrices=full, lwork=int(np.nextafter(work, np.inf)))
     if info:
         raise np.linalg.LinAlgError('SVD did not converge')
-    return u, s, vh
+    return found
 
 
 def svd(a, full):
     """(U, S, V^H), the singular values falling."""
-    if min(a.shape[-2:]) <= SMALL:
+    m, n = a.shape[-2:]
+    if min(m, n) <= SMALL:
         return tuple(np.linalg.svd(a, full_matrices=full))
 
     def one(x):
-        u, s, vh = _gesdd(x, True, full)
+        if m > n:                                                    # tall is what gesdd does better than wide
+            return _gesdd(x, True, full)
+        u, s, vh = _gesdd(x.T, True, full)
         return vh.T, s, u.T
-    of = aval(a.shape[-2:], a.dtype)
-    return each(one, (a,), 2, [(r.shape, r.dtype) for r in infer_svd([of], full)])
+    return each(one, (a,), 2, [(r.shape, r.dtype) for r in infer_svd([aval((m, n), a.dtype)], full)])
 
 
 def infer_values(avals):
@@ -137,10 +162,10 @@ def infer_values(avals):
 
 def svdvals(a):
     """The singular values, falling."""
-    k = min(a.shape[-2:])
+    (m, n), k = a.shape[-2:], min(a.shape[-2:])
     if k <= SMALL:
         return np.linalg.svd(a, compute_uv=False)
-    return each(lambda x: _gesdd(x, False, False)[1:2], (a,), 2, [((k,), dtypes.real_of(a.dtype))])[0]
+    return each(lambda x: _gesdd(x if m > n else x.T, False, False)[1:2], (a,), 2, [((k,), dtypes.real_of(a.dtype))])[0]
 
 
 def _evd(x, vectors):
@@ -183,10 +208,20 @@ def qr(a, full, pivoting):
     if not a.size or not pivoting and min(m, n) <= SMALL:
         order = np.broadcast_to(np.arange(n, dtype=np.int32), a.shape[:-2] + (n,))
         return *np.linalg.qr(a, 'complete' if full else 'reduced'), *[order] * pivoting
-    mode = 'full' if full else 'economic'
-    of = aval((m, n), a.dtype)
-    return each(lambda x: scipy_linalg().qr(x, mode=mode, pivoting=pivoting, check_finite=False), (a,), 2,
-                [(r.shape, r.dtype) for r in infer_qr([of], full, pivoting)])
+    geqrf, geqp3, gqr = (routine(name, a) for name in ('geqrf', 'geqp3', 'ungqr' if dtypes.kind(a.dtype) == 'c' else 'orgqr'))
+    columns, k, work = m if full else min(m, n), min(m, n), 64 * max(m, n)
+
+    def one(x):
+        if pivoting:
+            packed, order, taus, _, _ = geqp3(x, lwork=work + 2 * n)
+        else:
+            packed, taus, _, _ = geqrf(x, lwork=work)
+        r = np.triu(packed[:columns])
+        reflectors = np.zeros((m, columns), x.dtype, 'F')
+        reflectors[:, :k] = packed[:, :k]
+        q = gqr(reflectors, taus, lwork=work, overwrite_a=1)[0]
+        return (q, r, order - 1) if pivoting else (q, r)
+    return each(one, (a,), 2, [(r.shape, r.dtype) for r in infer_qr([aval((m, n), a.dtype)], full, pivoting)])
 
 
 # --- many small matrices: all at once, row by row ---------------------------------------------------------------------

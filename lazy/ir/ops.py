@@ -252,7 +252,7 @@ pivots_to_permutation = library('pivots_to_permutation', lapack.pivots_to_permut
 
 # Several results; `project` takes one. lu: (L and U in one matrix, permutation of the rows, +1 or -1 its sign, the
 # row exchanged with each row in turn).
-lu = library('lu', ref.lu, ref.infer_lu)
+lu = library('lu', lapack.lu, lapack.infer_lu)
 qr = library('qr', lapack.qr, lapack.infer_qr, 'full', 'pivoting')         # (q, r), and the columns' order with pivoting
 eigh = library('eigh', lapack.eigh, ref.infer_eigh)                     # (eigenvalues, eigenvectors), lower triangle read
 eig = library('eig', ref.eig, ref.infer_eig, 'left')                 # (eigenvalues, right eigenvectors[, left ones])

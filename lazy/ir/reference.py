@@ -4,7 +4,6 @@ A reference takes NumPy arrays and the operation's parameters as keywords, and r
 dtype and shape that the shape rule says. It is what the other targets are tested against.
 """
 import importlib
-import warnings
 
 import numpy as np
 
@@ -647,31 +646,6 @@ def triangular_solve(a, b, lower, transpose, unit_diagonal):
         result[index] = solve_triangular(a[index], b[index], trans=1 if transpose else 0, lower=lower,
                                          unit_diagonal=unit_diagonal, check_finite=False) if b[index].size else b[index]
     return result
-
-
-def infer_lu(avals):
-    a, = avals
-    batch = a.shape[:-2]
-    return (aval(a.shape, a.dtype), aval(batch + a.shape[-2:-1], dtypes.int32), aval(batch, dtypes.int32),
-            aval(batch + (min(a.shape[-2:]),), dtypes.int32))
-
-
-def lu(a):
-    """Factors of a[permutation] = L U with partial pivoting, batched over leading axes."""
-    m, k = a.shape[-2], min(a.shape[-2:])
-    factors, pivots = np.empty_like(a), np.empty(a.shape[:-2] + (k,), np.int32)
-    count = int(np.prod(a.shape[:-2]))
-    if count > k:
-        found = lapack.eliminate(a.reshape(count, m, a.shape[-1]))
-        factors, pivots = found[0].reshape(factors.shape), found[1].reshape(pivots.shape)
-    else:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')                          # singular: zeros on U's diagonal say so
-            for index in np.ndindex(a.shape[:-2] if a.size else (0,)):
-                factors[index], pivots[index] = lapack.scipy_linalg().lu_factor(a[index], check_finite=False)
-    exchanges = np.count_nonzero(pivots != np.arange(k), axis=-1)
-    sign = np.asarray(1 - 2 * (exchanges % 2)).astype(np.int32)
-    return factors, lapack.pivots_to_permutation(pivots, m), sign, pivots
 
 
 def infer_eigh(avals):
