@@ -72,16 +72,15 @@ def _unpack(to, arrays, offset, shape, dtype):
 
 
 def _in_parts(op, places, arrays, keywords):
-    """The results of an operation on matrices, by as many threads as their number and size are worth."""
+    """The results of an operation, of many small matrices by as many threads as their number and size are worth."""
     def part(start, stop):
-        results = op.numpy(*[x[start:stop] for x in arrays], **keywords) if whole > 1 else op.numpy(*arrays, **keywords)
+        results = op.numpy(*[x[start:stop] for x in arrays] if many else arrays, **keywords)
         for place, result in zip(places, results if isinstance(results, tuple) else (results,)):
-            np.copyto(place[start:stop] if whole > 1 else place, result)
-    x = arrays[0]
-    *batch, m, n = x.shape
-    whole = batch[0] if batch and op in _MATRICES and min(m, n) <= lapack.SMALL else 1
-    workers = min(threads.get_num_threads(), whole, 1 + x.size * min(m, n) // BUSY)
-    _at_once([(whole * i // workers, whole * (i + 1) // workers) for i in range(max(workers, 1))], part)
+            np.copyto(place[start:stop] if many else place, result)
+    x, smallest = arrays[0], min(arrays[0].shape[-2:])
+    many = op in _MATRICES and x.ndim > 2 and smallest <= lapack.SMALL
+    workers = min(threads.get_num_threads(), len(x), 1 + x.size * smallest // BUSY) if many else 1
+    _at_once([(len(x) * i // workers, len(x) * (i + 1) // workers) for i in range(workers)], part)
 
 
 def _at_once(ranges, call):

@@ -41,7 +41,7 @@ def call(x, keywords):
         steps = native.contiguous(target.shape)
         places = np.array([(i.ctypes.data, i.itemsize, steps[axis]) for i, axis in zip(indices, axes)], np.int64)
         sizes = np.array([target.shape[axis] for axis in axes], np.int64)
-        function = _function(x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind)
+        function = _function(x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind, row == 1)
         if function(target.ctypes.data, updates.ctypes.data, places.ctypes.data, sizes.ctypes.data, n, row,
                     0 if same else row, 0 if same else 1):
             reference.evaluate(x.op, arrays, keywords, x.aval)       # raises, naming the index
@@ -50,27 +50,30 @@ def call(x, keywords):
 
 
 @functools.cache
-def _function(dtype, index_dtypes, mode, kind):
-    text = _emit(dtype, index_dtypes, mode, kind)
+def _function(dtype, index_dtypes, mode, kind, single):
+    text = _emit(dtype, index_dtypes, mode, kind, single)
     return _SIGNATURE(llvm.functions(text, ['scatter'], llvm.host(), runtime.cache())['scatter'])
 
 
-def _emit(dtype, index_dtypes, mode, kind):
+def _emit(dtype, index_dtypes, mode, kind, single):
+    """single: rows of one element."""
     module = llvm_math.Module(compiled.features())
     t = Text(module, 1)
-    storage, size = llvm_math.storage_type(dtype, 1), np.dtype(dtypes.as_dtype(dtype)).itemsize
+    size = np.dtype(dtypes.as_dtype(dtype)).itemsize
+    lanes = max(1, compiled.features().width_bits // (8 * max(size, 4)))
     fields = [[t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr %indices, i64 {3 * k + field}")}') for field in range(3)]
               for k in range(len(index_dtypes))]
     pointers = [t.new(f'inttoptr i64 {pointer} to ptr') for pointer, *_ in fields]
     sizes = [t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr %sizes, i64 {k}")}') for k in range(len(index_dtypes))]
 
-    def element(at, of):
-        """One element of the row: target[at] and updates[of]."""
-        place = t.new(f'getelementptr {storage}, ptr %target, i64 {at}')
-        new = t.new(f'load {storage}, ptr {t.new(f"getelementptr {storage}, ptr %updates, i64 {of}")}, align {size}')
+    def elements(at, of, width):
+        """So many neighbours of the row: target[at] and updates[of]."""
+        one, storage = llvm_math.storage_type(dtype, 1), llvm_math.storage_type(dtype, width)
+        place = t.new(f'getelementptr {one}, ptr %target, i64 {at}')
+        new = t.new(f'load {storage}, ptr {t.new(f"getelementptr {one}, ptr %updates, i64 {of}")}, align {size}')
         if kind != 'set':
             old = t.new(f'load {storage}, ptr {place}, align {size}')
-            block = t.block(1)
+            block = t.block(width)
             values = [llvm_math.load_cast(block.b, raw, dtype) for raw in (old, new)]
             new = llvm_math.store_cast(block.b, llvm_math.emit(block.b, _operation(kind, dtype), dtype, values), dtype)
             block.flush()
@@ -96,13 +99,19 @@ def _emit(dtype, index_dtypes, mode, kind):
 
         def row():
             start = t.new(f'mul i64 {i}, %step')
-            t.loop('0', '%row', 1, [], lambda j, _: element(
-                t.new(f'add i64 {total}, {j}'), t.new(f'add i64 {start}, {t.new(f"mul i64 {j}, %along")}')) or [])
+            if single:
+                return elements(total, start, 1)
+            add = lambda a, b: t.new(f'add i64 {a}, {b}')
+            t.loop('0', whole, lanes, [], lambda j, _: elements(add(total, j), add(start, j), lanes) or [])
+            t.loop(whole, '%row', 1, [], lambda j, _: elements(
+                add(total, j), add(start, t.new(f'mul i64 {j}, %along')), 1) or [])
         if ok is None:
             row()
             return carried
         t.when(ok, row)
         return [t.new(f'select i1 {ok}, i64 {carried[0]}, i64 1')]
+    vectors = t.new(f'mul i64 {t.new(f"sdiv i64 %row, {lanes}")}, {lanes}')
+    whole = t.new(f'select i1 {t.new("icmp eq i64 %along, 1")}, i64 {vectors}, i64 0')
     bad, = t.loop('0', '%n', 1, [('i64', '0')], one)
     t.line(f'ret i64 {bad if mode == "error" else 0}')
     return (module.text() + 'define i64 @scatter(ptr noalias %target, ptr noalias %updates, ptr %indices, ptr %sizes, i64 %n, '
