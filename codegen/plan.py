@@ -17,7 +17,7 @@ from . import (choices, compiled, convolution, gemm, libraries, memory, native, 
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Step
-from .simplify import simplify, stage_reductions, widen_products
+from .simplify import locate_scatters, simplify, stage_reductions, widen_products
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
 
@@ -47,7 +47,7 @@ class Program:
         self.repeated, self.provisional, self.runs = repeated, False, 0
         linear = simplify(linear)
         if self.products:
-            linear = widen_products(linear)
+            linear = locate_scatters(widen_products(linear))
         self.linear = linear = native.legalise(stage_reductions(linear), self.supports)
         self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
         self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
@@ -306,7 +306,7 @@ class Program:
             return _product(x, operands, target, keywords, self.linear.instructions)
 
         source = self.linear.sources[i]
-        call = x.op is ops.scatter and scatter.call(x, keywords) or (
+        call = x.op in (ops.scatter, ops.scatter_at) and scatter.call(x, keywords) or (
             lambda to, arrays: libraries.write(x, keywords, to, arrays))
 
         def run(holders, lines):

@@ -2,16 +2,16 @@
 
     f(target, updates, indices, sizes, n, row, step, along) -> whether an index was out of range, in mode 'error'
 
-indices: of each indexed axis (pointer, bytes from one to the next, elements of the target from one to the next); sizes: of
-these axes. There are n rows of `row` elements; those of `updates` begin `step` elements apart and theirs lie `along` apart, both
-0 where one value is used for all.
+indices: of each indexed axis (pointer, elements of the target from one to the next, bound, shift): an index below the bound
+is shifted, so that it counts from the end; sizes: of these axes. There are n rows of `row` elements; those of `updates` begin
+`step` elements apart and theirs lie `along` apart, both 0 where one value is used for all.
 """
 import ctypes
 import functools
 
 import numpy as np
 
-from ..ir import dtypes
+from ..ir import dtypes, ops
 from . import compiled, llvm, llvm_math, native, reference, runtime
 from .native_text import Text
 
@@ -29,6 +29,9 @@ def call(x, keywords):
 
     def run(target, arrays):
         operand, updates, *indices = arrays
+        turns, turned = [(0, 0)] * len(indices), x.op is ops.scatter_at
+        if turned:
+            turns, indices = [(int(a), int(b)) for a, b in zip(indices[1::3], indices[2::3])], indices[::3]
         if operand.__array_interface__['data'] != target.__array_interface__['data']:
             np.copyto(target, operand)
         if not target.size or not target.flags.c_contiguous:
@@ -39,9 +42,11 @@ def call(x, keywords):
         same = not any(stride for size, stride in zip(updates.shape, updates.strides) if size > 1)
         updates = updates if same else np.ascontiguousarray(updates)
         steps = native.contiguous(target.shape)
-        places = np.array([(i.ctypes.data, i.itemsize, steps[axis]) for i, axis in zip(indices, axes)], np.int64)
+        places = np.array([(i.ctypes.data, steps[axis], *turn) for i, axis, turn in zip(indices, axes, turns)],
+                          np.int64)
         sizes = np.array([target.shape[axis] for axis in axes], np.int64)
-        function = _function(x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind, row == 1)
+        function = _function(x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind,
+                             'rows' if row > 1 else 'one' if same else 'elements', turned)
         if function(target.ctypes.data, updates.ctypes.data, places.ctypes.data, sizes.ctypes.data, n, row,
                     0 if same else row, 0 if same else 1):
             reference.evaluate(x.op, arrays, keywords, x.aval)       # raises, naming the index
@@ -50,20 +55,20 @@ def call(x, keywords):
 
 
 @functools.cache
-def _function(dtype, index_dtypes, mode, kind, single):
-    text = _emit(dtype, index_dtypes, mode, kind, single)
+def _function(dtype, index_dtypes, mode, kind, layout, turned):
+    text = _emit(dtype, index_dtypes, mode, kind, layout, turned)
     return _SIGNATURE(llvm.functions(text, ['scatter'], llvm.host(), runtime.cache())['scatter'])
 
 
-def _emit(dtype, index_dtypes, mode, kind, single):
-    """single: rows of one element."""
+def _emit(dtype, index_dtypes, mode, kind, layout, turned):
+    """layout: 'rows', or rows of one element: 'elements', 'one' where all are the same. turned: bounds count."""
     module = llvm_math.Module(compiled.features())
     t = Text(module, 1)
     size = np.dtype(dtypes.as_dtype(dtype)).itemsize
     lanes = max(1, compiled.features().width_bits // (8 * max(size, 4)))
-    fields = [[t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr %indices, i64 {3 * k + field}")}') for field in range(3)]
+    fields = [[t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr %indices, i64 {4 * k + field}")}') for field in range(4)]
               for k in range(len(index_dtypes))]
-    pointers = [t.new(f'inttoptr i64 {pointer} to ptr') for pointer, *_ in fields]
+    pointers = [t.new(f'inttoptr i64 {each[0]} to ptr') for each in fields]
     sizes = [t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr %sizes, i64 {k}")}') for k in range(len(index_dtypes))]
 
     def elements(at, of, width):
@@ -81,11 +86,14 @@ def _emit(dtype, index_dtypes, mode, kind, single):
 
     def one(i, carried):
         total, ok = '0', None
-        for (_, item, step), pointer, n, name in zip(fields, pointers, sizes, index_dtypes):
+        for (_, step, bound, shift), pointer, n, name in zip(fields, pointers, sizes, index_dtypes):
             kept = llvm_math.storage_type(name, 1)
             raw = t.new(f'load {kept}, ptr {t.new(f"getelementptr {kept}, ptr {pointer}, i64 {i}")}')
             if kept != 'i64':
                 raw = t.new(f'{"zext" if name.startswith("u") else "sext"} {kept} {raw} to i64')
+            if turned:
+                more = t.new(f'select i1 {t.new(f"icmp slt i64 {raw}, {bound}")}, i64 {shift}, i64 0')
+                raw = t.new(f'add i64 {raw}, {more}')
             if mode == 'wrap':
                 raw = t.new(f'srem i64 {raw}, {n}')
                 raw = t.new(f'select i1 {t.new(f"icmp slt i64 {raw}, 0")}, i64 {t.new(f"add i64 {raw}, {n}")}, i64 {raw}')
@@ -95,12 +103,13 @@ def _emit(dtype, index_dtypes, mode, kind, single):
             else:
                 inside = t.new(f'icmp ult i64 {raw}, {n}')
                 ok = inside if ok is None else t.new(f'and i1 {ok}, {inside}')
-            total = t.new(f'add i64 {total}, {t.new(f"mul i64 {raw}, {step}")}')
+            contiguous = layout != 'rows' and len(fields) == 1
+            total = raw if contiguous else t.new(f'add i64 {total}, {t.new(f"mul i64 {raw}, {step}")}')
 
         def row():
+            if layout != 'rows':
+                return elements(total, i if layout == 'elements' else '0', 1)
             start = t.new(f'mul i64 {i}, %step')
-            if single:
-                return elements(total, start, 1)
             add = lambda a, b: t.new(f'add i64 {a}, {b}')
             t.loop('0', whole, lanes, [], lambda j, _: elements(add(total, j), add(start, j), lanes) or [])
             t.loop(whole, '%row', 1, [], lambda j, _: elements(
@@ -109,7 +118,7 @@ def _emit(dtype, index_dtypes, mode, kind, single):
             row()
             return carried
         t.when(ok, row)
-        return [t.new(f'select i1 {ok}, i64 {carried[0]}, i64 1')]
+        return carried if mode != 'error' else [t.new(f'select i1 {ok}, i64 {carried[0]}, i64 1')]
     vectors = t.new(f'mul i64 {t.new(f"sdiv i64 %row, {lanes}")}, {lanes}')
     whole = t.new(f'select i1 {t.new("icmp eq i64 %along, 1")}, i64 {vectors}, i64 0')
     bad, = t.loop('0', '%n', 1, [('i64', '0')], one)

@@ -141,6 +141,36 @@ def stage_reductions(linear):
     return result
 
 
+def locate_scatters(linear):
+    """Scatters take indices that count from the end where they are negative, and one value for all, as they are.
+
+    Before: j = select(lt(i, a), add(i, b), i), v = broadcast(y), s = scatter(x, v, j). After: s = scatter_at(x, y, i, a, b).
+    """
+    instructions = linear.instructions
+    for k, x in enumerate(instructions):
+        found = [_from_the_end(instructions, i) for i in x.inputs[2:]] if x.op is ops.scatter else [None]
+        if None in found:
+            continue
+        updates = instructions[x.inputs[1]]
+        one = updates.op is ops.broadcast and instructions[updates.inputs[0]].aval.size == 1
+        inputs = x.inputs[0], updates.inputs[0] if one else x.inputs[1], *[i for each in found for i in each]
+        instructions[k] = Instruction(ops.scatter_at, inputs, x.params, x.aval, None, x.region)
+    return _without_dead(instructions, linear.sources, linear.outputs, linear.free)
+
+
+def _from_the_end(instructions, j):
+    """(i, a, b) where j = select(lt(i, a), add(i, b), i) for literals a and b, else None."""
+    x = instructions[j]
+    if x.op is not ops.select:
+        return None
+    below, shifted = (instructions[i] for i in x.inputs[:2])
+    i = x.inputs[2]
+    if below.op is not ops.lt or shifted.op is not ops.add or below.inputs[0] != i or shifted.inputs[0] != i:
+        return None
+    a, b = below.inputs[1], shifted.inputs[1]
+    return (i, a, b) if instructions[a].op is instructions[b].op is ops.literal else None
+
+
 _NARROW = dtypes.float16, dtypes.bfloat16
 
 

@@ -282,6 +282,8 @@ def packed_offsets(avals):
 # What programs compute in the place of svd and eigh where nobody asks for the vectors.
 svdvals = library('svdvals', lapack.svdvals, lapack.infer_values)
 eigvalsh = library('eigvalsh', lapack.eigvalsh, lapack.infer_values)
+# What native programs make of a scatter whose indices count from the end where they are negative.
+scatter_at = library('scatter_at', ref.scatter_at, ref.infer_same, 'axes', 'mode', 'kind')
 # Programs know one result an instruction: several are packed in bytes, and `unpack` takes one out.
 packed = library('packed', ref.packed, None, 'op', 'params')
 unpack = library('unpack', ref.unpack, None, 'offset', 'shape', 'dtype')
