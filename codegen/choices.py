@@ -130,6 +130,9 @@ GPU_COLUMN_LANES, GPU_COLUMN_BLOCK, GPU_COLUMN_RESIDENT = 64, 2048, 64
 # on sizes only, so that results repeat.
 GPU_PROGRAMS, GPU_SPLIT_WORK, GPU_MAX_PARTS = 512, 65536, 512
 
+# A convolution of each feature by itself with up to so many weights is spelt out as a sum of products.
+DEPTHWISE_WEIGHTS = 32
+
 # Bytes after an array that may be read and overwritten: up to 15 elements of 8 bytes, when a size is rounded up to
 # 16 elements so that accesses stay 16 bytes wide.
 GPU_PADDING = 128

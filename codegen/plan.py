@@ -17,7 +17,7 @@ from . import (choices, compiled, convolution, gemm, libraries, memory, native, 
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import Step
-from .simplify import locate_scatters, simplify, stage_reductions, widen_products
+from .simplify import locate_scatters, simplify, spell_depthwise, stage_reductions, widen_products
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
 
@@ -47,7 +47,7 @@ class Program:
         self.repeated, self.provisional, self.runs = repeated, False, 0
         linear = simplify(linear)
         if self.products:
-            linear = locate_scatters(widen_products(linear))
+            linear = locate_scatters(widen_products(spell_depthwise(linear)))
         self.linear = linear = native.legalise(stage_reductions(linear), self.supports)
         self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
         self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)

@@ -3,8 +3,12 @@
 Before: a = identity(x); b = a + y; c = x + y; out = b * c. After: b = x + y; out = b * b.
 Nothing here changes a result in floating point.
 """
+import itertools
+import math
+
 from ..ir import dtypes, ops
 from ..ir.graph import aval
+from . import choices
 from .program import Instruction, Linear, fused
 
 _ALIASES = {ops.identity, ops.stop_gradient, ops.custom}
@@ -203,6 +207,54 @@ def widen_products(linear):
     result = Linear(made, [place[i] for i in linear.outputs], [place[i] for i in linear.free])
     result.sources = sources
     return result
+
+
+def spell_depthwise(linear):
+    """A convolution of each feature by itself is a sum of products, one for each weight: one kernel, with all around it.
+
+    Before: y = conv(x, w, groups=features). After: y = slice(x) * broadcast(slice(w)) + ...
+    """
+    if not any(_is_depthwise(linear, x) for x in linear.instructions):
+        return linear
+    made, sources, place = [], [], []
+
+    def add(op, inputs, params, shape):
+        made.append(Instruction(op, inputs, params, aval(shape, x.aval.dtype), None, x.region))
+        sources.append(source)
+        return len(made) - 1
+    for x, source in zip(linear.instructions, linear.sources):
+        inputs = tuple([place[i] for i in x.inputs])
+        if _is_depthwise(linear, x):
+            place.append(_spelled(x, inputs, made[inputs[1]].aval.shape, add))
+        else:
+            made.append(Instruction(x.op, inputs, x.params, x.aval, x.slot, x.region))
+            sources.append(source)
+            place.append(len(made) - 1)
+    result = Linear(made, [place[i] for i in linear.outputs], [place[i] for i in linear.free])
+    result.sources = sources
+    return result
+
+
+def _is_depthwise(linear, x):
+    if x.op is not ops.conv or x.aval.dtype not in (dtypes.float32, dtypes.float64):
+        return False
+    window, (_, _, groups, feature_first) = linear.instructions[x.inputs[1]].aval.shape, x.params
+    return window[0] == groups > 1 == window[1] and not feature_first and 0 < math.prod(window[2:]) <= choices.DEPTHWISE_WEIGHTS
+
+
+def _spelled(x, inputs, window, add):
+    """Number of the sum over the weights of a depthwise convolution."""
+    stride, dilation, features, _ = x.params
+    shape, total = x.aval.shape, None
+    for q in itertools.product(*map(range, window[2:])):
+        start = tuple([k * d for k, d in zip(q, dilation)])
+        stop = tuple([a + (n - 1) * s + 1 for a, n, s in zip(start, shape[2:], stride)])
+        part = add(ops.slice_, inputs[:1], ((0, 0, *start), (*shape[:2], *stop), (1, 1, *stride)), shape)
+        at = (0, 0, *q), (features, 1, *[k + 1 for k in q]), (1,) * len(window)
+        weight = add(ops.reshape, (add(ops.slice_, inputs[1:], at, (features,) + (1,) * (len(window) - 1)),), ((features,),), (features,))
+        product = add(ops.mul, (part, add(ops.broadcast, (weight,), (shape, (1,)), shape)), None, shape)
+        total = product if total is None else add(ops.add, (total, product), None, shape)
+    return total
 
 
 def _without_dead(instructions, sources, outputs, free):
