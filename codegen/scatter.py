@@ -15,6 +15,7 @@ from ..ir import dtypes, ops
 from . import compiled, llvm, llvm_math, native, reference, runtime
 from .native_text import Text
 
+TOGETHER = 16                           # indices that are compared at once
 _SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 4)
 
 
@@ -121,7 +122,35 @@ def _emit(dtype, index_dtypes, mode, kind, layout, turned):
         return carried if mode != 'error' else [t.new(f'select i1 {ok}, i64 {carried[0]}, i64 1')]
     vectors = t.new(f'mul i64 {t.new(f"sdiv i64 %row, {lanes}")}, {lanes}')
     whole = t.new(f'select i1 {t.new("icmp eq i64 %along, 1")}, i64 {vectors}, i64 0')
-    bad, = t.loop('0', '%n', 1, [('i64', '0')], one)
+
+    def some(i, carried):
+        """Elements whose indices are all in range need no more than being written; others go one by one."""
+        kept, wide = (llvm_math.storage_type(index_dtypes[0], width) for width in (1, TOGETHER))
+        raw = t.new(f'load {wide}, ptr {t.new(f"getelementptr {kept}, ptr {pointers[0]}, i64 {i}")}, align 4')
+        mask = t.new(f'icmp ult {wide} {raw}, {limits}')
+        inside = t.new(f'icmp eq i{TOGETHER} {t.new(f"bitcast <{TOGETHER} x i1> {mask} to i{TOGETHER}")}, -1')
+
+        def written():
+            for j in range(TOGETHER):
+                k = t.new(f'add i64 {i}, {j}')
+                at = t.new(f'load {kept}, ptr {t.new(f"getelementptr {kept}, ptr {pointers[0]}, i64 {k}")}')
+                elements(at if kept == 'i64' else t.new(f'zext {kept} {at} to i64'), k if layout == 'elements' else '0', 1)
+        t.when(inside, written)
+        end = t.new(f'add i64 {i}, {TOGETHER}')
+        return t.loop(t.new(f'select i1 {inside}, i64 {end}, i64 {i}'), end, 1, [('i64', carried[0])], one)
+    done, carried = '0', ('i64', '0')
+    if layout != 'rows' and len(fields) == 1 and index_dtypes[0] in ('int32', 'uint32', 'int64', 'uint64'):
+        kept, (_, _, bound, _) = llvm_math.storage_type(index_dtypes[0], 1), fields[0]
+        limit = t.new(f'select i1 {t.new(f"icmp slt i64 {sizes[0]}, {1 << 31}")}, i64 {sizes[0]}, i64 {1 << 31}')
+        limit = sizes[0] if kept == 'i64' else t.new(f'trunc i64 {limit} to i32')
+        if turned:                                                   # a bound above 0 is for what goes one by one
+            limit = t.new(f'select i1 {t.new(f"icmp sle i64 {bound}, 0")}, {kept} {limit}, {kept} 0')
+        limits = llvm_math.storage_type(index_dtypes[0], TOGETHER)
+        limits = t.new(f'insertelement {limits} poison, {kept} {limit}, i64 0'), limits
+        limits = t.new(f'shufflevector {limits[1]} {limits[0]}, {limits[1]} poison, <{TOGETHER} x i32> zeroinitializer')
+        done = t.new(f'and i64 %n, {-TOGETHER}')
+        carried = 'i64', t.loop('0', done, TOGETHER, [carried], some)[0]
+    bad, = t.loop(done, '%n', 1, [carried], one)
     t.line(f'ret i64 {bad if mode == "error" else 0}')
     return (module.text() + 'define i64 @scatter(ptr noalias %target, ptr noalias %updates, ptr %indices, ptr %sizes, i64 %n, '
             'i64 %row, i64 %step, i64 %along) {\nentry:\n' + '\n'.join(t.lines) + '\n}\n')
