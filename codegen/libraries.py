@@ -23,7 +23,7 @@ def write(x, keywords, to, arrays):
         np.copyto(to, reference.evaluate(x.op, arrays, keywords, x.aval))
 
 
-# --- sorting, Fourier transforms ---------------------------------------------------------------------------------------
+# --- sorting, Fourier transforms ------------------------------------------------------------------------------------
 
 def _sort(to, arrays, axis):
     np.copyto(to, arrays[0])
@@ -49,7 +49,7 @@ def _fft(to, arrays, kind, axis, length):
         np.copyto(to, found)
 
 
-# --- matrices -----------------------------------------------------------------------------------------------------------
+# --- matrices -------------------------------------------------------------------------------------------------------
 
 _MATRICES = {ops.cholesky, ops.solve, ops.inverse, ops.qr, ops.svd, ops.svdvals, ops.eigh, ops.eigvalsh}
 

@@ -2,9 +2,9 @@
 
     f(target, updates, indices, sizes, n, row, step, along) -> whether an index was out of range, in mode 'error'
 
-indices: of each indexed axis (pointer, elements of the target from one to the next, bound, shift): an index below the bound
-is shifted, so that it counts from the end; sizes: of these axes. There are n rows of `row` elements; those of `updates` begin
-`step` elements apart and theirs lie `along` apart, both 0 where one value is used for all.
+indices: of each indexed axis (pointer, elements of the target from one to the next, bound, shift): an index below the
+bound is shifted, so that it counts from the end; sizes: of these axes. There are n rows of `row` elements; those of
+`updates` begin `step` elements apart and theirs lie `along` apart, both 0 where one value is used for all.
 """
 import ctypes
 import functools
@@ -67,10 +67,10 @@ def _emit(dtype, index_dtypes, mode, kind, layout, turned):
     t = Text(module, 1)
     size = np.dtype(dtypes.as_dtype(dtype)).itemsize
     lanes = max(1, compiled.features().width_bits // (8 * max(size, 4)))
-    fields = [[t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr %indices, i64 {4 * k + field}")}') for field in range(4)]
-              for k in range(len(index_dtypes))]
+    number = lambda array, k: t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr {array}, i64 {k}")}')
+    fields = [[number('%indices', 4 * k + field) for field in range(4)] for k in range(len(index_dtypes))]
     pointers = [t.new(f'inttoptr i64 {each[0]} to ptr') for each in fields]
-    sizes = [t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr %sizes, i64 {k}")}') for k in range(len(index_dtypes))]
+    sizes = [number('%sizes', k) for k in range(len(index_dtypes))]
 
     def elements(at, of, width):
         """So many neighbours of the row: target[at] and updates[of]."""
@@ -146,8 +146,8 @@ def _emit(dtype, index_dtypes, mode, kind, layout, turned):
         if turned:                                                   # a bound above 0 is for what goes one by one
             limit = t.new(f'select i1 {t.new(f"icmp sle i64 {bound}, 0")}, {kept} {limit}, {kept} 0')
         limits = llvm_math.storage_type(index_dtypes[0], TOGETHER)
-        limits = t.new(f'insertelement {limits} poison, {kept} {limit}, i64 0'), limits
-        limits = t.new(f'shufflevector {limits[1]} {limits[0]}, {limits[1]} poison, <{TOGETHER} x i32> zeroinitializer')
+        first = t.new(f'insertelement {limits} poison, {kept} {limit}, i64 0')
+        limits = t.new(f'shufflevector {limits} {first}, {limits} poison, <{TOGETHER} x i32> zeroinitializer')
         done = t.new(f'and i64 %n, {-TOGETHER}')
         carried = 'i64', t.loop('0', done, TOGETHER, [carried], some)[0]
     bad, = t.loop(done, '%n', 1, [carried], one)

@@ -91,7 +91,8 @@ def simplify(linear):
                                        [new[i] for i in linear.free]))
 
 
-_VALUES = {ops.svd: (1, ops.svdvals), ops.eigh: (0, ops.eigvalsh)}       # operation: which result, what computes it alone
+# {operation: (which of its results, what computes that one alone)}
+_VALUES = {ops.svd: (1, ops.svdvals), ops.eigh: (0, ops.eigvalsh)}
 
 
 def _values_alone(linear):
@@ -109,7 +110,8 @@ def _values_alone(linear):
         users = [j for j, user in enumerate(instructions) if i in user.inputs]
         if all(instructions[j].params[0] == ops.packed_offsets(avals)[number] for j in users):
             for j in users:
-                instructions[j] = Instruction(values, x.inputs, None, instructions[j].aval, None, instructions[j].region)
+                user = instructions[j]
+                instructions[j] = Instruction(values, x.inputs, None, user.aval, None, user.region)
             changed = True
     return _without_dead(instructions, linear.sources, linear.outputs, linear.free) if changed else linear
 
@@ -148,7 +150,8 @@ def stage_reductions(linear):
 def locate_scatters(linear):
     """Scatters take indices that count from the end where they are negative, and one value for all, as they are.
 
-    Before: j = select(lt(i, a), add(i, b), i), v = broadcast(y), s = scatter(x, v, j). After: s = scatter_at(x, y, i, a, b).
+    Before: j = select(lt(i, a), add(i, b), i), v = broadcast(y), s = scatter(x, v, j).
+    After: s = scatter_at(x, y, i, a, b).
     """
     instructions = linear.instructions
     for k, x in enumerate(instructions):
@@ -210,7 +213,7 @@ def widen_products(linear):
 
 
 def spell_depthwise(linear):
-    """A convolution of each feature by itself is a sum of products, one for each weight: one kernel, with all around it.
+    """A convolution of each feature by itself is a sum of products, one for each weight: a kernel with all around it.
 
     Before: y = conv(x, w, groups=features). After: y = slice(x) * broadcast(slice(w)) + ...
     """
@@ -238,8 +241,9 @@ def spell_depthwise(linear):
 def _is_depthwise(linear, x):
     if x.op is not ops.conv or x.aval.dtype not in (dtypes.float32, dtypes.float64):
         return False
-    window, (_, _, groups, feature_first) = linear.instructions[x.inputs[1]].aval.shape, x.params
-    return window[0] == groups > 1 == window[1] and not feature_first and 0 < math.prod(window[2:]) <= choices.DEPTHWISE_WEIGHTS
+    (_, _, groups, feature_first), window = x.params, linear.instructions[x.inputs[1]].aval.shape
+    weights = math.prod(window[2:])
+    return window[0] == groups > 1 == window[1] and not feature_first and 0 < weights <= choices.DEPTHWISE_WEIGHTS
 
 
 def _spelled(x, inputs, window, add):
@@ -251,7 +255,8 @@ def _spelled(x, inputs, window, add):
         stop = tuple([a + (n - 1) * s + 1 for a, n, s in zip(start, shape[2:], stride)])
         part = add(ops.slice_, inputs[:1], ((0, 0, *start), (*shape[:2], *stop), (1, 1, *stride)), shape)
         at = (0, 0, *q), (features, 1, *[k + 1 for k in q]), (1,) * len(window)
-        weight = add(ops.reshape, (add(ops.slice_, inputs[1:], at, (features,) + (1,) * (len(window) - 1)),), ((features,),), (features,))
+        weight = add(ops.slice_, inputs[1:], at, (features,) + (1,) * (len(window) - 1))
+        weight = add(ops.reshape, (weight,), ((features,),), (features,))
         product = add(ops.mul, (part, add(ops.broadcast, (weight,), (shape, (1,)), shape)), None, shape)
         total = product if total is None else add(ops.add, (total, product), None, shape)
     return total

@@ -1,9 +1,9 @@
-"""Library functions, one call each: sorting, counting, indexing, images, FFT, random numbers, LAPACK. A row is one entry.
+"""Library functions, one call each: sorting, counting, indexing, images, FFT, random numbers, LAPACK.
 
-`routine(name, what, inputs, program, torch, numpy)`: program(J, *arrays) serves lazy and JAX, where J is the module, and
-NumPy, where J.numpy is NumPy itself, unless `numpy` is another text for it, or None where it has no such function;
-torch(t, *arrays) is for torch, None where it has none. `compared` says which part of the results must be NumPy's: signs
-and orders of equal elements are free.
+A row is one entry, `routine(name, what, inputs, program, torch, numpy)`: program(J, *arrays) serves lazy and JAX, where
+J is the module, and NumPy, where J.numpy is NumPy itself, unless `numpy` is another text for it, or None where it has
+no such function; torch(t, *arrays) is for torch, None where it has none. `compared` says which part of the results must be
+NumPy's: signs and orders of equal elements are free.
 """
 import dataclasses
 import os
@@ -17,10 +17,10 @@ from .tables import Column, Table, library_columns, number
 
 NAME, TITLE = 'functions', 'Library functions on the CPU'
 EXPLANATION = """Milliseconds of a call that is compiled already: the median of repeated calls, of which the smallest over
-the rounds. In parentheses: this time over lazy's, above 1 lazy is faster. The columns "/ JAX" and "/ best" are lazy's time
-over that of JAX and of the best library in the row: below 1 lazy is faster. Every figure is from a process of its own; the
-libraries take turns, each with its defaults on all cores, and results are compared with NumPy's before anything is timed.
-float64 and int64 in JAX are with its flag for them. '-' stands for what a library does not have."""
+the rounds. In parentheses: this time over lazy's, above 1 lazy is faster. The columns "/ JAX" and "/ best" are lazy's
+time over that of JAX and of the best other library: below 1 lazy is faster. Every figure is from a process of its own;
+the libraries take turns, each with its defaults on all cores, and results are compared with NumPy's before anything is
+timed. float64 and int64 in JAX are with its flag for them. '-' stands for what a library does not have."""
 PEERS = ('lazy', 'numpy', 'jax', 'torch')
 ROUTINES = {}
 
@@ -71,12 +71,12 @@ def table(options):
 
 def add_row(result, one, libs, options):
     """Measure one function on the libraries that have it."""
+    environ = {'JAX_ENABLE_X64': '1'} if one.wide else {}
     with tempfile.TemporaryDirectory() as folder:
-        reference = os.path.join(folder, 'reference.npz')
+        task = {'case': one.name, 'quick': options.quick, 'reference': os.path.join(folder, 'reference.npz')}
         if one.programs['numpy']:
-            processes.run('routines', library='numpy', case=one.name, quick=options.quick, reference=reference, write=True)
-        best, errors = processes.in_turn('routines', libs, options.rounds, environ={'JAX_ENABLE_X64': '1'} if one.wide else {},
-                                         case=one.name, quick=options.quick, reference=reference)
+            processes.run('routines', library='numpy', write=True, **task)
+        best, errors = processes.in_turn('routines', libs, options.rounds, environ=environ, **task)
     result.add({'case': one.name, 'what': one.what, **best, **ratios(best)})
     for lib, error in errors.items():
         result.note(f'{one.name}, {libraries.LABELS[lib]}: {error}')
@@ -87,7 +87,8 @@ def ratios(times):
     peers = [value for lib, value in times.items() if lib != 'lazy']
     if 'lazy' not in times or not peers:
         return {}
-    return {'to_best': times['lazy'] / min(peers), **({'to_jax': times['lazy'] / times['jax']} if 'jax' in times else {})}
+    to_jax = {'to_jax': times['lazy'] / times['jax']} if 'jax' in times else {}
+    return {'to_best': times['lazy'] / min(peers), **to_jax}
 
 
 # --- in a process of its own -------------------------------------------------------------------------------------
@@ -112,7 +113,8 @@ def measure(library, case, quick, reference, write=False):
 
 def program(one, lib, library):
     """The function of the arrays to time."""
-    module = {'numpy': lambda: types.SimpleNamespace(numpy=onp), 'torch': lambda: lib.torch}.get(library, lambda: lib.module)()
+    modules = {'numpy': lambda: types.SimpleNamespace(numpy=onp), 'torch': lambda: lib.torch}
+    module = modules.get(library, lambda: lib.module)()
     return lib.compile(lambda *arrays: one.programs[library](module, *arrays))
 
 
@@ -190,12 +192,15 @@ for dtype in ('float32', 'float64', 'int32'):
             lambda t, x: t.sort(x).values)
 for dtype in ('float32', 'float64', 'int64'):
     routine(f'argsort_{dtype}', f'argsort of 1 M {dtype}', vector(dtype=dtype), lambda J, x: J.numpy.argsort(x),
-            lambda t, x: t.argsort(x, stable=True), lambda np, x: np.numpy.argsort(x, kind='stable'), compared=sorted_by)
-routine('sort_rows', 'sort of the rows of 1024²', rows(), lambda J, x: J.numpy.sort(x, 1), lambda t, x: t.sort(x, 1).values)
+            lambda t, x: t.argsort(x, stable=True), lambda np, x: np.numpy.argsort(x, kind='stable'),
+            compared=sorted_by)
+routine('sort_rows', 'sort of the rows of 1024²', rows(), lambda J, x: J.numpy.sort(x, 1),
+        lambda t, x: t.sort(x, 1).values)
 routine('sort_columns', 'sort of the columns of 1024²', rows(), lambda J, x: J.numpy.sort(x, 0),
         lambda t, x: t.sort(x, 0).values)
 routine('argsort_rows', 'argsort of the rows of 1024²', rows(), lambda J, x: J.numpy.argsort(x, 1),
-        lambda t, x: t.argsort(x, dim=1, stable=True), lambda J, x: J.numpy.argsort(x, 1, kind='stable'), compared=sorted_by)
+        lambda t, x: t.argsort(x, dim=1, stable=True), lambda J, x: J.numpy.argsort(x, 1, kind='stable'),
+        compared=sorted_by)
 routine('top_k_rows', 'the 8 largest of each row of 1024²', rows(), lambda J, x: J.lax.top_k(x, 8)[0],
         lambda t, x: t.topk(x, 8, 1)[0], lambda J, x: J.numpy.sort(J.numpy.partition(x, -8, 1)[:, -8:])[:, ::-1])
 routine('top_k_vector', 'the 100 largest of 1 M, with their places', vector(), lambda J, x: J.lax.top_k(x, 100),
@@ -204,9 +209,11 @@ routine('median_rows', 'median of the rows of 1024²', rows(), lambda J, x: J.nu
         lambda t, x: t.quantile(x, 0.5, dim=1))
 routine('percentile', '10 %, 50 % and 90 % of 1 M', lambda n: [normal(n(M)), onp.array([10, 50, 90], 'float32')],
         lambda J, x, q: J.numpy.percentile(x, q), lambda t, x, q: t.quantile(x, q / 100))
-routine('partition', 'partition of 1 M at the middle', vector(), lambda J, x: J.numpy.partition(x, x.shape[0] // 2), None,
+routine('partition', 'partition of 1 M at the middle', vector(),
+        lambda J, x: J.numpy.partition(x, x.shape[0] // 2), None,
         compared=lambda found, x: found[len(x) // 2])
-routine('searchsorted', 'places of 1 M in 100 000 sorted numbers', lambda n: [onp.sort(normal(n(100_000))), normal(n(M), seed=1)],
+routine('searchsorted', 'places of 1 M in 100 000 sorted numbers',
+        lambda n: [onp.sort(normal(n(100_000))), normal(n(M), seed=1)],
         lambda J, a, x: J.numpy.searchsorted(a, x), lambda t, a, x: t.searchsorted(a, x))
 
 
@@ -229,18 +236,21 @@ routine('bincount_weights', 'sums of 1 M weights of 1000 integers', lambda n: [b
 routine('scatter_add', 'sums of 1 M at 5000 random places', lambda n: [below(5000, n(M)), normal(n(M))],
         lambda J, i, x: J.numpy.zeros(5000, x.dtype).at[i].add(x), lambda t, i, x: t.zeros(5000).index_add_(0, i, x),
         lambda J, i, x: J.numpy.bincount(i, x, 5000))
-routine('scatter_add_rows', 'sums of 20 000 rows of 128 at 5000 random places', lambda n: [below(5000, n(20_000)), normal(n(20_000), 128)],
+routine('scatter_add_rows', 'sums of 20 000 rows of 128 at 5000 random places',
+        lambda n: [below(5000, n(20_000)), normal(n(20_000), 128)],
         lambda J, i, x: J.numpy.zeros((5000, 128), x.dtype).at[i].add(x),
         lambda t, i, x: t.zeros(5000, 128).index_add_(0, i, x), lambda J, i, x: added_at(i, x))
 routine('segment_sum', 'sums of 5000 sorted segments of 1 M', lambda n: [onp.sort(below(5000, n(M))), normal(n(M))],
-        lambda J, i, x: J.ops.segment_sum(x, i, 5000, indices_are_sorted=True), lambda t, i, x: t.zeros(5000).index_add_(0, i, x),
+        lambda J, i, x: J.ops.segment_sum(x, i, 5000, indices_are_sorted=True),
+        lambda t, i, x: t.zeros(5000).index_add_(0, i, x),
         lambda J, i, x: J.numpy.bincount(i, x, 5000))
 routine('cumsum', 'cumulative sum of 1 M', vector(), lambda J, x: J.numpy.cumsum(x), lambda t, x: t.cumsum(x, 0))
 routine('cumsum_rows', 'cumulative sums of the rows of 1024²', rows(), lambda J, x: J.numpy.cumsum(x, 1),
         lambda t, x: t.cumsum(x, 1))
 routine('cumsum_columns', 'cumulative sums of the columns of 1024²', rows(), lambda J, x: J.numpy.cumsum(x, 0),
         lambda t, x: t.cumsum(x, 0))
-routine('cummax', 'cumulative maximum of 1 M', vector(), lambda J, x: J.lax.cummax(x), lambda t, x: t.cummax(x, 0).values,
+routine('cummax', 'cumulative maximum of 1 M', vector(), lambda J, x: J.lax.cummax(x),
+        lambda t, x: t.cummax(x, 0).values,
         lambda J, x: J.numpy.maximum.accumulate(x))
 
 
@@ -254,7 +264,8 @@ def added_at(i, x):
 
 routine('gather', '1 M random elements of 1 M', lambda n: [normal(n(M)), below(n(M), n(M))], lambda J, x, i: x[i],
         lambda t, x, i: x[i])
-routine('gather_rows', '100 000 random rows of 2048 x 512', lambda n: [normal(n(2048), 512), below(n(2048), n(100_000))],
+routine('gather_rows', '100 000 random rows of 2048 x 512',
+        lambda n: [normal(n(2048), 512), below(n(2048), n(100_000))],
         lambda J, x, i: x[i], lambda t, x, i: x[i])
 routine('take_along_axis', 'one random permutation for each row of 1024²',
         lambda n: [normal(n(1024), n(1024)), onp.argsort(normal(n(1024), n(1024), seed=1), 1).astype('int32')],
@@ -271,38 +282,46 @@ def convolution(name, what, inputs, stride, padding, groups=1):
 
 def pooling(name, what, window, stride, padding, mean=False):
     """Largest or mean numbers of windows."""
+    places = (1, 1, window, window), (1, 1, stride, stride), [(0, 0)] * 2 + [(padding, padding)] * 2
+
     def program(J, x):
-        of = [x, 0.0, J.lax.add] if mean else [x, -onp.inf, J.lax.max]
-        found = J.lax.reduce_window(*of, (1, 1, window, window), (1, 1, stride, stride), [(0, 0)] * 2 + [(padding, padding)] * 2)
-        return found / window**2 if mean else found
-    routine(name, what, images(32, 112), program, lambda t, x: getattr(t.nn.functional, 'avg_pool2d' if mean else 'max_pool2d')(
-        x, window, stride, padding), None)
+        if mean:
+            return J.lax.reduce_window(x, 0.0, J.lax.add, *places) / window**2
+        return J.lax.reduce_window(x, -onp.inf, J.lax.max, *places)
+
+    def torch(t, x):
+        return (t.nn.functional.avg_pool2d if mean else t.nn.functional.max_pool2d)(x, window, stride, padding)
+    routine(name, what, images(32, 112), program, torch, None)
 
 
 convolution('conv_3x3', '3x3 convolution, 8 x 32 x 56², 64 channels out', images(32, 56, 64, 32, 3, 3), 1, 1)
-convolution('conv_3x3_stride', '3x3 convolution at every other place, 8 x 64 x 56², 128 out', images(64, 56, 128, 64, 3, 3), 2, 1)
+convolution('conv_3x3_stride', '3x3 convolution at every other place, 8 x 64 x 56², 128 out',
+            images(64, 56, 128, 64, 3, 3), 2, 1)
 convolution('conv_1x1', '1x1 convolution, 8 x 64 x 56², 128 channels out', images(64, 56, 128, 64, 1, 1), 1, 0)
-convolution('conv_7x7_stride', '7x7 convolution at every other place, 8 x 3 x 112², 64 out', images(3, 112, 64, 3, 7, 7), 2, 3)
-convolution('conv_depthwise', '3x3 convolution of each of 64 channels, 8 x 64 x 56²', images(64, 56, 64, 1, 3, 3), 1, 1, 64)
+convolution('conv_7x7_stride', '7x7 convolution at every other place, 8 x 3 x 112², 64 out',
+            images(3, 112, 64, 3, 7, 7), 2, 3)
+convolution('conv_depthwise', '3x3 convolution of each of 64 channels, 8 x 64 x 56²',
+            images(64, 56, 64, 1, 3, 3), 1, 1, 64)
 pooling('max_pool_2x2', 'largest of each 2x2, 8 x 32 x 112²', 2, 2, 0)
 pooling('max_pool_3x3', 'largest of 3x3 at every other place, 8 x 32 x 112²', 3, 2, 1)
 pooling('avg_pool_2x2', 'mean of each 2x2, 8 x 32 x 112²', 2, 2, 0, mean=True)
 
 # --- Fourier transforms ------------------------------------------------------------------------------------------
 
-routine('fft', 'complex FFT of 2^20', vector(1 << 20, 'complex64'), lambda J, x: J.numpy.fft.fft(x), lambda t, x: t.fft.fft(x))
-routine('fft_real', 'FFT of 2^20 real numbers', vector(1 << 20), lambda J, x: J.numpy.fft.fft(x), lambda t, x: t.fft.fft(x))
-routine('fft_odd', 'complex FFT of 3^5 5^3 7 2', vector(3**5 * 5**3 * 14, 'complex64'), lambda J, x: J.numpy.fft.fft(x),
-        lambda t, x: t.fft.fft(x))
-routine('fft_small', 'complex FFT of 4096', lambda n: [normal(4096, dtype='complex64')], lambda J, x: J.numpy.fft.fft(x),
-        lambda t, x: t.fft.fft(x))
-routine('fft_rows', 'complex FFT of the rows of 1024²', rows('complex64'), lambda J, x: J.numpy.fft.fft(x), lambda t, x: t.fft.fft(x))
-routine('rfft', 'real FFT of 2^20', vector(1 << 20), lambda J, x: J.numpy.fft.rfft(x), lambda t, x: t.fft.rfft(x))
-routine('rfft_rows', 'real FFT of the rows of 1024²', rows(), lambda J, x: J.numpy.fft.rfft(x), lambda t, x: t.fft.rfft(x))
-routine('irfft', 'inverse real FFT of 2^20', vector((1 << 19) + 1, 'complex64'), lambda J, x: J.numpy.fft.irfft(x),
-        lambda t, x: t.fft.irfft(x))
-routine('fft2', 'complex FFT of 1024²', rows('complex64'), lambda J, x: J.numpy.fft.fft2(x), lambda t, x: t.fft.fft2(x))
-routine('rfft2', 'real FFT of 1024²', rows(), lambda J, x: J.numpy.fft.rfft2(x), lambda t, x: t.fft.rfft2(x))
+for name, what, inputs in [
+        ('fft', 'complex FFT of 2^20', vector(1 << 20, 'complex64')),
+        ('fft_real', 'FFT of 2^20 real numbers', vector(1 << 20)),
+        ('fft_odd', 'complex FFT of 3^5 5^3 7 2', vector(3**5 * 5**3 * 14, 'complex64')),
+        ('fft_small', 'complex FFT of 4096', lambda n: [normal(4096, dtype='complex64')]),
+        ('fft_rows', 'complex FFT of the rows of 1024²', rows('complex64')),
+        ('rfft', 'real FFT of 2^20', vector(1 << 20)),
+        ('rfft_rows', 'real FFT of the rows of 1024²', rows()),
+        ('irfft', 'inverse real FFT of 2^20', vector((1 << 19) + 1, 'complex64')),
+        ('fft2', 'complex FFT of 1024²', rows('complex64')),
+        ('rfft2', 'real FFT of 1024²', rows())]:
+    function = name.partition('_')[0]
+    routine(name, what, inputs, lambda J, x, f=function: getattr(J.numpy.fft, f)(x),
+            lambda t, x, f=function: getattr(t.fft, f)(x))
 
 
 # --- random numbers ----------------------------------------------------------------------------------------------
@@ -314,9 +333,11 @@ def random(name, what, size, program, torch, numpy):
 
 
 for size, label in ((M, '1 M'), (10 * M, '10 M')):
-    random(f'uniform_{label.replace(" ", "").lower()}', f'{label} uniform float32', size, lambda r, key, n: r.uniform(key, (n,)),
+    random(f'uniform_{label.replace(" ", "").lower()}', f'{label} uniform float32', size,
+           lambda r, key, n: r.uniform(key, (n,)),
            lambda t, n: t.rand(n), lambda r, n: r.random(n, 'float32'))
-    random(f'normal_{label.replace(" ", "").lower()}', f'{label} normal float32', size, lambda r, key, n: r.normal(key, (n,)),
+    random(f'normal_{label.replace(" ", "").lower()}', f'{label} normal float32', size,
+           lambda r, key, n: r.normal(key, (n,)),
            lambda t, n: t.randn(n), lambda r, n: r.standard_normal(n, 'float32'))
 random('bits', '1 M random words of 32 bits', M, lambda r, key, n: r.bits(key, (n,)),
        lambda t, n: t.randint(-2**31, 2**31, (n,), dtype=t.int32), lambda r, n: r.integers(0, 2**32, n, 'uint32'))
@@ -341,8 +362,10 @@ for name, what, inputs, compare in [
         ('svd', 'singular values and vectors of 256²', matrices(256), lambda found, a: found[1]),
         ('svd_batch', 'singular values and vectors of 1000 of 16²', matrices(16, (1000,)), lambda found, a: found[1]),
         ('svdvals', 'singular values of 256²', matrices(256), everything),
-        ('eigh', 'eigenvalues and vectors of a symmetric 256²', matrices(256, definite=True), lambda found, a: found[0]),
-        ('eigh_batch', 'eigenvalues and vectors of 1000 symmetric 16²', matrices(16, (1000,), True), lambda found, a: found[0]),
+        ('eigh', 'eigenvalues and vectors of a symmetric 256²', matrices(256, definite=True),
+         lambda found, a: found[0]),
+        ('eigh_batch', 'eigenvalues and vectors of 1000 symmetric 16²', matrices(16, (1000,), True),
+         lambda found, a: found[0]),
         ('eigvalsh', 'eigenvalues of a symmetric 256²', matrices(256, definite=True), everything),
         ('eig', 'eigenvalues and vectors of 128²', matrices(128), nothing),
         ('slogdet', 'logarithm of the determinant of 512²', matrices(512, definite=True), everything)]:

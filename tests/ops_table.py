@@ -24,7 +24,8 @@ EXEMPT = {'leaf': 'holds a value', 'variable': 'has no value', 'literal': 'a num
           'call': 'tests/autodiff/test_calls.py', 'project': 'with lu, qr, eigh, eig, svd and test_calls.py',
           'custom': 'tests/autodiff/test_custom.py', 'custom_linear': 'never evaluated; tests/autodiff/test_custom.py',
           'packed': 'made by compilation, of lu, qr, eigh, eig, svd', 'unpack': 'made by compilation',
-          'svdvals': 'made by compilation, of svd', 'eigvalsh': 'made by compilation, of eigh', 'scatter_at': 'made by compilation, of scatter'}
+          'svdvals': 'made by compilation, of svd', 'eigvalsh': 'made by compilation, of eigh',
+          'scatter_at': 'made by compilation, of scatter'}
 
 # Elementwise operations without a formula, and why.
 NO_FORMULA = {'round': 'rounds halves to even', 'is_finite': 'of special values', 'is_nan': 'of special values',

@@ -56,8 +56,9 @@ def infer_square(avals, **params):
     return aval(avals[0].shape, avals[0].dtype)
 
 
-# --- factors: of small matrices by NumPy's loop, of others by SciPy's LAPACK, whose BLAS is the quicker one. LAPACK reads
-# columns, so it gets the transpose, which costs no copy, and what it finds is transposed.
+# --- factors ---------------------------------------------------------------------------------------------------------
+# Of small matrices by NumPy's loop, of others by SciPy's LAPACK, whose BLAS is the quicker one. LAPACK reads columns, so it
+# gets the transpose, which costs no copy, and what it finds is transposed.
 
 SMALL = 32
 
@@ -169,7 +170,7 @@ def svdvals(a):
 
 
 def _evd(x, vectors):
-    """(eigenvalues, conjugate eigenvectors) of a Hermitian matrix by divide and conquer: its transpose is its conjugate."""
+    """(eigenvalues, conjugate eigenvectors) of a Hermitian matrix, whose transpose is its conjugate."""
     w, v, info = routine('heevd' if dtypes.kind(x.dtype) == 'c' else 'syevd', x)(x.T, lower=0, compute_v=vectors)
     if info:
         raise np.linalg.LinAlgError('Eigenvalues did not converge')
@@ -208,7 +209,8 @@ def qr(a, full, pivoting):
     if not a.size or not pivoting and min(m, n) <= SMALL:
         order = np.broadcast_to(np.arange(n, dtype=np.int32), a.shape[:-2] + (n,))
         return *np.linalg.qr(a, 'complete' if full else 'reduced'), *[order] * pivoting
-    geqrf, geqp3, gqr = (routine(name, a) for name in ('geqrf', 'geqp3', 'ungqr' if dtypes.kind(a.dtype) == 'c' else 'orgqr'))
+    geqrf, geqp3 = routine('geqrf', a), routine('geqp3', a)
+    gqr = routine('ungqr' if dtypes.kind(a.dtype) == 'c' else 'orgqr', a)
     columns, k, work = m if full else min(m, n), min(m, n), 64 * max(m, n)
 
     def one(x):

@@ -231,7 +231,7 @@ dot_general = library('dot_general', ref.dot_general, ref.infer_dot_general,
 conv = library('conv', windows.conv, windows.infer_conv, 'stride', 'dilation', 'groups', 'feature_first',
                classes='iufc', linear=True)
 sort = library('sort', ref.sort, ref.infer_same, 'axis')
-partition = library('partition', ref.partition, ref.infer_same, 'kth', 'axis')     # the kth along an axis is in its place
+partition = library('partition', ref.partition, ref.infer_same, 'kth', 'axis')     # the kth is where sorting puts it
 argsort = library('argsort', ref.argsort, ref.infer_argsort, 'axis', 'dtype')
 searchsorted = library('searchsorted', ref.searchsorted, ref.infer_searchsorted, 'side', 'dtype')
 cholesky = library('cholesky', lapack.cholesky, ref.infer_same)

@@ -62,8 +62,8 @@ def test_square(shape, dtype):
     close(lnp.linalg.cholesky(x), np.linalg.cholesky(p), dtype)
     close(lnp.linalg.solve(x, y), np.linalg.solve(p, b), dtype)
     close(lnp.linalg.inv(x), np.linalg.inv(p), dtype)
-    close(lnp.linalg.solve(lnp.asarray(p @ adjoint(p) + a * 0.1j if 'complex' in dtype else p + a * 0.1), y),
-          np.linalg.solve(p @ adjoint(p) + a * 0.1j if 'complex' in dtype else p + a * 0.1, b), dtype)
+    turned = (p + a * (0.1j if 'complex' in dtype else 0.1)).astype(dtype)
+    close(lnp.linalg.solve(lnp.asarray(turned), y), np.linalg.solve(turned, b), dtype)
     close(lnp.linalg.det(lnp.asarray(p)), np.linalg.det(p), dtype)
     w, v = (np.asarray(part) for part in lnp.linalg.eigh(x))
     close(w, np.linalg.eigvalsh(p), dtype)
@@ -73,7 +73,8 @@ def test_square(shape, dtype):
 
 @pytest.mark.parametrize('n', [3, 40])
 @pytest.mark.parametrize('function, matrix, message', [
-    ('cholesky', -1, 'positive definite'), ('inv', 0, 'Singular'), ('svd', np.nan, 'converge'), ('svdvals', np.nan, 'converge')])
+    ('cholesky', -1, 'positive definite'), ('inv', 0, 'Singular'), ('svd', np.nan, 'converge'),
+    ('svdvals', np.nan, 'converge')])
 def test_what_has_no_result_is_a_linalg_error(function, matrix, message, n):
     for batch in ((), (1000,) if n == 3 else (2,)):
         a = np.eye(n) * np.ones((*batch, 1, 1))
@@ -85,8 +86,9 @@ def test_what_has_no_result_is_a_linalg_error(function, matrix, message, n):
 @pytest.mark.parametrize('n', [3, 36])
 def test_derivatives(n):
     a, b = lnp.asarray(positive((n, n), 'float64')), lnp.asarray(matrices((n, 2), 'float64', 1))
-    for f in (lambda a: lnp.linalg.inv(a).sum(), lambda a: lnp.linalg.solve(a, b).sum(), lambda a: lnp.linalg.svdvals(a).sum(),
-              lambda a: (lnp.linalg.eigvalsh(a)**2).sum(), lambda a: lnp.linalg.cholesky(a).sum(), lambda a: lnp.linalg.det(a / 2)):
+    for f in (lambda a: lnp.linalg.inv(a).sum(), lambda a: lnp.linalg.solve(a, b).sum(),
+              lambda a: lnp.linalg.svdvals(a).sum(), lambda a: (lnp.linalg.eigvalsh(a)**2).sum(),
+              lambda a: lnp.linalg.cholesky(a).sum(), lambda a: lnp.linalg.det(a / 2)):
         step = 1e-6 * lnp.asarray(matrices((n, n), 'float64', 2))
         want = (float(f(a + step)) - float(f(a - step))) / 2
         assert float((lazy.grad(f)(a) * step).sum()) == pytest.approx(want, rel=1e-4, abs=1e-9)
