@@ -47,6 +47,9 @@ def top(x, k, axis, dtype):
 
 
 def _along_last(x, axis, function):
+    """bfloat16 in float32: NumPy does not know where its NaNs belong."""
+    if x.aval.dtype == dtypes.bfloat16:
+        return build.convert(_along_last(build.convert(x, dtypes.float32), axis, function), x.aval.dtype)
     last = x.aval.ndim - 1
     if axis == last:
         return function(x, last)

@@ -210,7 +210,7 @@ def _quantile(a, q, axis, out, method, keepdims, weights, skip_nan):
     if weights is not None:
         result = _weighted_quantile(wrap(flat), q, axes, kept, x, weights, method, skip_nan)
     else:
-        result = _sorted_quantile(wrap(build.make(ops.sort, (flat,), (len(shape),))), q, n, method, skip_nan)
+        result = _sorted_quantile(wrap(ordering.sort(flat, len(shape))), q, n, method, skip_nan)
     if keepdims:
         q_rank = result.ndim - len(shape)
         final = tuple([1 if i in axes else m for i, m in enumerate(x.shape)])
