@@ -26,13 +26,20 @@ def write(x, keywords, to, arrays):
 # --- sorting, Fourier transforms ------------------------------------------------------------------------------------
 
 def _sort(to, arrays, axis):
-    np.copyto(to, arrays[0])
-    to.sort(axis)
+    _rows(to, arrays[0], axis, lambda rows: rows.sort(axis))
 
 
 def _partition(to, arrays, kth, axis):
-    np.copyto(to, arrays[0])
-    to.partition(kth, axis)
+    _rows(to, arrays[0], axis, lambda rows: rows.partition(kth, axis))
+
+
+def _rows(to, x, axis, work):
+    """x copied and worked on in its place, its rows by as many threads as they are worth."""
+    def part(start, stop):
+        rows = to[start:stop]
+        np.copyto(rows, x[start:stop])
+        work(rows)
+    _at_once(_ranges(len(to), to.size // (2 * BUSY) if axis else 1), part)
 
 
 def _fft(to, arrays, kind, axis, length):
@@ -79,8 +86,13 @@ def _in_parts(op, places, arrays, keywords):
             np.copyto(place[start:stop] if many else place, result)
     x, smallest = arrays[0], min(arrays[0].shape[-2:])
     many = op in _MATRICES and x.ndim > 2 and smallest <= lapack.SMALL
-    workers = min(threads.get_num_threads(), len(x), 1 + x.size * smallest // BUSY) if many else 1
-    _at_once([(len(x) * i // workers, len(x) * (i + 1) // workers) for i in range(workers)], part)
+    _at_once(_ranges(len(x), 1 + x.size * smallest // BUSY if many else 1), part)
+
+
+def _ranges(count, worth):
+    """(start, stop) that part `count` evenly among the threads that it is worth, 1 at least."""
+    parts = max(1, min(threads.get_num_threads(), count, worth))
+    return [(count * i // parts, count * (i + 1) // parts) for i in range(parts)]
 
 
 def _at_once(ranges, call):
