@@ -108,9 +108,11 @@ def _at_once(ranges, call):
     others = [python_threads.Thread(target=guarded, args=each) for each in ranges[1:]]
     for thread in others:
         thread.start()
-    guarded(*ranges[0])
-    for thread in others:
-        thread.join()
+    try:
+        guarded(*ranges[0])
+    finally:                                                         # nobody writes any more when this is left
+        for thread in others:
+            thread.join()
     if errors:
         raise errors[0]
 
