@@ -101,7 +101,15 @@ def _sort_jvp(node, tangents):
     return take_along_axis(tangents[0], order, axis)
 
 
-ops.sort.jvp = _sort_jvp
+def _partition_jvp(node, tangents):
+    """Both argument and result are put in order: equal places then belong to each other."""
+    _, axis = node.params
+    indices = lambda x: ordering.argsort(x, axis, dtypes.int32)
+    ordered = take_along_axis(tangents[0], indices(node.inputs[0]), axis)
+    return take_along_axis(ordered, indices(indices(node)), axis)
+
+
+ops.sort.jvp, ops.partition.jvp = _sort_jvp, _partition_jvp
 
 
 # --- solving ---------------------------------------------------------------------------------------------------
@@ -138,6 +146,11 @@ def _seen(t, node):
     return transposed(t) if transpose else t
 
 
+def _inverse_jvp(node, tangents):
+    """d(a^-1) = -a^-1 da a^-1."""
+    return build.neg(matmul(node, matmul(tangents[0], node)))
+
+
 def _solve_transpose(ct, node, linear):
     return [None, build.make(ops.solve, (transposed(node.inputs[0]), ct))]
 
@@ -147,7 +160,7 @@ def _triangular_solve_transpose(ct, node, linear):
     return [None, triangular_solve(node.inputs[0], ct, lower, not transpose, unit_diagonal)]
 
 
-ops.cholesky.jvp = _cholesky_jvp
+ops.cholesky.jvp, ops.inverse.jvp = _cholesky_jvp, _inverse_jvp
 ops.solve.jvp = ops.triangular_solve.jvp = _solve_jvp
 ops.solve.transpose, ops.triangular_solve.transpose = _solve_transpose, _triangular_solve_transpose
 

@@ -161,6 +161,8 @@ GPU_PROGRAMS, GPU_SPLIT_WORK, GPU_MAX_PARTS = 512, 65536, 512
 
 # A scan along rows is one program a row: so many of them, or so short ones. Else it is a library's, which cuts rows.
 GPU_SCAN_LENGTH, GPU_SCAN_ROWS = 1 << 14, 128
+# A convolution of each feature by itself with up to so many weights is spelt out as a sum of products.
+DEPTHWISE_WEIGHTS = 32
 
 # Bytes after an array that may be read and overwritten: up to 15 elements of 8 bytes, when a size is rounded up to
 # 16 elements so that accesses stay 16 bytes wide.

@@ -283,6 +283,7 @@ def _cumulative(name):
 _BY_TORCH = {
     ops.dot_general: _product, ops.conv: _conv,
     ops.sort: lambda torch, x, axis: torch.sort(x, axis).values,
+    ops.partition: lambda torch, x, kth, axis: torch.sort(x, axis).values,
     ops.argsort: lambda torch, x, axis, dtype: torch.argsort(x, dim=axis, stable=True),
     ops.cumsum: _cumulative('cumsum'), ops.cumprod: _cumulative('cumprod'), ops.cummax: _cumulative('cummax'),
     ops.cummin: _cumulative('cummin'), ops.cumlogsumexp: _cumulative('logcumsumexp'),

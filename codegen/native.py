@@ -6,7 +6,7 @@ be computed in place. After it every stored value has a layout: an owner buffer,
 from ..ir import dtypes, ops
 from . import llvm_math
 from .program import Instruction, Linear
-from .schedule import ASSEMBLED, UPDATES
+from .schedule import ASSEMBLED, SCATTERS, UPDATES
 
 
 def supports(x, instructions):
@@ -56,7 +56,7 @@ def legalise(linear, supports=supports):
                 if position == 0 and readers is not None:
                     continue
                 if not private or j in early or y.op in (ops.leaf, ops.literal, ops.reshape) or y.op.library \
-                        or y.op is ops.scatter or y.op in ASSEMBLED or not supports(y, linear.instructions):
+                        or y.op in SCATTERS or y.op in ASSEMBLED or not supports(y, linear.instructions):
                     inputs[position] = copied(j, x)
         new.append(Instruction(x.op, tuple(inputs), x.params, x.aval, x.slot, x.region))
         sources.append(linear.sources[i])

@@ -12,12 +12,12 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval, broadcast_shapes
-from . import (choices, compiled, convolution, gemm, memory, native, native_printer, reference, regions, runtime, scatter,
-               threads, tune)
+from . import (choices, compiled, convolution, gemm, libraries, memory, native, native_printer, reference, regions,
+               runtime, scatter, threads, tune)
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import is_repeated, Step
-from .simplify import simplify, stage_reductions, unrounded, widen_products
+from .simplify import locate_scatters, simplify, spell_depthwise, stage_reductions, unrounded, widen_products
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
 
@@ -47,7 +47,11 @@ class Program:
     def __init__(self, linear, repeated=False):
         self.repeated, self.provisional, self.runs = repeated, False, 0
         linear = simplify(linear)
+        if self.products:
+            linear = spell_depthwise(linear)
         linear = widen_products(linear, self.widened)
+        if self.products:
+            linear = locate_scatters(linear)
         self.linear = linear = native.legalise(stage_reductions(linear), self.supports)
         self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
         self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
@@ -318,8 +322,8 @@ class Program:
             return _product(x, operands, target, keywords, self.linear.instructions)
 
         source = self.linear.sources[i]
-        call = x.op is ops.scatter and scatter.call(x, keywords, self._places(x)) or (
-            lambda to, arrays: np.copyto(to, reference.evaluate(x.op, arrays, keywords, x.aval)))
+        call = x.op in (ops.scatter, ops.scatter_at) and scatter.call(x, keywords, self._places(x)) or (
+            lambda to, arrays: libraries.write(x, keywords, to, arrays))
 
         def run(holders, lines):
             with np.errstate(all='ignore'):

@@ -10,7 +10,7 @@ from ..ir import ops
 from ..ir.graph import where
 from . import choices
 from .program import fused
-from .schedule import Schedule, _Store, reduced_axes
+from .schedule import SCATTERS, Schedule, _Store, reduced_axes
 
 
 class Refusal:
@@ -106,7 +106,7 @@ def step_of_its_own(schedule, i):
         return f'{name} is a kernel of its own'
     if x.op.library:
         return f'{name} runs in a library'
-    if x.op is ops.scatter:
+    if x.op in SCATTERS:
         return 'scatter writes where the data say, which is a step of its own'
     if i in schedule.extra_roots:
         before = schedule.instructions[x.inputs[0]].aval.shape if x.inputs else ()

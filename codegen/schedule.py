@@ -15,7 +15,8 @@ from . import choices, index
 from .program import fused
 
 ASSEMBLED = {ops.concatenate, ops.slice_update}
-UPDATES = {ops.slice_update, ops.scatter}
+SCATTERS = {ops.scatter, ops.scatter_at}
+UPDATES = {ops.slice_update, *SCATTERS}
 
 
 class Step:
@@ -85,7 +86,7 @@ class Schedule:
     def is_library(self, i):
         """Whether an instruction is run by a library, on stored operands."""
         x = self.instructions[i]
-        return x.op.library or x.op is ops.scatter or not self.supports(x, self.instructions)
+        return x.op.library or x.op in SCATTERS or not self.supports(x, self.instructions)
 
     def is_assembled(self, i):
         """Whether a value needs no kernel: its parts are written into it, or it is a reshape of a stored value."""
@@ -439,7 +440,7 @@ class Cone:
 def is_repeated(x, j, instructions):
     """Whether operand j is one number, again and again, which a scatter x needs not have stored."""
     y = instructions[j]
-    return x.op is ops.scatter and j == x.inputs[1] and y.op is ops.broadcast \
+    return x.op in SCATTERS and j == x.inputs[1] and y.op is ops.broadcast \
         and instructions[y.inputs[0]].op is ops.literal
 
 

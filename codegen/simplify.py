@@ -3,8 +3,12 @@
 Before: a = identity(x); b = a + y; c = x + y; out = b * c. After: b = x + y; out = b * b.
 Nothing here changes a result in floating point.
 """
+import itertools
+import math
+
 from ..ir import dtypes, ops
 from ..ir.graph import aval
+from . import choices
 from .program import Instruction, Linear, fused
 
 _ALIASES = {ops.identity, ops.stop_gradient, ops.custom}
@@ -85,7 +89,33 @@ def simplify(linear):
     rewriter, new = _Rewriter(), []
     for instruction, source in zip(linear.instructions, linear.sources):
         new.append(rewriter.add(instruction, [new[i] for i in instruction.inputs], source))
-    return _without_dead(rewriter, [new[i] for i in linear.outputs], [new[i] for i in linear.free])
+    return _values_alone(_without_dead(rewriter.instructions, rewriter.sources, [new[i] for i in linear.outputs],
+                                       [new[i] for i in linear.free]))
+
+
+# {operation: (which of its results, what computes that one alone)}
+_VALUES = {ops.svd: (1, ops.svdvals), ops.eigh: (0, ops.eigvalsh)}
+
+
+def _values_alone(linear):
+    """Singular and eigenvalues are computed without vectors where nobody asks for these.
+
+    Before: p = packed(x, svd), s = unpack(p, place of the values). After: s = svdvals(x).
+    """
+    instructions, changed = linear.instructions, False
+    for i, x in enumerate(instructions):
+        if x.op is not ops.packed or x.params[0] not in _VALUES:
+            continue
+        of, params = x.params
+        number, values = _VALUES[of]
+        avals = of.infer([instructions[j].aval for j in x.inputs], **dict(zip(of.param_names, params or ())))
+        users = [j for j, user in enumerate(instructions) if i in user.inputs]
+        if all(instructions[j].params[0] == ops.packed_offsets(avals)[number] for j in users):
+            for j in users:
+                user = instructions[j]
+                instructions[j] = Instruction(values, x.inputs, None, user.aval, None, user.region)
+            changed = True
+    return _without_dead(instructions, linear.sources, linear.outputs, linear.free) if changed else linear
 
 
 _STAGED = (ops.reduce_sum, ops.reduce_max, ops.reduce_min, ops.reduce_and, ops.reduce_or)
@@ -124,6 +154,37 @@ def stage_reductions(linear):
     return result
 
 
+def locate_scatters(linear):
+    """Scatters take indices that count from the end where they are negative, and one value for all, as they are.
+
+    Before: j = select(lt(i, a), add(i, b), i), v = broadcast(y), s = scatter(x, v, j).
+    After: s = scatter_at(x, y, i, a, b).
+    """
+    instructions = linear.instructions
+    for k, x in enumerate(instructions):
+        found = [_from_the_end(instructions, i) for i in x.inputs[2:]] if x.op is ops.scatter else [None]
+        if None in found:
+            continue
+        updates = instructions[x.inputs[1]]
+        one = updates.op is ops.broadcast and instructions[updates.inputs[0]].aval.size == 1
+        inputs = x.inputs[0], updates.inputs[0] if one else x.inputs[1], *[i for each in found for i in each]
+        instructions[k] = Instruction(ops.scatter_at, inputs, x.params, x.aval, None, x.region)
+    return _without_dead(instructions, linear.sources, linear.outputs, linear.free)
+
+
+def _from_the_end(instructions, j):
+    """(i, a, b) where j = select(lt(i, a), add(i, b), i) for literals a and b, else None."""
+    x = instructions[j]
+    if x.op is not ops.select:
+        return None
+    below, shifted = (instructions[i] for i in x.inputs[:2])
+    i = x.inputs[2]
+    if below.op is not ops.lt or shifted.op is not ops.add or below.inputs[0] != i or shifted.inputs[0] != i:
+        return None
+    a, b = below.inputs[1], shifted.inputs[1]
+    return (i, a, b) if instructions[a].op is instructions[b].op is ops.literal else None
+
+
 def widen_products(linear, narrow):
     """Compute products of `narrow` floats in float32, which kernels around them convert from and to.
 
@@ -155,18 +216,68 @@ def widen_products(linear, narrow):
     return result
 
 
-def _without_dead(rewriter, outputs, free):
+def spell_depthwise(linear):
+    """A convolution of each feature by itself is a sum of products, one for each weight: a kernel with all around it.
+
+    Before: y = conv(x, w, groups=features). After: y = slice(x) * broadcast(slice(w)) + ...
+    """
+    if not any(_is_depthwise(linear, x) for x in linear.instructions):
+        return linear
+    made, sources, place = [], [], []
+
+    def add(op, inputs, params, shape):
+        made.append(Instruction(op, inputs, params, aval(shape, x.aval.dtype), None, x.region))
+        sources.append(source)
+        return len(made) - 1
+    for x, source in zip(linear.instructions, linear.sources):
+        inputs = tuple([place[i] for i in x.inputs])
+        if _is_depthwise(linear, x):
+            place.append(_spelled(x, inputs, made[inputs[1]].aval.shape, add))
+        else:
+            made.append(Instruction(x.op, inputs, x.params, x.aval, x.slot, x.region))
+            sources.append(source)
+            place.append(len(made) - 1)
+    result = Linear(made, [place[i] for i in linear.outputs], [place[i] for i in linear.free])
+    result.sources = sources
+    return result
+
+
+def _is_depthwise(linear, x):
+    if x.op is not ops.conv or x.aval.dtype not in (dtypes.float32, dtypes.float64):
+        return False
+    (_, _, groups, feature_first), window = x.params, linear.instructions[x.inputs[1]].aval.shape
+    weights = math.prod(window[2:])
+    return window[0] == groups > 1 == window[1] and not feature_first and 0 < weights <= choices.DEPTHWISE_WEIGHTS
+
+
+def _spelled(x, inputs, window, add):
+    """Number of the sum over the weights of a depthwise convolution."""
+    stride, dilation, features, _ = x.params
+    shape, total = x.aval.shape, None
+    for q in itertools.product(*map(range, window[2:])):
+        start = tuple([k * d for k, d in zip(q, dilation)])
+        stop = tuple([a + (n - 1) * s + 1 for a, n, s in zip(start, shape[2:], stride)])
+        part = add(ops.slice_, inputs[:1], ((0, 0, *start), (*shape[:2], *stop), (1, 1, *stride)), shape)
+        at = (0, 0, *q), (features, 1, *[k + 1 for k in q]), (1,) * len(window)
+        weight = add(ops.slice_, inputs[1:], at, (features,) + (1,) * (len(window) - 1))
+        weight = add(ops.reshape, (weight,), ((features,),), (features,))
+        product = add(ops.mul, (part, add(ops.broadcast, (weight,), (shape, (1,)), shape)), None, shape)
+        total = product if total is None else add(ops.add, (total, product), None, shape)
+    return total
+
+
+def _without_dead(instructions, sources, outputs, free):
     """Drop what no output needs; leaves and scalars keep their slots."""
-    instructions, alive = rewriter.instructions, set(outputs)
+    alive = set(outputs)
     for index in range(len(instructions) - 1, -1, -1):
         if index in alive:
             alive.update(instructions[index].inputs)
-    place, kept, sources = {}, [], []
+    place, kept, kept_sources = {}, [], []
     for index, x in enumerate(instructions):
         if index in alive:
             place[index] = len(kept)
             kept.append(Instruction(x.op, tuple([place[i] for i in x.inputs]), x.params, x.aval, x.slot, x.region))
-            sources.append(rewriter.sources[index])
+            kept_sources.append(sources[index])
     result = Linear(kept, [place[i] for i in outputs], [place[i] for i in free if i in place])
-    result.sources = sources
+    result.sources = kept_sources
     return result

@@ -1,6 +1,7 @@
 """python -m perf: measure, print and write the tables."""
 import argparse
 import dataclasses
+import importlib
 import os
 import sys
 import time
@@ -8,11 +9,13 @@ import time
 from . import libraries, processes
 
 TABLES = {'throughput': 'compiled programs of all kinds against NumPy, JAX, numba, numexpr and torch',
+          'functions': 'sorting, counting, indexing, images, FFT, random numbers, LAPACK against NumPy, JAX and torch',
           'overheads': 'building, forcing, calls, new shapes, first results, import, indexing',
           'bandwidth': 'every elementwise and reduction kernel against a plain copy of as many bytes',
           'memory': 'peak memory of a chain, of a training step, of a loop of 100 000 steps',
           'accuracy': 'largest error in ulp of every elementwise function and dtype',
           'gpu': 'the throughput table on a CUDA device, where there is one'}
+MODULES = {'functions': 'routines'}                                  # perf.functions are the elementwise ones
 RESULTS = os.path.join(processes.ROOT, 'perf', 'results')
 
 
@@ -57,7 +60,7 @@ def main(arguments=None):
     options = Options(1 if args.quick else args.rounds, args.quick, tuple(args.cases), tuple(args.libraries))
     for name in args.tables or TABLES:
         start = time.perf_counter()
-        made = __import__(f'perf.{name}', fromlist=['table']).table(options)
+        made = importlib.import_module(f'perf.{MODULES.get(name, name)}').table(options)
         made.write(args.output)
         print(f'  {name}: {time.perf_counter() - start:.0f} s, written to {args.output}', flush=True)
     return 0

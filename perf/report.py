@@ -27,7 +27,7 @@ def summary(folder=RESULTS):
     text = ['Times; in parentheses how many times longer than lazy. The median of repeated calls, the smallest of '
             f'{throughput["settings"].get("rounds", 1)} rounds, all libraries in turn on one machine: '
             f'{short(throughput["machine"])}, {throughput["date"]}.', '', *lines]
-    lines = [line for line in (bandwidth_line(folder), accuracy_line(folder)) if line]
+    lines = [line for line in (functions_line(folder), bandwidth_line(folder), accuracy_line(folder)) if line]
     return '\n'.join([*text, *(['', *lines] if lines else [])])
 
 
@@ -58,6 +58,17 @@ def short(found):
     """The machine and the peers' versions in one phrase."""
     peers = [f'{name} {found["versions"][name]}' for name in ('numpy', 'jax', 'numba', 'torch') if name in found['versions']]
     return ', '.join([f'{found["processor"]}, {found["cores"]} cores', *found['features'][-2:], *peers])
+
+
+def functions_line(folder):
+    """How library functions stand beside the peers."""
+    data = read(folder, 'functions')
+    rows = [row for row in data['rows'] if 'to_best' in row] if data else []
+    if not rows:
+        return ''
+    good, other = sum(row['to_best'] <= 1.3 for row in rows), [row for row in rows if 'to_jax' in row]
+    return (f'Of {len(rows)} library functions (sort, convolutions, FFT, LAPACK ...) {good} take at most 1.3 times the time '
+            f'of the best other library, {sum(row["to_jax"] <= 1 for row in other)} of {len(other)} at most that of JAX.')
 
 
 def bandwidth_line(folder):

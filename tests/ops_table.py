@@ -24,7 +24,9 @@ TOLERANCES = {dtypes.float8_e4m3fn: 0.15, dtypes.float8_e5m2: 0.3, dtypes.bfloat
 EXEMPT = {'leaf': 'holds a value', 'variable': 'has no value', 'literal': 'a number; part of every other test',
           'call': 'tests/autodiff/test_calls.py', 'project': 'with lu, qr, eigh, eig, svd and test_calls.py',
           'custom': 'tests/autodiff/test_custom.py', 'custom_linear': 'never evaluated; tests/autodiff/test_custom.py',
-          'packed': 'made by compilation, of lu, qr, eigh, eig, svd', 'unpack': 'made by compilation'}
+          'packed': 'made by compilation, of lu, qr, eigh, eig, svd', 'unpack': 'made by compilation',
+          'svdvals': 'made by compilation, of svd', 'eigvalsh': 'made by compilation, of eigh',
+          'scatter_at': 'made by compilation, of scatter'}
 
 # Elementwise operations without a formula, and why.
 NO_FORMULA = {'round': 'rounds halves to even', 'is_finite': 'of special values', 'is_nan': 'of special values',
@@ -369,6 +371,9 @@ def _library_cases():
     yield _case(ops.sort, '', distinct(3, 6), of_classes('biuf'), (1,))
     yield _case(ops.sort, 'columns', distinct(6, 2), of_classes('biuf'), (0,))
     yield _case(ops.sort, 'empty', given((0, 2)), of_classes('iuf'), (0,))
+    yield _case(ops.partition, '', distinct(3, 6), of_classes('biuf'), (2, 1))
+    yield _case(ops.partition, 'columns', distinct(6, 2), of_classes('biuf'), (4, 0))
+    yield _case(ops.partition, 'empty', given((0, 2)), of_classes('iuf'), (1, 1))
     yield _case(ops.argsort, '', distinct(3, 6), of_classes('iuf'), (1, I32), 0)
     yield _case(ops.argsort, 'ties', holding([[[1, 2, 1, 2]]], (0,)), of_classes('iuf'), (1, I32), 0)
     for side in ('left', 'right'):
@@ -390,6 +395,8 @@ def _library_cases():
                         (lower, transpose, transpose), **more)
     yield _case(ops.solve, '', with_right(square(3), 3, 2), matrices, **more)
     yield _case(ops.solve, 'batch', with_right(square(3, 2), 2, 3, 2), matrices, **more)
+    yield _case(ops.inverse, '', square(3), matrices, **more)
+    yield _case(ops.inverse, 'batch', square(3, 2), matrices, **more)
     real = matrices[:2]
     yield _case(ops.lu, '', square(3), matrices, outputs=(0,), **more)
     yield _case(ops.lu, 'tall', given((4, 3)), matrices, outputs=(0,), **more)

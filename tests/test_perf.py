@@ -14,7 +14,7 @@ sys.path.insert(0, ROOT)
 
 from perf import __main__ as command  # noqa: E402
 from perf import (accuracy, bandwidth, cases, functions, libraries, memory, overheads, peers, processes,  # noqa: E402
-                  report, tables, throughput)
+                  report, routines, tables, throughput)
 
 needs_mpmath = pytest.mark.skipif(not importlib.util.find_spec('mpmath'), reason='mpmath is not installed')
 
@@ -66,6 +66,23 @@ def test_overheads(name):
 def test_overheads_table(tmp_path):
     data = quick_command(tmp_path, 'overheads', '--cases', 'second_process', 'import_time', '--libraries', 'lazy')
     assert [row['case'] for row in data['rows']] == ['second_process', 'import_time'] and not data['notes']
+
+
+@pytest.mark.parametrize('name', routines.ROUTINES)
+def test_library_functions(name, tmp_path):
+    """Each of them gives NumPy's result."""
+    file = str(tmp_path / 'reference.npz')
+    if routines.ROUTINES[name].programs['numpy']:
+        routines.measure('numpy', name, True, file, write=True)
+    assert routines.measure('lazy', name, True, file)['value'] > 0
+
+
+def test_functions_table(tmp_path):
+    data = quick_command(tmp_path, 'functions', '--cases', 'sort_int32', 'conv_1x1', '--libraries', 'lazy', 'numpy')
+    assert [row['case'] for row in data['rows']] == ['sort_int32', 'conv_1x1'] and not data['notes']
+    sort = data['rows'][0]
+    assert sort['to_best'] == pytest.approx(sort['lazy'] / sort['numpy']) and 'numpy' not in data['rows'][1]
+    assert '| sort_int32 |' in (tmp_path / 'functions.md').read_text()
 
 
 @pytest.mark.parametrize('name', memory.ROWS)

@@ -6,7 +6,7 @@ polynomials. Where terms would cancel (roots, the sides of 1) another form is ta
 import numpy as np
 
 from . import coefficients as table
-from .reference import fma
+from .elements import fma
 
 
 def horner(x, coefficients):

@@ -25,6 +25,8 @@ def each(function, operands, rank, results):
     """A function of one example over leading axes: of `operands`, the first of which has `rank` axes of its own,
     to arrays whose own (shape, dtype) are given. What is empty stays empty."""
     batch = operands[0].shape[:operands[0].ndim - rank]
+    if not batch and operands[0].size:
+        return tuple([np.asarray(value, dtype) for value, (_, dtype) in zip(function(*operands), results)])
     found = tuple([np.zeros(batch + shape, dtype) for shape, dtype in results])
     if operands[0].size:
         for index in np.ndindex(batch):
@@ -52,6 +54,176 @@ def square(a, name):
 def infer_square(avals, **params):
     square(avals[0], 'the operation')
     return aval(avals[0].shape, avals[0].dtype)
+
+
+# --- factors ---------------------------------------------------------------------------------------------------------
+# Of small matrices by NumPy's loop, of others by SciPy's LAPACK, whose BLAS is the quicker one. LAPACK reads columns, so it
+# gets the transpose, which costs no copy, and what it finds is transposed.
+
+SMALL = 32
+
+
+def cholesky(a):
+    """L with L L^H = a, from the lower triangle."""
+    if a.shape[-1] <= SMALL:
+        return np.linalg.cholesky(a)
+    potrf = routine('potrf', a)
+
+    def one(x):
+        upper, info = potrf(x.T, lower=0, clean=1)
+        if info:
+            raise np.linalg.LinAlgError('Matrix is not positive definite')
+        return upper.T,
+    return each(one, (a,), 2, [(a.shape[-2:], a.dtype)])[0]
+
+
+def _factors(x):
+    """LU factors and pivots of the transpose."""
+    factors, pivots, info = routine('getrf', x)(x.T)
+    if info > 0:
+        raise np.linalg.LinAlgError('Singular matrix')
+    return factors, pivots
+
+
+def solve(a, b):
+    """x in a x = b."""
+    if a.shape[-1] <= SMALL:
+        return np.linalg.solve(a, b)
+    one = lambda x, y: (routine('getrs', x)(*_factors(x), y, trans=1)[0],)
+    return each(one, (a, b), 2, [(b.shape[-2:], b.dtype)])[0] if b.size else b
+
+
+def inverse(a):
+    n = a.shape[-1]
+    if n <= SMALL:
+        return np.linalg.inv(a)
+    one = lambda x: (routine('getri', x)(*_factors(x), lwork=64 * n, overwrite_lu=1)[0].T,)
+    return each(one, (a,), 2, [((n, n), a.dtype)])[0]
+
+
+def infer_lu(avals):
+    a, = avals
+    batch = a.shape[:-2]
+    return (aval(a.shape, a.dtype), aval(batch + a.shape[-2:-1], dtypes.int32), aval(batch, dtypes.int32),
+            aval(batch + (min(a.shape[-2:]),), dtypes.int32))
+
+
+def lu(a):
+    """Factors of a[permutation] = L U with partial pivoting, the permutation, its sign, the pivots. Where a is singular
+    zeros on the diagonal of U say so."""
+    (m, n), k = a.shape[-2:], min(a.shape[-2:])
+    count = int(np.prod(a.shape[:-2]))
+    if count > k:
+        factors, pivots = eliminate(a.reshape(count, m, n))
+        factors, pivots = factors.reshape(a.shape), pivots.reshape(a.shape[:-2] + (k,))
+    else:
+        getrf = routine('getrf', a)
+        factors, pivots = each(lambda x: getrf(x)[:2], (a,), 2, [((m, n), a.dtype), ((k,), np.int32)])
+    exchanges = np.count_nonzero(pivots != np.arange(k), axis=-1)
+    sign = np.asarray(1 - 2 * (exchanges % 2)).astype(np.int32)
+    return factors, pivots_to_permutation(pivots, m), sign, pivots
+
+
+def infer_svd(avals, full):
+    a, = avals
+    (m, n), batch = a.shape[-2:], a.shape[:-2]
+    k = min(m, n)
+    return (aval(batch + (m, m if full else k), a.dtype), aval(batch + (k,), dtypes.real_of(a.dtype)),
+            aval(batch + (n if full else k, n), a.dtype))
+
+
+def _gesdd(x, vectors, full):
+    """(U, S, V^H) by divide and conquer."""
+    gesdd, query = routine('gesdd', x), routine('gesdd_lwork', x)
+    work = query(*x.shape, compute_uv=vectors, full_matrices=full)[0].real
+    *found, info = gesdd(x, compute_uv=vectors, full_matrices=full, lwork=int(np.nextafter(work, np.inf)))
+    if info:
+        raise np.linalg.LinAlgError('SVD did not converge')
+    return found
+
+
+def svd(a, full):
+    """(U, S, V^H), the singular values falling."""
+    m, n = a.shape[-2:]
+    if min(m, n) <= SMALL:
+        return tuple(np.linalg.svd(a, full_matrices=full))
+
+    def one(x):
+        if m > n:                                                    # tall is what gesdd does better than wide
+            return _gesdd(x, True, full)
+        u, s, vh = _gesdd(x.T, True, full)
+        return vh.T, s, u.T
+    return each(one, (a,), 2, [(r.shape, r.dtype) for r in infer_svd([aval((m, n), a.dtype)], full)])
+
+
+def infer_values(avals):
+    a, = avals
+    return aval(a.shape[:-2] + (min(a.shape[-2:]),), dtypes.real_of(a.dtype))
+
+
+def svdvals(a):
+    """The singular values, falling."""
+    (m, n), k = a.shape[-2:], min(a.shape[-2:])
+    if k <= SMALL:
+        return np.linalg.svd(a, compute_uv=False)
+    return each(lambda x: _gesdd(x if m > n else x.T, False, False)[1:2], (a,), 2, [((k,), dtypes.real_of(a.dtype))])[0]
+
+
+def _evd(x, vectors):
+    """(eigenvalues, conjugate eigenvectors) of a Hermitian matrix, whose transpose is its conjugate."""
+    w, v, info = routine('heevd' if dtypes.kind(x.dtype) == 'c' else 'syevd', x)(x.T, lower=0, compute_v=vectors)
+    if info:
+        raise np.linalg.LinAlgError('Eigenvalues did not converge')
+    return w, v
+
+
+def eigh(a):
+    """(eigenvalues, eigenvectors), rising, from the lower triangle."""
+    if a.shape[-1] <= SMALL:
+        return tuple(np.linalg.eigh(a))
+
+    def one(x):
+        w, v = _evd(x, True)
+        return w, v.conj()
+    return each(one, (a,), 2, [(a.shape[-1:], dtypes.real_of(a.dtype)), (a.shape[-2:], a.dtype)])
+
+
+def eigvalsh(a):
+    """The eigenvalues, rising, from the lower triangle."""
+    if a.shape[-1] <= SMALL:
+        return np.linalg.eigvalsh(a)
+    return each(lambda x: _evd(x, False)[:1], (a,), 2, [(a.shape[-1:], dtypes.real_of(a.dtype))])[0]
+
+
+def infer_qr(avals, full, pivoting):
+    a, = avals
+    (m, n), batch = a.shape[-2:], a.shape[:-2]
+    k = m if full else min(m, n)
+    found = aval(batch + (m, k), a.dtype), aval(batch + (k, n), a.dtype)
+    return (*found, aval(batch + (n,), dtypes.int32)) if pivoting else found
+
+
+def qr(a, full, pivoting):
+    """(Q, R) of a, with pivoting (Q, R, order of the columns) of a[:, order]."""
+    m, n = a.shape[-2:]
+    if not a.size or not pivoting and min(m, n) <= SMALL:
+        order = np.broadcast_to(np.arange(n, dtype=np.int32), a.shape[:-2] + (n,))
+        return *np.linalg.qr(a, 'complete' if full else 'reduced'), *[order] * pivoting
+    geqrf, geqp3 = routine('geqrf', a), routine('geqp3', a)
+    gqr = routine('ungqr' if dtypes.kind(a.dtype) == 'c' else 'orgqr', a)
+    columns, k, work = m if full else min(m, n), min(m, n), 64 * max(m, n)
+
+    def one(x):
+        if pivoting:
+            packed, order, taus, _, _ = geqp3(x, lwork=work + 2 * n)
+        else:
+            packed, taus, _, _ = geqrf(x, lwork=work)
+        r = np.triu(packed[:columns])
+        reflectors = np.zeros((m, columns), x.dtype, 'F')
+        reflectors[:, :k] = packed[:, :k]
+        q = gqr(reflectors, taus, lwork=work, overwrite_a=1)[0]
+        return (q, r, order - 1) if pivoting else (q, r)
+    return each(one, (a,), 2, [(r.shape, r.dtype) for r in infer_qr([aval((m, n), a.dtype)], full, pivoting)])
 
 
 # --- many small matrices: all at once, row by row ---------------------------------------------------------------------
@@ -86,10 +258,6 @@ def eliminate(a):
 
 # --- equations and factors that NumPy has ----------------------------------------------------------------------------
 
-def cholesky(a):
-    return np.linalg.cholesky(a)
-
-
 def infer_solve(avals, **params):
     a, b = avals
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
@@ -97,10 +265,6 @@ def infer_solve(avals, **params):
     if b.ndim < 2 or b.shape[-2] != a.shape[-1] or b.shape[:-2] != a.shape[:-2]:
         raise ValueError(f'solve: shapes {a.shape} and {b.shape} do not fit')
     return aval(b.shape, b.dtype)
-
-
-def solve(a, b):
-    return np.linalg.solve(a, b)
 
 
 def triangular_solve(a, b, lower, transpose, unit_diagonal):
@@ -119,58 +283,10 @@ def triangular_solve(a, b, lower, transpose, unit_diagonal):
 
 
 
-def infer_lu(avals):
-    a, = avals
-    batch = a.shape[:-2]
-    return (aval(a.shape, a.dtype), aval(batch + a.shape[-2:-1], dtypes.int32), aval(batch, dtypes.int32),
-            aval(batch + (min(a.shape[-2:]),), dtypes.int32))
-
-
-def lu(a):
-    """Factors of a[permutation] = L U with partial pivoting, batched over leading axes."""
-    m, k = a.shape[-2], min(a.shape[-2:])
-    factors, pivots = np.empty_like(a), np.empty(a.shape[:-2] + (k,), np.int32)
-    count = int(np.prod(a.shape[:-2]))
-    if count > k:
-        found = eliminate(a.reshape(count, m, a.shape[-1]))
-        factors, pivots = found[0].reshape(factors.shape), found[1].reshape(pivots.shape)
-    else:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')                          # singular: zeros on U's diagonal say so
-            for index in np.ndindex(a.shape[:-2] if a.size else (0,)):
-                factors[index], pivots[index] = scipy_linalg().lu_factor(a[index], check_finite=False)
-    exchanges = np.count_nonzero(pivots != np.arange(k), axis=-1)
-    sign = np.asarray(1 - 2 * (exchanges % 2)).astype(np.int32)
-    return factors, pivots_to_permutation(pivots, m), sign, pivots
-
-
-def infer_qr(avals, full, pivoting):
-    a, = avals
-    (m, n), batch = a.shape[-2:], a.shape[:-2]
-    k = m if full else min(m, n)
-    found = aval(batch + (m, k), a.dtype), aval(batch + (k, n), a.dtype)
-    return (*found, aval(batch + (n,), dtypes.int32)) if pivoting else found
-
-
-def qr(a, full, pivoting):
-    mode = 'complete' if full else 'reduced'
-    if not pivoting or not a.size:
-        return (*np.linalg.qr(a, mode), *[np.broadcast_to(np.arange(a.shape[-1], dtype=np.int32),
-                                                          a.shape[:-2] + a.shape[-1:])] * pivoting)
-    scipy_mode = 'full' if full else 'economic'
-    one = lambda x: scipy_linalg().qr(x, mode=scipy_mode, pivoting=True, check_finite=False)
-    (m, n), k = a.shape[-2:], a.shape[-2] if full else min(a.shape[-2:])
-    return each(one, (a,), 2, [((m, k), a.dtype), ((k, n), a.dtype), ((n,), np.int32)])
-
-
 def infer_eigh(avals):
     square(avals[0], 'eigh')
     a, = avals
     return aval(a.shape[:-1], dtypes.real_of(a.dtype)), aval(a.shape, a.dtype)
-
-
-def eigh(a):
-    return tuple(np.linalg.eigh(a))
 
 
 def infer_eig(avals, left):
@@ -192,18 +308,6 @@ def eig(a, left):
         w, of_left, of_right = scipy_linalg().eig(x, left=True, check_finite=False)
         return w, of_right, of_left
     return each(one, (a,), 2, [(a.shape[-1:], dtype), (a.shape[-2:], dtype), (a.shape[-2:], dtype)])
-
-
-def infer_svd(avals, full):
-    a, = avals
-    (m, n), batch = a.shape[-2:], a.shape[:-2]
-    k = min(m, n)
-    return (aval(batch + (m, m if full else k), a.dtype), aval(batch + (k,), dtypes.real_of(a.dtype)),
-            aval(batch + (n if full else k, n), a.dtype))
-
-
-def svd(a, full):
-    return tuple(np.linalg.svd(a, full_matrices=full))
 
 
 # --- pivots, updates -----------------------------------------------------------------------------------------------

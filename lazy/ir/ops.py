@@ -240,11 +240,13 @@ dot_general = library('dot_general', ref.dot_general, ref.infer_dot_general,
 conv = library('conv', windows.conv, windows.infer_conv, 'stride', 'dilation', 'groups', 'feature_first',
                classes='iufc', linear=True)
 sort = library('sort', ref.sort, ref.infer_same, 'axis')
+partition = library('partition', ref.partition, ref.infer_same, 'kth', 'axis')     # the kth is where sorting puts it
 argsort = library('argsort', ref.argsort, ref.infer_argsort, 'axis', 'dtype')
 cholesky = library('cholesky', lapack.cholesky, ref.infer_same)
 triangular_solve = library('triangular_solve', lapack.triangular_solve, lapack.infer_solve, 'lower', 'transpose',
                            'unit_diagonal', linear=True)
 solve = library('solve', lapack.solve, lapack.infer_solve, linear=True)
+inverse = library('inverse', lapack.inverse, lapack.infer_square)
 
 tridiagonal_solve = library('tridiagonal_solve', lapack.tridiagonal_solve, lapack.infer_tridiagonal_solve, 'perturb',
                             linear=True)
@@ -286,6 +288,11 @@ def packed_offsets(avals):
     return offsets
 
 
+# What programs compute in the place of svd and eigh where nobody asks for the vectors.
+svdvals = library('svdvals', lapack.svdvals, lapack.infer_values)
+eigvalsh = library('eigvalsh', lapack.eigvalsh, lapack.infer_values)
+# What native programs make of a scatter whose indices count from the end where they are negative.
+scatter_at = library('scatter_at', ref.scatter_at, ref.infer_same, 'axes', 'mode', 'kind')
 # Programs know one result an instruction: several are packed in bytes, and `unpack` takes one out.
 packed = library('packed', ref.packed, None, 'op', 'params')
 unpack = library('unpack', ref.unpack, None, 'offset', 'shape', 'dtype')

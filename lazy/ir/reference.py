@@ -182,6 +182,15 @@ def scatter(x, updates, *indices, axes, mode, kind):
     return result
 
 
+def scatter_at(x, updates, *located, axes, mode, kind):
+    """A scatter at the indices i + shift where i < bound, else i, of located = (i, bound, shift) for each axis. `updates`
+    may be one value for all."""
+    indices = [np.where(i < bound, i + shift, i) for i, bound, shift in zip(*[located[k::3] for k in range(3)])]
+    shape = np.broadcast_shapes(*[i.shape for i in indices])
+    rest = tuple([n for axis, n in enumerate(x.shape) if axis not in axes])
+    return scatter(x, np.broadcast_to(updates, shape + rest), *indices, axes=axes, mode=mode, kind=kind)
+
+
 # --- reductions ------------------------------------------------------------------------------------------------
 
 def infer_reduce(avals, axes):
@@ -298,6 +307,10 @@ def dot_general(a, b, contract_lhs, contract_rhs, batch_lhs, batch_rhs):
 
 def sort(x, axis):
     return np.sort(x, axis)
+
+
+def partition(x, kth, axis):
+    return np.partition(x, kth, axis)
 
 
 def infer_argsort(avals, axis, dtype):

@@ -7,7 +7,6 @@ import importlib
 import numpy as np
 
 from . import approximations
-from .elements import fma
 
 
 def module():

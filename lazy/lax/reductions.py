@@ -119,7 +119,7 @@ def sort(operand, dimension=-1, is_stable=True, num_keys=1):
             nodes = [_along(x, order, axis) for x in nodes]
         return tuple([wrap(x) for x in nodes])
     x = as_node(operand)
-    return wrap(build.make(ops.sort, (x,), (axis_number(dimension, x.aval.ndim, 'dimension'),)))
+    return wrap(ordering.sort(x, axis_number(dimension, x.aval.ndim, 'dimension')))
 
 
 def sort_key_val(keys, values, dimension=-1, is_stable=True):
@@ -146,7 +146,7 @@ def top_k(operand, k, *, axis=-1):
     n = x.aval.shape[axis]
     if not 0 <= k <= n:
         raise ValueError(f'top_k: k must be between 0 and the size of the axis, {n}, got {k}')
-    order = build.slice_axis(ordering.argsort(x, axis, dtypes.int32, descending=True), axis, 0, k)
+    order = ordering.top(x, k, axis, dtypes.int32)
     return wrap(_along(x, order, axis)), wrap(order)
 
 

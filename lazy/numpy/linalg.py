@@ -185,8 +185,7 @@ def inv(a):
     Raises ValueError where they are not square; LinAlgError, when the result is waited for, where one is singular.
     """
     x, dtype = _matrices(a, 'inv', True)
-    one = wrap(build.broadcast_to(eye(x.shape[-1], dtype=x.dtype)._node, x.shape))
-    return wrap(build.make(ops.solve, (x._node, one._node))).astype(dtype)
+    return wrap(build.make(ops.inverse, (x._node,))).astype(dtype)
 
 
 def cholesky(a, *, upper=False, symmetrize_input=True):

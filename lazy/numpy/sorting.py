@@ -44,7 +44,7 @@ def sort(a, axis=-1, *, kind=None, order=None, stable=True, descending=False):
     """
     _no_options(kind, order)
     node, axis = _along(a, axis)
-    result = build.make(ops.sort, (node,), (axis,))
+    result = ordering.sort(node, axis)
     return wrap(build.rev(result, (axis,)) if descending else result)
 
 
@@ -78,23 +78,34 @@ def sort_complex(a):
 
 
 def partition(a, kth, axis=-1):
-    """Elements along an axis such that the kth stands where sorting puts it, smaller ones before. All are sorted."""
+    """Elements along an axis such that the kth stands where sorting puts it, smaller ones before, NaN last.
+
+    kth may be several numbers; all elements are sorted then. Raises ValueError where it is out of bounds.
+
+    >>> import lazy.numpy as np
+    >>> int(np.partition(np.array([3, 1, 4, 1, 5]), 2)[2])
+    3
+    """
     node, axis = _along(a, axis)
-    _check_kth(kth, node.aval.shape[axis])
-    return sort(wrap(node), axis)
+    kth = _check_kth(kth, node.aval.shape[axis])
+    return wrap(ordering.sort(node, axis) if kth is None else ordering.partition(node, kth, axis))
 
 
 def argpartition(a, kth, axis=-1):
     """Indices that partition along an axis, see `partition`."""
     node, axis = _along(a, axis)
-    _check_kth(kth, node.aval.shape[axis])
-    return argsort(wrap(node), axis)
+    kth, dtype = _check_kth(kth, node.aval.shape[axis]), dtypes.default_int()
+    return wrap(ordering.argsort(node, axis, dtype) if kth is None else ordering.argpartition(node, kth, axis, dtype))
 
 
 def _check_kth(kth, n):
-    for k in kth if isinstance(kth, (tuple, list)) else [kth]:
-        if not -n <= static_int(k, 'kth') < n:
+    """kth as a number that is not negative, None where there are several."""
+    several = isinstance(kth, (tuple, list))
+    found = [static_int(k, 'kth') for k in (kth if several else [kth])]
+    for k in found:
+        if not -n <= k < n:
             raise ValueError(f'kth(={k}) out of bounds ({n})')
+    return found[0] % n if len(found) == 1 else None
 
 
 def searchsorted(a, v, side='left', sorter=None, *, method='scan'):
@@ -203,7 +214,7 @@ def _quantile(a, q, axis, out, method, keepdims, weights, skip_nan):
     if weights is not None:
         result = _weighted_quantile(wrap(flat), q, axes, kept, x, weights, method, skip_nan)
     else:
-        result = _sorted_quantile(wrap(build.make(ops.sort, (flat,), (len(shape),))), q, n, method, skip_nan)
+        result = _sorted_quantile(wrap(ordering.sort(flat, len(shape))), q, n, method, skip_nan)
     if keepdims:
         q_rank = result.ndim - len(shape)
         final = tuple([1 if i in axes else m for i, m in enumerate(x.shape)])

@@ -33,6 +33,48 @@ def test_argsort(dtype, shape):
         np.testing.assert_array_equal(lnp.argsort(lnp.asarray(x), axis=axis, descending=True), x.shape[axis] - 1 - backwards)
 
 
+def as_wide(x):
+    """Of a type that NumPy compares."""
+    return np.asarray(x).astype(np.float32 if dtypes.is_inexact(x.dtype) and x.dtype.itemsize < 4 else dtypes.held_as(x.dtype))
+
+
+@pytest.mark.parametrize('shape', [(1,), (37,), (2000,), (40, 30), (3, 0, 2), (5, 6, 7)], ids=str)
+@pytest.mark.parametrize('dtype', REAL, ids=str)
+def test_sorts_and_parts(dtype, shape):
+    """Along each axis: sorted, the largest as the start of the falling order, parted at any place."""
+    x = numbers(dtype, shape)
+    a = lnp.asarray(x)
+    for axis in range(x.ndim):
+        n, want = x.shape[axis], np.sort(as_wide(x), axis)
+        at = lambda found, i: np.take(as_wide(found), i, axis)
+        np.testing.assert_array_equal(as_wide(lnp.sort(a, axis)), want)
+        order = lnp.argsort(a, axis=axis, descending=True)
+        for k in sorted({1, n // 3, n} - {0}) if n else []:
+            values, indices = lazy.lax.top_k(a, k, axis=axis)
+            np.testing.assert_array_equal(indices, np.take(np.asarray(order), range(k), axis))
+            np.testing.assert_array_equal(as_wide(values), np.take_along_axis(as_wide(x), np.asarray(indices), axis))
+        for kth in sorted({0, n // 2, n - 1}) if n else []:
+            indices = np.asarray(lnp.argpartition(a, kth, axis))
+            np.testing.assert_array_equal(np.sort(indices, axis), np.argsort(np.zeros(shape), axis, kind='stable'))
+            for found in (lnp.partition(a, kth, axis), np.take_along_axis(x, indices, axis)):
+                np.testing.assert_array_equal(np.sort(as_wide(found), axis), want)
+                np.testing.assert_array_equal(at(found, kth), at(want, kth))
+                np.testing.assert_array_equal(np.sort(at(found, range(kth)), axis), at(want, range(kth)))
+
+
+def test_parts_at_several_places_and_derivatives():
+    x = lnp.asarray(np.random.default_rng(3).standard_normal((4, 9)))
+    np.testing.assert_array_equal(lnp.partition(x, (2, -1)), lnp.sort(x))
+    np.testing.assert_array_equal(lnp.partition(x, -9)[:, 0], x.min(1))
+    np.testing.assert_array_equal(lazy.vmap(lambda row: lnp.partition(row, 3)[3])(x), lnp.sort(x)[:, 3])
+    slope = lazy.grad(lambda x: (lnp.partition(x, 4, 1)**2).sum())(x)
+    np.testing.assert_allclose(slope, 2 * x)
+    slope = lazy.grad(lambda x: lnp.partition(x, 1, 0)[1].sum())(x)
+    np.testing.assert_array_equal(slope, x == lnp.sort(x, 0)[1])
+    with pytest.raises(ValueError, match='out of bounds'):
+        lnp.partition(x, 9)
+
+
 @pytest.mark.parametrize('dtype', [np.float32, np.float64, np.int32], ids=str)
 def test_top_k_takes_the_first_of_equals(dtype):
     x = np.random.default_rng(1).integers(0, 5, (20, 30)).astype(dtype)

@@ -567,8 +567,8 @@ def test_without_llvmlite(tmp_path):
 @pytest.mark.parametrize('dtype', SOME, ids=str)
 def test_scatters(dtype):
     """Element after element in order, for every kind, mode and index type; rows, one value for all, and nothing."""
-    x, pairs = ops_table.values(rng(), (7, 5), dtype), []
-    u = ops_table.values(rng(1), (40, 5), dtype)
+    x, pairs = ops_table.values(rng(), (7, 37), dtype), []
+    u = ops_table.values(rng(1), (40, 37), dtype)
     at = {'add': np.add, 'multiply': np.multiply, 'min': np.minimum, 'max': np.maximum}
     for number, (index_dtype, kind) in enumerate(itertools.product([np.int8, np.uint16, np.int32, np.int64], ['set', *at])):
         i = rng(number).integers(-7 if np.dtype(index_dtype).kind == 'i' else 0, 12, 40).astype(index_dtype)
@@ -588,6 +588,10 @@ def test_scatters(dtype):
             update = lambda index, new: getattr(a.at[index], kind)(new, **({'mode': mode} if mode else {}))
             pairs += [(f'{index_dtype} {kind} {mode}', update(j, lnp.asarray(u)), want),
                       (f'{index_dtype} {kind} {mode} one', update(j, lnp.asarray(u)[0, 0]), one)]
+            column = lambda x: getattr(lnp.asarray(x[:, 2]).at[j], kind)
+            options = {'mode': mode} if mode else {}
+            pairs += [(f'{index_dtype} {kind} {mode} elements', column(x)(lnp.asarray(u[:, 2]), **options), want[:, 2]),
+                      (f'{index_dtype} {kind} {mode} one element', column(x)(lnp.asarray(u[0, 0]), **options), one[:, 2])]
             if mode != 'wrap':
                 column = np.clip(wrapped, 0, 6) % 5 if mode == 'clip' else place % 5
                 pairs.append((f'{index_dtype} {kind} {mode} two', update((j, lnp.asarray(column)), lnp.asarray(u)[:, 0]), both))
