@@ -104,10 +104,10 @@ def step_of_its_own(schedule, i):
         name = name_of(schedule.instructions[x.inputs[0]])
     if x.op in (ops.dot_general, ops.conv):
         return f'{name} is a kernel of its own'
-    if x.op.library:
-        return f'{name} runs in a library'
     if x.op in SCATTERS:
         return 'scatter writes where the data say, which is a step of its own'
+    if x.op.library:
+        return f'{name} runs in a library'
     if i in schedule.extra_roots:
         before = schedule.instructions[x.inputs[0]].aval.shape if x.inputs else ()
         return (f'the {name} of shape {before} to {x.aval.shape} cuts across rows: what it reads is stored first')

@@ -44,6 +44,7 @@ class _Rewriter:
         elif op is ops.transpose:
             swapped = self.swapped_product(inputs[0], params[0])
             if swapped is not None:
+                source = self.sources[inputs[0]]                     # it is the product that the user will look for
                 op, inputs, params = swapped
         if op is ops.reshape and made[inputs[0]].aval.shape == instruction.aval.shape:
             return inputs[0]

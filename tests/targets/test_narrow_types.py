@@ -10,7 +10,7 @@ import hosts
 import lazy
 import lazy.numpy as lnp
 from lazy.ir import dtypes
-from lazy.ir.reference import convert
+from lazy.ir.elements import convert
 
 FLOAT8 = [dtypes.float8_e4m3fn, dtypes.float8_e5m2]
 INT4 = [dtypes.int4, dtypes.uint4]
