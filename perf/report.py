@@ -92,7 +92,7 @@ def accuracy_line(folder):
                  if row['kind'] == 'basic' and 'error' not in row.get(dtype, {'error': 0}) and row[dtype]['ulp'] is not None]
         if found:
             parts.append(f'{max(found)[0]:.2f} ulp in {dtype} ({max(found)[1]})')
-    return f'Largest error of an elementwise operation: {", ".join(parts)}.' if parts else ''
+    return f'Largest error of a compiled operation: {", ".join(parts)}; perf/results/accuracy.md has all functions.' if parts else ''
 
 
 def write(path, text):
