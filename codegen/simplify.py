@@ -191,30 +191,17 @@ def widen_products(linear, narrow):
 
     Before: c = dot_general(a, b). After: p = convert(a), q = convert(b), r = dot_general(p, q), c = convert(r).
     """
-    if not any(x.op is ops.dot_general and x.aval.dtype in narrow for x in linear.instructions):
-        return linear
-    made, sources, place, wide = [], [], [], {}
+    wide = {}
 
-    def converted(i, dtype, x, source):
-        made.append(Instruction(ops.convert, (i,), (dtype, False), aval(made[i].aval.shape, dtype), None, x.region))
-        sources.append(source)
-        return len(made) - 1
-    for x, source in zip(linear.instructions, linear.sources):
-        inputs = tuple([place[i] for i in x.inputs])
-        if x.op is ops.dot_general and x.aval.dtype in narrow:
-            for i in inputs:
-                if i not in wide:
-                    wide[i] = converted(i, dtypes.float32, x, source)
-            made.append(Instruction(x.op, tuple([wide[i] for i in inputs]), x.params, aval(x.aval.shape, dtypes.float32), None, x.region))
-            sources.append(source)
-            place.append(converted(len(made) - 1, x.aval.dtype, x, source))
-        else:
-            made.append(Instruction(x.op, inputs, x.params, x.aval, x.slot, x.region))
-            sources.append(source)
-            place.append(len(made) - 1)
-    result = Linear(made, [place[i] for i in linear.outputs], [place[i] for i in linear.free])
-    result.sources = sources
-    return result
+    def widened(x, inputs, made, add):
+        def converted(i, dtype):
+            return add(ops.convert, (i,), (dtype, False), aval(made[i].aval.shape, dtype))
+        for i in inputs:
+            if i not in wide:
+                wide[i] = converted(i, dtypes.float32)
+        product = add(x.op, tuple([wide[i] for i in inputs]), x.params, aval(x.aval.shape, dtypes.float32))
+        return converted(product, x.aval.dtype)
+    return _replaced(linear, lambda x: x.op is ops.dot_general and x.aval.dtype in narrow, widened)
 
 
 def spell_depthwise(linear):
@@ -222,22 +209,26 @@ def spell_depthwise(linear):
 
     Before: y = conv(x, w, groups=features). After: y = slice(x) * broadcast(slice(w)) + ...
     """
-    if not any(_is_depthwise(linear, x) for x in linear.instructions):
+    return _replaced(linear, lambda x: _is_depthwise(linear, x), _spelled)
+
+
+def _replaced(linear, chosen, replace):
+    """The Linear with other instructions for those that are chosen.
+
+    replace(x, inputs, made, add): number of the value in x's place, made[number] being the instructions so far and
+    add(op, inputs, params, aval) making one more, for x's region and line.
+    """
+    if not any([chosen(x) for x in linear.instructions]):
         return linear
     made, sources, place = [], [], []
 
-    def add(op, inputs, params, shape):
-        made.append(Instruction(op, inputs, params, aval(shape, x.aval.dtype), None, x.region))
+    def add(op, inputs, params, of, slot=None):
+        made.append(Instruction(op, inputs, params, of, slot, x.region))
         sources.append(source)
         return len(made) - 1
     for x, source in zip(linear.instructions, linear.sources):
         inputs = tuple([place[i] for i in x.inputs])
-        if _is_depthwise(linear, x):
-            place.append(_spelled(x, inputs, made[inputs[1]].aval.shape, add))
-        else:
-            made.append(Instruction(x.op, inputs, x.params, x.aval, x.slot, x.region))
-            sources.append(source)
-            place.append(len(made) - 1)
+        place.append(replace(x, inputs, made, add) if chosen(x) else add(x.op, inputs, x.params, x.aval, x.slot))
     result = Linear(made, [place[i] for i in linear.outputs], [place[i] for i in linear.free])
     result.sources = sources
     return result
@@ -251,19 +242,22 @@ def _is_depthwise(linear, x):
     return window[0] == groups > 1 == window[1] and not feature_first and 0 < weights <= choices.DEPTHWISE_WEIGHTS
 
 
-def _spelled(x, inputs, window, add):
+def _spelled(x, inputs, made, add):
     """Number of the sum over the weights of a depthwise convolution."""
     stride, dilation, features, _ = x.params
-    shape, total = x.aval.shape, None
+    shape, window, total = x.aval.shape, made[inputs[1]].aval.shape, None
+
+    def value(op, inputs, params, shape):
+        return add(op, inputs, params, aval(shape, x.aval.dtype))
     for q in itertools.product(*map(range, window[2:])):
         start = tuple([k * d for k, d in zip(q, dilation)])
         stop = tuple([a + (n - 1) * s + 1 for a, n, s in zip(start, shape[2:], stride)])
-        part = add(ops.slice_, inputs[:1], ((0, 0, *start), (*shape[:2], *stop), (1, 1, *stride)), shape)
+        part = value(ops.slice_, inputs[:1], ((0, 0, *start), (*shape[:2], *stop), (1, 1, *stride)), shape)
         at = (0, 0, *q), (features, 1, *[k + 1 for k in q]), (1,) * len(window)
-        weight = add(ops.slice_, inputs[1:], at, (features,) + (1,) * (len(window) - 1))
-        weight = add(ops.reshape, (weight,), ((features,),), (features,))
-        product = add(ops.mul, (part, add(ops.broadcast, (weight,), (shape, (1,)), shape)), None, shape)
-        total = product if total is None else add(ops.add, (total, product), None, shape)
+        weight = value(ops.slice_, inputs[1:], at, (features,) + (1,) * (len(window) - 1))
+        weight = value(ops.reshape, (weight,), ((features,),), (features,))
+        product = value(ops.mul, (part, value(ops.broadcast, (weight,), (shape, (1,)), shape)), None, shape)
+        total = product if total is None else value(ops.add, (total, product), None, shape)
     return total
 
 
