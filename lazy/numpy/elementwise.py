@@ -47,7 +47,7 @@ def _unary(name, op, kind, doc):
 
 def _rounding(name, op, doc):
     """Functions that leave integers and booleans as they are."""
-    def function(x, /):
+    def function(x):
         node = node_of(x)
         if not dtypes.is_inexact(node.aval.dtype):
             return wrap(node)
@@ -152,7 +152,6 @@ for _row in (
         ('bitwise_xor', ops.xor, 'bits', 'x1 ^ x2.'),
         ('left_shift', ops.shift_left, 'integer', 'x1 * 2**x2, in the bits.'),
         ('right_shift', ops.shift_right_arithmetic, 'integer', 'x1 / 2**x2 rounded down, in the bits.'),
-        ('gcd', ops.gcd, 'integer', 'Greatest common divisor.'),
         ('equal', ops.eq, 'comparison', 'x1 == x2.'),
         ('not_equal', ops.ne, 'comparison', 'x1 != x2.'),
         ('less', ops.lt, 'comparison', 'x1 < x2.'),
@@ -457,6 +456,12 @@ def logical_not(x, /):
 def divmod(x1, x2, /):
     """(x1 // x2, x1 % x2)."""
     return floor_divide(x1, x2), remainder(x1, x2)
+
+
+@_function
+def gcd(x1, x2):
+    """Greatest common divisor of integers; not negative."""
+    return elementwise(ops.gcd, x1, x2, kind='integer')
 
 
 @_function
