@@ -10,8 +10,8 @@ import numpy as onp
 
 from .. import array as arrays
 from ..array import _operator, elementwise, power as _power
-from ._util import (Array, Node, array_of, build, dtypes, fresh, inexact_array, no_out, node_of, ops, promoted,
-                    result_aval, wrap)
+from ._util import (Array, Node, array_of, build, dtypes, fresh, inexact_array, into, node_of, ops, promoted,
+                    result_aval, takes_out, wrap)
 
 __all__ = []
 _PLANS_KEPT = 5000
@@ -30,7 +30,9 @@ def _unary(name, op, kind, doc):
     """A function of one operand. What a type becomes is decided once and kept."""
     plans = {}
 
-    def function(x, /):
+    def function(x, /, *, out=None, where=None):
+        if out is not None or where is not None:
+            return _into(out, function(x), where, name)
         node = x._node if type(x) is Array else node_of(x)
         result = plans.get(node.aval)
         if result is None:
@@ -47,7 +49,9 @@ def _unary(name, op, kind, doc):
 
 def _rounding(name, op, doc):
     """Functions that leave integers and booleans as they are."""
-    def function(x):
+    def function(x, *, out=None, where=None):
+        if out is not None or where is not None:
+            return _into(out, function(x), where, name)
         node = node_of(x)
         if not dtypes.is_inexact(node.aval.dtype):
             return wrap(node)
@@ -57,7 +61,9 @@ def _rounding(name, op, doc):
 
 def _test(name, op, otherwise, doc):
     """Tests for special values, of which integers have none."""
-    def function(x, /):
+    def function(x, /, *, out=None, where=None):
+        if out is not None or where is not None:
+            return _into(out, function(x), where, name)
         node = node_of(x)
         if dtypes.is_inexact(node.aval.dtype):
             return wrap(Node(op, (node,), None, result_aval(op, (node,), None)))
@@ -70,7 +76,7 @@ def _binary(name, op, kind, doc):
 
     def function(x1, x2, /, *, out=None, where=None):
         if out is not None or where is not None:
-            _no_ufunc_arguments(name)
+            return _into(out, function(x1, x2), where, name)
         if type(x1) is Array:
             result = method(x1, x2)
         elif type(x2) is Array:
@@ -84,14 +90,16 @@ def _binary(name, op, kind, doc):
 def _logical(name, op, doc):
     def function(x1, x2, /, *, out=None, where=None):
         if out is not None or where is not None:
-            _no_ufunc_arguments(name)
+            return _into(out, function(x1, x2), where, name)
         a, b = [build.convert(node_of(x), dtypes.bool_) for x in (x1, x2)]
         return wrap(build.apply(op, a, b))
     return _publish(function, name, f'{doc}\n\n    Elementwise, with broadcasting; what is not zero is true.')
 
 
-def _no_ufunc_arguments(name):
-    raise NotImplementedError(f'the out and where arguments of {name} are not supported: use lazy.numpy.where')
+def _into(out, result, where, name):
+    if out is None:
+        raise NotImplementedError(f'{name} with `where` and without `out`: use lazy.numpy.where')
+    return into(out, result, where)
 
 
 _DTYPES = {'arithmetic': 'operands are promoted to their common dtype', 'inexact': 'integers become floats',
@@ -304,6 +312,7 @@ def _real_only(x, name):
 
 
 @_function
+@takes_out
 def logaddexp2(x1, x2, /, *, out=None, where=None):
     """log2(2**x1 + 2**x2) without overflow."""
     a, b = [wrap(n) * math.log(2) for n in promoted(x1, x2, inexact=True)]
@@ -352,6 +361,7 @@ def rint(x, /):
 
 
 @_function
+@takes_out
 def round(a, decimals=0, out=None):
     """Rounded to `decimals` decimal places, ties to even.
 
@@ -359,7 +369,6 @@ def round(a, decimals=0, out=None):
     >>> np.round(np.array([0.5, 1.5, 2.25]), 1).tolist()
     [0.5, 1.5, 2.200000047683716]
     """
-    no_out(out, 'round')
     x = fresh(a)
     kind = dtypes.kind(x.dtype)
     if kind == 'c':
@@ -386,9 +395,9 @@ def fix(x, /):
 
 
 @_function
+@takes_out
 def modf(x, /, out=None):
     """(fraction, integer part), both with the sign of x."""
-    no_out(out, 'modf')
     x = inexact_array(_real_only(x, 'modf'))
     whole = trunc(x)
     from .indexing import where
@@ -529,16 +538,16 @@ def bitwise_count(x, /):
 
 
 @_function
+@takes_out
 def isposinf(x, /, out=None):
     """Whether x is +infinity."""
-    no_out(out, 'isposinf')
     return _is_infinity(x, math.inf, 'isposinf')
 
 
 @_function
+@takes_out
 def isneginf(x, /, out=None):
     """Whether x is -infinity."""
-    no_out(out, 'isneginf')
     return _is_infinity(x, -math.inf, 'isneginf')
 
 
