@@ -33,13 +33,21 @@ iterable = _numpy.iterable
 
 
 def array_repr(arr, max_line_width=None, precision=None, suppress_small=None):
-    """The array as `repr` shows it."""
-    return repr(asarray(arr))
+    """The array as `repr` shows it; None: as `set_printoptions` says."""
+    with _printed(max_line_width, precision, suppress_small):
+        return repr(asarray(arr))
 
 
 def array_str(a, max_line_width=None, precision=None, suppress_small=None):
-    """The array as `str` shows it."""
-    return str(asarray(a))
+    """The array as `str` shows it; None: as `set_printoptions` says."""
+    with _printed(max_line_width, precision, suppress_small):
+        return str(asarray(a))
+
+
+def _printed(linewidth, precision, suppress):
+    """A context in which arrays are printed so."""
+    options = {'linewidth': linewidth, 'precision': precision, 'suppress': suppress}
+    return printoptions(**{name: value for name, value in options.items() if value is not None})
 
 
 def save(file, arr, allow_pickle=True):
@@ -56,14 +64,14 @@ def savez(file, *args, allow_pickle=True, **kwds):
 methods.install()
 
 # Imported when first used, so that importing the package stays quick: submodules, and what these modules define.
-_SUBMODULES = ('fft', 'linalg', 'random')
+_SUBMODULES = ('fft', 'lib', 'linalg', 'random')
 _LATER = {
     'grids': '''meshgrid indices fromfunction mgrid ogrid r_ c_ s_ index_exp ix_ bartlett blackman hamming
         hanning kaiser tril_indices triu_indices tril_indices_from triu_indices_from diag_indices
         diag_indices_from mask_indices''',
     'host': '''array2string asanyarray asarray_chkfinite ascontiguousarray asfortranarray base_repr binary_repr common_type
         copyto errstate exceptions format_float_positional format_float_scientific fromregex genfromtxt geterr loadtxt
-        may_share_memory min_scalar_type mintypecode ndenumerate ndindex putmask real_if_close require row_stack savetxt
+        may_share_memory min_scalar_type mintypecode ndenumerate ndindex nditer putmask real_if_close require row_stack savetxt
         savez_compressed seterr shares_memory show_config testing typecodes typename''',
     'polynomial': '''poly polyadd polyder polydiv polyfit polyint polymul polysub polyval roots''',
     'statistics': '''bincount histogram histogram_bin_edges histogram2d histogramdd cov corrcoef interp gradient

@@ -4,6 +4,7 @@ A kind says what becomes of the operands' types: 'arithmetic' promotes them, 'in
 'bits', 'integer', 'comparison' and 'same' refuse or promote as their names say.
 """
 import builtins
+import functools
 import math
 
 import numpy as onp
@@ -179,6 +180,15 @@ def _function(f):
     return f
 
 
+def _ufunc(f):
+    """Enter such a function, with NumPy's `out` and `where`."""
+    @functools.wraps(f)
+    def function(*operands, out=None, where=None, **named):
+        result = f(*operands, **named)
+        return result if out is None and where is None else _into(out, result, where, f.__name__)
+    return _function(function)
+
+
 def _integers_pass(function):
     """fmax and fmin of integers are maximum and minimum."""
     plain = {'fmax': maximum, 'fmin': minimum}[function.__name__]
@@ -197,7 +207,7 @@ fmax, fmin = _integers_pass(fmax), _integers_pass(fmin)
 
 # --- signs, parts and powers -------------------------------------------------------------------------------------
 
-@_function
+@_ufunc
 def abs(x, /):
     """Absolute value; of complex numbers the modulus, which is real. Booleans and unsigned are returned as they are.
 
@@ -211,13 +221,13 @@ def abs(x, /):
     return wrap(Node(ops.abs_, (node,), None, result_aval(ops.abs_, (node,), None)))
 
 
-@_function
+@_ufunc
 def fabs(x, /):
     """Absolute value as a float."""
     return abs(inexact_array(_real_only(x, 'fabs')))
 
 
-@_function
+@_ufunc
 def positive(x, /):
     """x itself; TypeError for booleans."""
     if node_of(x).aval.dtype == dtypes.bool_:
@@ -225,7 +235,7 @@ def positive(x, /):
     return fresh(x)
 
 
-@_function
+@_ufunc
 def sign(x, /):
     """-1, 0 or 1 by the sign of x (NaN stays); x / |x| for complex numbers."""
     node = node_of(x)
@@ -237,7 +247,7 @@ def sign(x, /):
     return wrap(build.apply(ops.sign, node))
 
 
-@_function
+@_ufunc
 def signbit(x, /):
     """Whether the sign bit is set: true for -0.0 as well."""
     node = node_of(x)
@@ -247,7 +257,7 @@ def signbit(x, /):
     return wrap(node) < 0 if is_signed else wrap(build.full(node.aval.shape, False, dtypes.bool_))
 
 
-@_function
+@_ufunc
 def square(x, /):
     """x * x."""
     node = node_of(x)
@@ -255,13 +265,13 @@ def square(x, /):
     return wrap(build.apply(op, node, node) if op is ops.mul else build.apply(op, node))
 
 
-@_function
+@_ufunc
 def reciprocal(x, /):
     """1 / x; integers are divided as floats."""
     return wrap(build.apply(ops.reciprocal, inexact_array(x)._node))
 
 
-@_function
+@_ufunc
 def power(x1, x2, /):
     """x1 ** x2. A Python integer as exponent is a power by repeated products.
 
@@ -274,26 +284,26 @@ def power(x1, x2, /):
     return _power(x1, x2)
 
 
-@_function
+@_ufunc
 def float_power(x1, x2, /):
     """x1 ** x2, computed in floats."""
     a, b = promoted(x1, x2, inexact=True)
     return wrap(build.apply(ops.pow_, a, b))
 
 
-@_function
+@_ufunc
 def exp2(x, /):
     """2 to the power of x."""
     return _with_complex(x, ops.exp2, lambda z: exp(z * math.log(2)))
 
 
-@_function
+@_ufunc
 def log2(x, /):
     """Logarithm to base 2."""
     return _with_complex(x, ops.log2, lambda z: log(z) / math.log(2))
 
 
-@_function
+@_ufunc
 def log10(x, /):
     """Logarithm to base 10."""
     return _with_complex(x, ops.log10, lambda z: log(z) / math.log(10))
@@ -333,7 +343,7 @@ def imag(val, /):
     return wrap(build.imag(node) if dtypes.kind(node.aval.dtype) == 'c' else build.zeros(node.aval))
 
 
-@_function
+@_ufunc
 def conjugate(x, /):
     """The complex conjugate; real arrays are returned as they are."""
     node = node_of(x)
@@ -354,7 +364,7 @@ def angle(z, deg=False):
 
 # --- rounding ------------------------------------------------------------------------------------------------------
 
-@_function
+@_ufunc
 def rint(x, /):
     """The nearest integer, ties to even."""
     return round(inexact_array(x))
@@ -404,7 +414,7 @@ def modf(x, /, out=None):
     return copysign(where(isinf(x), 0, x - whole), x), whole
 
 
-@_function
+@_ufunc
 def frexp(x, /):
     """(mantissa, exponent) with x = mantissa * 2**exponent and 0.5 <= |mantissa| < 1."""
     from .indexing import where
@@ -427,7 +437,7 @@ def frexp(x, /):
     return mantissa.astype(x.dtype), where(special, 0, exponent).astype(dtypes.int32)
 
 
-@_function
+@_ufunc
 def ldexp(x1, x2, /):
     """x1 * 2**x2."""
     x = inexact_array(_real_only(x1, 'ldexp'))
@@ -445,7 +455,7 @@ def ldexp(x1, x2, /):
     return (wide * two_to(third) * two_to(third) * two_to(n - 2 * third)).astype(x.dtype)
 
 
-@_function
+@_ufunc
 def spacing(x, /):
     """Distance from x to the next float of larger magnitude, with the sign of x."""
     x = inexact_array(_real_only(x, 'spacing'))
@@ -455,25 +465,25 @@ def spacing(x, /):
 
 # --- others ----------------------------------------------------------------------------------------------------------
 
-@_function
+@_ufunc
 def logical_not(x, /):
     """Whether x is zero or false."""
     return wrap(build.apply(ops.not_, build.convert(node_of(x), dtypes.bool_)))
 
 
-@_function
+@_ufunc
 def divmod(x1, x2, /):
     """(x1 // x2, x1 % x2)."""
     return floor_divide(x1, x2), remainder(x1, x2)
 
 
-@_function
+@_ufunc
 def gcd(x1, x2):
     """Greatest common divisor of integers; not negative."""
     return elementwise(ops.gcd, x1, x2, kind='integer')
 
 
-@_function
+@_ufunc
 def lcm(x1, x2):
     """Least common multiple."""
     from .indexing import where
@@ -481,7 +491,7 @@ def lcm(x1, x2):
     return abs(array_of(x1) // where(divisor == 0, 1, divisor) * x2)
 
 
-@_function
+@_ufunc
 def heaviside(x1, x2, /):
     """0 for x1 < 0, x2 for x1 == 0, 1 for x1 > 0."""
     from .indexing import where
@@ -512,19 +522,19 @@ def i0(x):
     return wrap(build.apply(ops.bessel_i0, x._node))
 
 
-@_function
+@_ufunc
 def deg2rad(x, /):
     """Degrees to radians."""
     return inexact_array(x) * (math.pi / 180)
 
 
-@_function
+@_ufunc
 def rad2deg(x, /):
     """Radians to degrees."""
     return inexact_array(x) * (180 / math.pi)
 
 
-@_function
+@_ufunc
 def bitwise_count(x, /):
     """Number of one bits of |x|, as uint8."""
     node = node_of(x)

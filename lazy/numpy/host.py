@@ -40,7 +40,7 @@ def on_host(function):
 
 
 for _name in '''array2string base_repr binary_repr format_float_positional format_float_scientific fromregex genfromtxt
-        loadtxt may_share_memory min_scalar_type ndenumerate real_if_close savetxt savez_compressed
+        loadtxt may_share_memory min_scalar_type ndenumerate nditer real_if_close savetxt savez_compressed
         shares_memory'''.split():
     globals()[_name] = on_host(getattr(onp, _name))
 

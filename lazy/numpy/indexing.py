@@ -288,13 +288,13 @@ def put_along_axis(arr, indices, values, axis, inplace=True, *, mode=None):
     if axis is None:
         flat = put_along_axis(wrap(build.reshape(x._node, (x.size,))), wrap(build.reshape(index._node, (index.size,))),
                               wrap(build.reshape(node_of(values), (node_of(values).aval.size,))), 0, False, mode=mode)
-        return _written(arr, build.reshape(flat._node, x.shape), inplace, 'put_along_axis')
+        return written(arr, build.reshape(flat._node, x.shape), inplace, 'put_along_axis')
     axis = axis_of(axis, x.ndim)
     if index.ndim != x.ndim:
         raise ValueError(f'indices and arr must have the same number of dimensions; {index.ndim} vs. {x.ndim}')
     shape = [index.shape[i] if i == axis else n for i, n in enumerate(x.shape)]
     places = _along(shape, index._node, axis)
-    return _written(arr, x.at[tuple([wrap(i) for i in places])].set(values, mode=mode)._node, inplace, 'put_along_axis')
+    return written(arr, x.at[tuple([wrap(i) for i in places])].set(values, mode=mode)._node, inplace, 'put_along_axis')
 
 
 @takes_out
@@ -349,7 +349,7 @@ def choose(a, choices, out=None, mode='raise'):
 
 # --- updates ----------------------------------------------------------------------------------------------------------
 
-def _written(array, node, inplace, name):
+def written(array, node, inplace, name):
     """What a function that NumPy lets write into its argument comes to."""
     if not inplace:
         return wrap(node)
@@ -367,10 +367,10 @@ def put(a, ind, v, mode=None, *, inplace=True):
     from .shape import ravel, resize
     x, index, values = array_of(a), ravel(ind), ravel(v)
     if not index.size or not values.size:
-        return _written(a, x._node, inplace, 'put')
+        return written(a, x._node, inplace, 'put')
     values = resize(values, index.shape).astype(x.dtype)
     flat = wrap(build.reshape(x._node, (x.size,))).at[index].set(values, mode=mode)
-    return _written(a, build.reshape(flat._node, x.shape), inplace, 'put')
+    return written(a, build.reshape(flat._node, x.shape), inplace, 'put')
 
 
 def place(arr, mask, vals, *, inplace=True):
@@ -383,11 +383,11 @@ def place(arr, mask, vals, *, inplace=True):
     if not values.size:
         raise ValueError('place: vals must not be empty')
     if not x.size:
-        return _written(arr, x._node, inplace, 'place')
+        return written(arr, x._node, inplace, 'place')
     flat = build.reshape(mask._node, (mask.size,))
     order = (wrap(build.make(ops.cumsum, (build.convert(flat, dtypes.int32),), (0, False))) - 1) % values.size
     new = take(values.astype(x.dtype), order, mode='clip')
-    return _written(arr, where(mask, wrap(build.reshape(new._node, x.shape)), x)._node, inplace, 'place')
+    return written(arr, where(mask, wrap(build.reshape(new._node, x.shape)), x)._node, inplace, 'place')
 
 
 def fill_diagonal(a, val, wrap=False, *, inplace=True):
@@ -405,4 +405,4 @@ def fill_diagonal(a, val, wrap=False, *, inplace=True):
     values = resize(ravel(val), (count,)).astype(x.dtype)
     flat = build.reshape(x._node, (x.size,))
     flat = build.slice_update(flat, values._node, (0,), (step,)) if count else flat
-    return _written(a, build.reshape(flat, x.shape), inplace, 'fill_diagonal')
+    return written(a, build.reshape(flat, x.shape), inplace, 'fill_diagonal')

@@ -208,7 +208,7 @@ def test_default_width_reaches_operators_that_were_used_before():
 
 
 def test_functions_have_numpys_methods():
-    assert np.add.at(np.zeros(3), np.array([0, 0, 2]), 1.0).tolist() == [2, 0, 1]
+    assert np.add.at(np.zeros(3), np.array([0, 0, 2]), 1.0, inplace=False).tolist() == [2, 0, 1]
     assert np.frompyfunc(lambda a, b: a * 2 + b, 2, 1).reduce(np.arange(4)).tolist() == 11
     assert np.frompyfunc(lambda a, b: a * b, 2, 1, identity=1).accumulate(np.arange(1, 4)).tolist() == [1, 2, 6]
 

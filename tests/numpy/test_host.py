@@ -1,6 +1,7 @@
 """What NumPy does on the host, its generators with state, and results written into arrays."""
 import io
 import pickle
+import sys
 
 import numpy as onp
 import pytest
@@ -147,3 +148,81 @@ def test_out_of_immutable_arrays():
         with pytest.raises(TypeError, match='mutable_arrays'):
             call()
     assert x.tolist() == [1, 1, 1]
+
+
+# --- arrays written into by methods, and by functions that are applied at places -----------------------------------------
+
+WRITTEN = ['x.sort()', 'x.sort(axis=0)', 'x.partition(1)', 'x.fill(3)', 'x.resize((3, 2))', 'x.resize(4)', 'x.put([0, 4], [7, 8])', 'x.shape = (3, 2)',
+           'x.real = 5', 'c.real = 5', 'c.imag = x', 'np.add.at(x, ([0, 0, 1], [1, 1, 2]), 2)', 'np.subtract.at(x, [0, 0], 1)',
+           'np.maximum.at(x, ([0, 0], [1, 1]), [9, 3])', 'np.minimum.at(x, ([0, 0], [1, 1]), [-9, 3])', 'np.multiply.at(x, [1, 1], 2)',
+           'np.divide.at(x, [1, 1], 2)', 'np.power.at(x, ([0, 0, 1], [0, 0, 1]), 2)', 'np.arctan2.at(x, 1, x[0])',
+           'np.logical_xor.at(m, [0, 0, 1], True)', 'x[x > 1] = 0', 'x[:, ::2] += 1', 'x[0] = x[1]', 'x += 1', 'np.fill_diagonal(x, 4)']
+
+
+@pytest.mark.parametrize('case', WRITTEN)
+def test_written(mutable, case):
+    results = []
+    for library in (onp, np):
+        names = {'np': library, 'x': library.array(X), 'c': library.array(X + 1j), 'm': library.array([True, False, True])}
+        exec(case, names)
+        results.append([onp.asarray(names[name]) for name in 'xcm'])
+    for expected, found in zip(*results):
+        assert found.shape == expected.shape and onp.allclose(found, expected, rtol=1e-6)
+
+
+def test_writing_methods_of_immutable_arrays():
+    x = np.array(X)
+    assert x.sort().tolist() == onp.sort(X).tolist() and x.partition(1).shape == x.shape      # new arrays, as JAX's
+    assert np.add.at(x, 0, 1.0, inplace=False)[0].tolist() == (X[0] + 1).tolist()
+    for case in ('x.fill(1)', 'x.resize(3)', 'x.put([0], [1])', 'x.shape = (6,)', 'x.real = 1', 'np.add.at(x, 0, 1)',
+                 'np.power.at(x, 0, 2)'):
+        with pytest.raises((TypeError, ValueError, AttributeError), match='immutable|mutable_arrays|inplace'):
+            exec(case, {'np': np, 'x': x})
+    assert x.tolist() == X.tolist()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason='references on the stack are not counted')
+@pytest.mark.parametrize('case', ['x[0][1] = 5', 'x.T[1] = 5', 'x[:1][x[:1] > 1] = 0', 'x.reshape(-1)[0] += 1', 'x.real[0] = 1'])
+def test_what_would_be_lost(mutable, case):
+    with pytest.raises(ValueError, match='would be lost'):
+        exec(case, {'x': np.array(X)})
+
+
+def test_what_is_not_lost(mutable):
+    class Holder:
+        pass
+    holder, rows, by_name = Holder(), [np.zeros(2)], {'a': np.zeros(2)}
+    holder.x = np.zeros(2)
+    holder.x[0], rows[0][0], by_name['a'][0] = 1, 1, 1
+    assert holder.x[0] == rows[0][0] == by_name['a'][0] == 1
+
+
+def test_memory_as_numpy_sees_it(mutable):
+    x, y = onp.zeros((2, 3, 4)), np.zeros((2, 3, 4), 'float64')
+    assert y.strides == x.strides and y.flags.c_contiguous and y.flags.writeable and not y.flags.f_contiguous
+    lazy.config.update('mutable_arrays', False)
+    assert not y.flags.writeable and np.zeros(3).flags.f_contiguous
+
+
+STRIDES = ['sliding_window_view(x, (2, 2))', 'sliding_window_view(x, 2, 1)', 'sliding_window_view(x, (2, 1), axis=(1, 1))',
+           'sliding_window_view(x, (1, 3)).sum((-2, -1))', 'as_strided(x, (2, 2), (12, 4))', 'as_strided(x[0], (3, 2), (0, 4))']
+
+
+@pytest.mark.parametrize('case', STRIDES)
+def test_stride_tricks(case):
+    expected, found = [eval(case, {**vars(library.lib.stride_tricks), 'x': library.array(X)}) for library in (onp, np)]
+    assert onp.array_equal(found, expected)
+
+
+@pytest.mark.parametrize('case', ['sliding_window_view(x, (3, 3))', 'sliding_window_view(x, 2)', 'sliding_window_view(x, -1, 0)',
+                                  'as_strided(x, (7,), (4,))', 'as_strided(x, (2,), (3,))'])
+def test_bad_strides(case):
+    with pytest.raises(ValueError):
+        eval(case, {**vars(np.lib.stride_tricks), 'x': np.array(X)})
+
+
+def test_printed_as_asked():
+    x = np.array([1.23456789, 1e-9])
+    y = onp.asarray(x)
+    for options in ({}, {'precision': 2}, {'precision': 3, 'suppress_small': True}):
+        assert np.array_str(x, **options) == onp.array_str(y, **options)
