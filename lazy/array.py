@@ -218,7 +218,7 @@ class Array:
         if sys.getrefcount(self) == _TEMPORARY:
             raise ValueError('x[i][j] = v would be lost: x[i] is an array of its own, not a view. Write x[i, j] = v, or '
                              'y = x[i]; y[j] = v; x[i] = y')
-        self._node = self.at[index].set(values)._node
+        self._node = self.at[index].set(_assigned(values, self.dtype))._node
 
     def __delitem__(self, index):
         raise TypeError('elements of an array cannot be deleted: use lazy.numpy.delete')
@@ -331,11 +331,19 @@ _SCALARS = (bool, int, float, complex)
 def from_numpy(array):
     """A leaf with a copy of a NumPy array: later changes of the array don't reach it."""
     from .codegen import memory
-    dtype = dtypes.as_dtype(array.dtype)
+    dtype = dtypes.as_dtype(array.dtype if array.dtype.isnative else array.dtype.newbyteorder('='))
     buffer = memory.allocate(array.nbytes)
     onp.copyto(buffer.array(array.shape, dtype), array)
     evaluate.count_input(array.nbytes)
     return build.leaf(buffer, array.shape, dtype)
+
+
+def _assigned(values, dtype):
+    """What becomes of values that are assigned to elements of a dtype: converted as NumPy does it, which may round."""
+    node = as_node(values)
+    if dtypes.kind(node.aval.dtype) == 'c' != dtypes.kind(dtype):
+        raise TypeError(f'cannot assign {node.aval} to elements of dtype {dtype}: take its real part')
+    return wrap(convert_operand(node, dtype) if dtypes.is_integer(node.aval.dtype) else build.convert(node, dtype))
 
 
 def python_scalar(scalar, dtype=None):

@@ -431,6 +431,7 @@ def correlate(a, v, mode='valid', *, precision=None, preferred_element_type=None
 
 def _vectors(a, v, name, preferred):
     a, v = promoted(a, v, inexact=True) if preferred is None else _operands(a, v, preferred)
+    a, v = [build.reshape(x, (1,)) if x.aval.ndim == 0 else x for x in (a, v)]
     if a.aval.ndim != 1 or v.aval.ndim != 1:
         raise ValueError(f'{name} only supports vectors, got shapes {a.aval.shape} and {v.aval.shape}')
     if not a.aval.size or not v.aval.size:

@@ -156,7 +156,7 @@ def _complex_extreme(arg, x, axis, keepdims):
     axes = axes_of(axis, x.ndim)
     kept = [a for a in range(x.ndim) if a not in axes]
     shape = [x.shape[a] for a in kept]
-    flat = wrap(build.reshape(build.transpose(x._node, kept + list(axes)), shape + [x.size // math.prod(shape)]))
+    flat = wrap(build.reshape(build.transpose(x._node, kept + list(axes)), shape + [math.prod([x.shape[a] for a in axes])]))
     found = take_along_axis(flat, arg(flat, -1, keepdims=True), -1)
     final = [1 if a in axes else n for a, n in enumerate(x.shape) if keepdims or a not in axes]
     return wrap(build.reshape(found._node, final))
@@ -521,12 +521,14 @@ def nancumprod(a, axis=None, dtype=None, out=None):
     return cumprod(_without_nan(a, 1)[0], axis, dtype)
 
 
-def cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False):
+@takes_out
+def cumulative_sum(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
     """Sums of the elements up to each along an axis, with a leading 0 if asked for; integers are promoted as in `sum`."""
     return _cumulative(ops.cumsum, ops.reduce_sum, 0, x, axis, dtype, include_initial, 'cumulative_sum')
 
 
-def cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False):
+@takes_out
+def cumulative_prod(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
     """Products of the elements up to each along an axis, with a leading 1 if asked for."""
     return _cumulative(ops.cumprod, ops.reduce_prod, 1, x, axis, dtype, include_initial, 'cumulative_prod')
 

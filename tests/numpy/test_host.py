@@ -156,7 +156,9 @@ WRITTEN = ['x.sort()', 'x.sort(axis=0)', 'x.partition(1)', 'x.fill(3)', 'x.resiz
            'x.real = 5', 'c.real = 5', 'c.imag = x', 'np.add.at(x, ([0, 0, 1], [1, 1, 2]), 2)', 'np.subtract.at(x, [0, 0], 1)',
            'np.maximum.at(x, ([0, 0], [1, 1]), [9, 3])', 'np.minimum.at(x, ([0, 0], [1, 1]), [-9, 3])', 'np.multiply.at(x, [1, 1], 2)',
            'np.divide.at(x, [1, 1], 2)', 'np.power.at(x, ([0, 0, 1], [0, 0, 1]), 2)', 'np.arctan2.at(x, 1, x[0])',
-           'np.logical_xor.at(m, [0, 0, 1], True)', 'x[x > 1] = 0', 'x[:, ::2] += 1', 'x[0] = x[1]', 'x += 1', 'np.fill_diagonal(x, 4)']
+           'np.logical_xor.at(m, [0, 0, 1], True)', 'x.flat[::2] = 5', 'x.flat[-1] = x.flat[0]', 'x.flat = 3', 'np.copyto(x, [[[1, 2, 3]]])',
+           'x = x.astype("int32"); x[0] = 2.7', 'x = x.astype("int32"); x[:, 1] = x[0, 2] * 0.5', 'x = x.astype("uint8"); np.copyto(x, 3)', 'm[0] = 5',
+           'np.nan_to_num(x, copy=False)', 'x[x > 1] = 0', 'x[:, ::2] += 1', 'x[0] = x[1]', 'x += 1', 'np.fill_diagonal(x, 4)']
 
 
 @pytest.mark.parametrize('case', WRITTEN)
@@ -202,6 +204,26 @@ def test_memory_as_numpy_sees_it(mutable):
     assert y.strides == x.strides and y.flags.c_contiguous and y.flags.writeable and not y.flags.f_contiguous
     lazy.config.update('mutable_arrays', False)
     assert not y.flags.writeable and np.zeros(3).flags.f_contiguous
+
+
+def test_elements_as_one_vector():
+    x = np.array(X)
+    assert [float(v) for v in x.flat] == X.ravel().tolist() and len(x.flat) == 6 and float(x.flat[4]) == 4.0
+    assert onp.array_equal(onp.asarray(x.flat), X.ravel()) and x.flat.copy().tolist() == X.ravel().tolist()
+    with pytest.raises(TypeError, match='immutable'):
+        x.flat[0] = 1
+
+
+def test_conversions_of_assigned_values(mutable):
+    x = np.zeros(3, 'uint8')
+    with pytest.raises(TypeError, match='real part'):
+        x[0] = 1j
+    with pytest.raises(OverflowError):
+        x[0] = 300
+    assert np.array(onp.arange(3, dtype='>f4')).dtype == 'float32' and np.array(onp.arange(3, dtype='>i8')).tolist() == [0, 1, 2]
+    with pytest.raises(TypeError, match='same_kind'):
+        np.array([1.5]).astype('int32', casting='same_kind')
+    assert np.zeros((2, 3), order='F').shape == np.ones_like(np.zeros((2, 3)), order='C').shape == (2, 3)
 
 
 STRIDES = ['sliding_window_view(x, (2, 2))', 'sliding_window_view(x, 2, 1)', 'sliding_window_view(x, (2, 1), axis=(1, 1))',
