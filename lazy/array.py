@@ -5,6 +5,7 @@ each other is decided once for each pair of avals and kept in a table.
 """
 import numbers
 import sys
+from array import array as pythons_array
 
 import numpy as onp
 
@@ -117,7 +118,8 @@ class Array:
 
     def item(self, *index):
         if index:
-            return self[index[0] if len(index) == 1 and isinstance(index[0], tuple) else index].item()
+            index = index[0] if len(index) == 1 and isinstance(index[0], tuple) else index
+            return (self.ravel()[index] if len(index) == 1 else self[index]).item()
         if self.size != 1:
             raise ValueError(f'can only convert an array of size 1 to a Python scalar, not one of shape {self.shape}')
         return to_numpy(self._node, 'value').item()
@@ -331,6 +333,8 @@ _SCALARS = (bool, int, float, complex)
 def from_numpy(array):
     """A leaf with a copy of a NumPy array: later changes of the array don't reach it."""
     from .codegen import memory
+    if isinstance(array, onp.ma.MaskedArray):
+        raise ValueError('masked arrays are not possible: use x.filled(value), or lazy.numpy.where with x.mask')
     dtype = dtypes.as_dtype(array.dtype if array.dtype.isnative else array.dtype.newbyteorder('='))
     buffer = memory.allocate(array.nbytes)
     onp.copyto(buffer.array(array.shape, dtype), array)
@@ -380,7 +384,7 @@ def as_node(x, dtype=None):
 def _from_object(x):
     if isinstance(x, (list, tuple)):
         return _from_sequence(x)
-    if hasattr(x, '__array__') or hasattr(x, '__array_interface__') or isinstance(x, (memoryview, bytearray, range)):
+    if hasattr(x, '__array__') or hasattr(x, '__array_interface__') or isinstance(x, (memoryview, bytearray, range, pythons_array)):
         return from_numpy(onp.asarray(x))
     if isinstance(x, numbers.Number):
         return python_scalar(complex(x) if isinstance(x, numbers.Complex) and not isinstance(x, numbers.Real)
@@ -406,7 +410,8 @@ def _from_sequence(items):
     except ValueError as error:
         raise ValueError(f'an array of sequences of different lengths is not possible: {error}') from None
     if array.dtype == object or array.dtype.kind not in 'biufc' and array.dtype not in dtypes.ALL:
-        raise TypeError(f'an array of {type(leaves[0]).__name__ if leaves else "objects"} is not possible')
+        wrong = [type(leaf).__name__ for leaf in leaves if not isinstance(leaf, numbers.Number)]
+        raise TypeError(f'an array of {wrong[0] if wrong else "objects"} is not possible')
     if not leaves:
         return from_numpy(array.astype(dtypes.default_float()))
     if all(type(leaf) in _SCALARS for leaf in leaves):
@@ -415,6 +420,10 @@ def _from_sequence(items):
         if array.dtype.kind in 'iu' and array.size:
             check_integer(int(array.max()), wanted)
             check_integer(int(array.min()), wanted)
+        array = array.astype(wanted)
+    elif all(hasattr(leaf, 'dtype') or type(leaf) in _SCALARS for leaf in leaves):
+        wanted, _ = dtypes.promote(*{(dtypes.scalar_dtype(leaf), True) if type(leaf) in _SCALARS else
+                                     (dtypes.as_dtype(leaf.dtype), False) for leaf in leaves})
         array = array.astype(wanted)
     return from_numpy(array)
 
@@ -435,7 +444,7 @@ def common(kind, name, avals):
     dtype, weak = dtypes.promote(*[(a.dtype, a.weak) for a in avals])
     letter = dtypes.kind(dtype)
     if kind == 'inexact' and letter in 'biu':
-        return dtypes.default_float(), weak
+        return dtypes.inexact_of(dtype), weak
     if kind == 'bits' and letter in 'fc' or kind == 'integer' and letter not in 'iu':
         raise TypeError(f'{name} is for integers and booleans, got {", ".join(map(repr, avals))}')
     if kind == 'number' and letter == 'b':

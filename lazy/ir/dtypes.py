@@ -144,8 +144,9 @@ def complex_of(dtype):
 
 
 def inexact_of(dtype):
-    """The dtype in which a function such as sin computes for arguments of `dtype`."""
-    return dtype if is_inexact(dtype) else default_float()
+    """The dtype in which a function such as sin computes for arguments of `dtype`; as in JAX that of narrow integers is
+    float32, whatever the default."""
+    return dtype if is_inexact(dtype) else default_float() if dtype.itemsize == 8 else float32
 
 
 def scalar_dtype(value):

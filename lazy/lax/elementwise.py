@@ -248,8 +248,8 @@ def convert_element_type(operand, new_dtype):
 
 
 def dtype(x):
-    """The dtype of an array or scalar."""
-    found = getattr(x, 'dtype', None)
+    """The dtype of an array or scalar, or that a type stands for."""
+    found = x if isinstance(x, type) else getattr(x, 'dtype', None)
     return dtypes.as_dtype(found) if found is not None else as_node(x).aval.dtype
 
 

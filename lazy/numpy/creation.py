@@ -315,6 +315,9 @@ def _compare_diagonal(op, N, M, k):
         raise ValueError(f'negative dimensions are not allowed: {(n, m)}')
     if isinstance(k, int):
         k = max(-n, min(k, m))                                       # farther away there is nothing either
+    elif isinstance(k, Array):
+        from .indexing import clip
+        k = clip(k, -n, m).astype(dtypes.int32)
     rows = wrap(build.iota((n, m), dtypes.int32, 0))
     rows = rows if type(k) is int and k == 0 else rows + k
     return build.apply(op, rows._node, build.iota((n, m), dtypes.int32, 1))
@@ -447,4 +450,6 @@ def from_dlpack(x, /, *, device=None, copy=None):
 def load(file, *args, **kwargs):
     """The arrays that `save` or `savez` of NumPy wrote into a file."""
     found = onp.load(file, *args, **kwargs)
+    if isinstance(found, onp.ndarray) and found.dtype == 'V2':         # what the format makes of bfloat16
+        found = found.view(dtypes.bfloat16)
     return asarray(found) if isinstance(found, onp.ndarray) else found

@@ -435,8 +435,11 @@ def frexp(x, /):
     chosen = where(small, raw, plain)
     mantissa = (chosen & ~((2 * bias + 1) << digits)) | ((bias - 1) << digits)
     special = (wide == 0) | ~isfinite(wide)
-    mantissa = where(special, wide, wrap(build.make(ops.bitcast, (mantissa._node,), (wide.dtype,))))
-    return mantissa.astype(x.dtype), where(special, 0, exponent).astype(dtypes.int32)
+    mantissa, exponent = wrap(build.make(ops.bitcast, (mantissa._node,), (wide.dtype,))), where(special, 0, exponent)
+    constant = wrap(build.apply(ops.stop_gradient, wide._node))
+    slope = exp2(-maximum(exponent, 2 - bias).astype(wide.dtype))        # bits have no derivative: this is it, times 0
+    mantissa = where(special, wide, mantissa + (wide - constant) * slope)
+    return mantissa.astype(x.dtype), exponent.astype(dtypes.int32)
 
 
 @_ufunc
@@ -514,7 +517,10 @@ def sinc(x, /):
         even = floor(0.5 * whole) == 0.5 * whole
         sine = sin((safe - whole) * math.pi)
         ratio = where(even, sine, -sine) / math.pi / safe
-    return where(x == 0, 1 - (x * math.pi) ** 2 / 6, ratio)              # the series gives the derivatives at 0
+    square, series = (x * math.pi) ** 2, 0                               # the series gives the first ten derivatives at 0
+    for k in range(5, -1, -1):
+        series = series * square + (-1) ** k / math.factorial(2 * k + 1)
+    return where(x == 0, series, ratio)
 
 
 @_function

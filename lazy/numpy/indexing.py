@@ -163,11 +163,17 @@ def argwhere(a, *, size=None, fill_value=None):
 
 
 def unravel_index(indices, shape):
-    """Indices for each axis of an array of `shape`, from indices into the flattened array."""
+    """Indices for each axis of an array of `shape`, from indices into the flattened array.
+
+    Negative ones count from the end; those out of range are those of the first or last element, as in JAX.
+    """
     sizes = shape_of(shape)
     index = fresh(indices)
     if not dtypes.is_integer(index.dtype):
         raise TypeError(f'indices must be integers, got {index.aval}')
+    total = math.prod(sizes)
+    index = clip(index, -total if dtypes.kind(index.dtype) != 'u' else 0, total - 1)
+    index = where(index < 0, index + total, index)
     result = []
     for axis, n in enumerate(sizes):
         below = math.prod(sizes[axis + 1:])
@@ -227,6 +233,8 @@ def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indic
     if fill_value is not None and index_.index_mode(mode) == 'fill':
         return wrap(node).at[(slice(None),) * axis + (index,)].get(mode='fill', fill_value=fill_value)
     n = node.aval.shape[axis]
+    if not n and index.size:
+        raise IndexError(f'cannot do a non-empty take from the empty axis {axis} of shape {x.shape}')
     if isinstance(indices, (int, onp.integer)) and -n <= indices < n:
         i = int(indices) % n
         return wrap(build.squeeze(build.slice_axis(node, axis, i, i + 1), (axis,)))

@@ -48,9 +48,9 @@ def _clip(self, min=None, max=None, *, a_min=None, a_max=None, out=None):
     return indexing.clip(self, min, max, a_min=a_min, a_max=a_max, out=out)
 
 
-def _searchsorted(self, v, side='left', sorter=None):
+def _searchsorted(self, v, side='left', sorter=None, *, method=None):
     """Positions where v would be inserted in this sorted vector."""
-    return sorting.searchsorted(self, v, side, sorter)
+    return sorting.searchsorted(self, v, side, sorter, method=method)
 
 
 def _compress(self, condition, axis=None, *, size=None, fill_value=0, out=None):

@@ -365,18 +365,23 @@ def average(a, axis=None, weights=None, returned=False, keepdims=False):
 
 
 def trapezoid(y, x=None, dx=1.0, axis=-1):
-    """Integral along an axis by the trapezoidal rule."""
+    """Integral along an axis by the trapezoidal rule.
+
+    x: the places of the samples, along that axis or in the shape of y; else dx is their distance, which broadcasts to y
+    with one element less along the axis.
+    """
     from .joining import diff
-    from .shape import moveaxis
-    if x is None:
-        y = inexact_array(y)
-        steps = dx if not isinstance(dx, Array) else dx
-        y = moveaxis(y, axis, -1)
-    else:
-        y, x = [wrap(n) for n in promoted(y, x, inexact=True)]
-        y = moveaxis(y, axis, -1)
-        steps = diff(x) if x.ndim == 1 else diff(moveaxis(x, axis, -1))
-    return 0.5 * sum(steps * (y[..., 1:] + y[..., :-1]), -1)
+    y, *given = [wrap(n) for n in promoted(y, *(() if x is None else (x,)), inexact=True)]
+    axis = axis_of(axis, y.ndim)
+    n = y.shape[axis]
+    one = 1 if n else 0
+    heights = wrap(build.slice_axis(y._node, axis, one, n)) + wrap(build.slice_axis(y._node, axis, 0, n - one))
+    steps = dx
+    if given:
+        x, = given
+        steps = diff(x, axis=axis if x.ndim == y.ndim else -1)
+        steps = steps.reshape([-1 if i == axis else 1 for i in range(y.ndim)]) if x.ndim == 1 else steps
+    return 0.5 * sum(steps * heights, axis)
 
 
 @takes_out

@@ -46,7 +46,7 @@ class ScalarType(type):
             return NotImplemented
 
     def __ne__(cls, other):
-        equal = cls.__eq__(other)
+        equal = ScalarType.__eq__(cls, other)                        # cls.__eq__ would be that of its instances
         return equal if equal is NotImplemented else not equal
 
     def __instancecheck__(cls, value):

@@ -71,7 +71,7 @@ REDUCTIONS = [
     'np.average(m)', 'np.average(m, weights=f, returned=True)', 'np.cumsum(v)', 'np.cumsum(m, axis=1)', 'np.cumsum(m)', 'np.cumprod(m, axis=0)',
     'np.cumsum(b)', 'np.cumsum(i, axis=0)', 'np.nancumsum(n, axis=1)', 'np.nancumprod(n)', 'np.cumulative_sum(v, include_initial=True)',
     'np.cumulative_prod(m, axis=1)', 'np.trace(q)', 'np.trace(t, 1, 0, 2)', 'np.allclose(m, m)', 'np.array_equal(m, f)', 'np.array_equal(n, n, equal_nan=True)',
-    'np.array_equiv(v, v[None])', 'np.trapezoid(v)', 'np.trapezoid(m, dx=0.5, axis=0)', 'np.trapezoid(v, np.cumsum(w))', 'np.cumsum(e, axis=0)',
+    'np.array_equiv(v, v[None])', 'np.trapezoid(t, dx=t[:, :, 1:] + 1, axis=2)', 'np.trapezoid(t, t, 1)', 'np.trapezoid(v)', 'np.trapezoid(m, dx=0.5, axis=0)', 'np.trapezoid(v, np.cumsum(w))', 'np.cumsum(e, axis=0)',
     'np.quantile(v, 0.3)', 'np.quantile(m, 0.3, axis=0)', 'np.percentile(t, 40, axis=(0, 1), keepdims=True)', 'np.quantile(n, 0.5, axis=0)',
     'np.quantile(m, np.array([0.1, 0.5, 0.9], np.float32), axis=1)', 'np.nanquantile(n, 0.4, axis=1)', 'np.nanpercentile(n, 40)', 'np.median(j)',
     *[f"np.quantile(m, {q}, axis=1, method='{method}')" for q in (0.0, 0.37, 0.5, 1.0)

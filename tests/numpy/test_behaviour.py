@@ -158,7 +158,7 @@ def test_dtype(text, dtype):
 
 
 def test_scalar_types_are_dtypes():
-    assert onp.dtype(np.float32) == 'float32' and np.zeros(1, np.int16).dtype == np.int16 and np.float32 == onp.float32
+    assert onp.dtype(np.float32) == 'float32' and np.zeros(1, np.int16).dtype == np.int16 and np.float32 == onp.float32 and np.float32 != np.bfloat16 and onp.float32 != np.int8
     assert hash(np.float32) == hash(np.zeros(1).dtype) and np.int_.dtype == 'int32' and np.bool_ is np.bool
     assert np.issubdtype(np.bfloat16, np.floating) and not np.issubdtype(np.int32, np.floating)
     assert np.float32(np.ones(2, int)).dtype == np.float32
@@ -201,7 +201,8 @@ def test_default_width_reaches_operators_that_were_used_before():
     assert (a / 2).dtype == 'float32' and (a * 1.0).dtype == 'float32'
     lazy.config.update('enable_x64', True)
     try:
-        assert (a / 2).dtype == 'float64' and (a * 1.0).dtype == 'float64'
+        assert (a * 1.0).dtype == 'float64' and (a / 2).dtype == 'float32'      # int32 / int: float32, in JAX too
+        assert (a.astype('int64') / 2).dtype == np.mean(a.astype('int64')).dtype == 'float64'
     finally:
         lazy.config.update('enable_x64', False)
     assert (a / 2).dtype == 'float32'

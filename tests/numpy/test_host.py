@@ -1,4 +1,5 @@
 """What NumPy does on the host, its generators with state, and results written into arrays."""
+import array
 import io
 import pickle
 import sys
@@ -47,6 +48,53 @@ def test_text_files(tmp_path):
     assert isinstance(np.genfromtxt(text), np.ndarray)
     np.savez_compressed(tmp_path / 'x.npz', x=np.array(X))
     assert onp.array_equal(np.load(tmp_path / 'x.npz')['x'], X)
+
+
+MADE = ["np.r_['r', [1, 2], [3]]", "np.c_['c', [1, 2], [3]]", 'np.array(array.array("l", [1, 2]))', 'np.array(x).item(4)', 'np.array(x).item(1, 2)',
+        'np.array(5).item(0)', 'np.mgrid[()].shape', 'np.array([0, onp.float16(1)])', 'np.array([[onp.int8(1), 2], [3, 4]])']
+
+
+@pytest.mark.parametrize('case', MADE)
+def test_made_of_pythons_values(case):
+    expected, found = [eval(case, {'np': library, 'onp': onp, 'x': X, 'array': array}) for library in (onp, np)]
+    assert onp.array_equal(found, expected)
+
+
+def test_dtypes_of_lists_are_promoted_as_arrays_are():
+    assert np.array([0, onp.float16(1)]).dtype == 'float16' and np.array([onp.float32(1), onp.int32(2)]).dtype == 'float32'
+    assert np.array([[onp.int8(1), 2], [3, 4]]).dtype == 'int8'
+
+
+@pytest.mark.parametrize('case,error,message', [
+    ('np.array([0.0, None])', TypeError, 'NoneType'), ('np.array(onp.ma.array([1, 2], mask=[0, 1]))', ValueError, 'masked'),
+    ('np.take(np.zeros((0, 3)), np.array([0]), 0)', IndexError, 'non-empty take')])
+def test_not_made(case, error, message):
+    with pytest.raises(error, match=message):
+        eval(case, {'np': np, 'onp': onp})
+
+
+def test_bfloat16_in_files(tmp_path):
+    np.save(tmp_path / 'x.npy', np.array([1.5, -2], 'bfloat16'))
+    assert np.load(tmp_path / 'x.npy').dtype == 'bfloat16' and np.load(tmp_path / 'x.npy').tolist() == [1.5, -2]
+
+
+def test_delete_without_known_positions():
+    f = lazy.jit(lambda x, i: np.delete(x, i, 0, assume_unique_indices=True))
+    assert onp.array_equal(f(np.arange(12).reshape(6, 2), np.array([1, -2])), onp.delete(onp.arange(12).reshape(6, 2), [1, -2], 0))
+
+
+def test_places_that_are_out_of_range():
+    assert [i.tolist() for i in np.unravel_index(np.array([-1, 7, 4, -9]), (2, 3))] == [[1, 1, 1, 0], [2, 2, 1, 0]]
+    assert lazy.jit(lambda k: np.tri(2, 2, k))(2**40).tolist() == [[1, 1], [1, 1]]
+
+
+def test_derivatives_at_zero():
+    f, found = np.sinc, []
+    for _ in range(5):
+        found.append(float(f(0.0)))
+        f = lazy.grad(f)
+    assert onp.allclose(found, [1, 0, -onp.pi ** 2 / 3, 0, onp.pi ** 4 / 5], rtol=1e-5)
+    assert float(lazy.grad(lambda x: np.frexp(x)[0])(3.0)) == 0.25
 
 
 def test_not_finite():
