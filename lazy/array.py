@@ -377,7 +377,7 @@ def as_node(x, dtype=None):
     if isinstance(x, _SCALARS) and not isinstance(x, onp.generic):
         return python_scalar(x, dtype)
     if isinstance(x, (onp.ndarray, onp.generic)):
-        return from_numpy(onp.asarray(x))
+        return from_numpy(x if isinstance(x, onp.ndarray) else onp.asarray(x))
     return _from_object(x)
 
 

@@ -170,7 +170,7 @@ def test_wide_defaults():
     lazy.config.update('enable_x64', True)
     try:
         assert np.zeros(2).dtype == 'float64' and np.arange(2).dtype == 'int64' and np.sum(np.ones(2, np.int32)).dtype == 'int64'
-        assert np.sin(np.ones(2, np.int32)).dtype == 'float64' and np.int_.dtype == 'int64' and np.argmax(np.ones(3)).dtype == 'int64'
+        assert np.sin(np.ones(2, np.int64)).dtype == 'float64' and np.sin(np.ones(2, np.int32)).dtype == 'float32' and np.int_.dtype == 'int64' and np.argmax(np.ones(3)).dtype == 'int64'
     finally:
         lazy.config.update('enable_x64', False)
     assert np.sum(np.ones(2, np.int32)).dtype == 'int32' and np.sin(np.ones(2, np.int32)).dtype == 'float32'

@@ -50,7 +50,7 @@ def test_text_files(tmp_path):
     assert onp.array_equal(np.load(tmp_path / 'x.npz')['x'], X)
 
 
-MADE = ["np.r_['r', [1, 2], [3]]", "np.c_['c', [1, 2], [3]]", 'np.array(array.array("l", [1, 2]))', 'np.array(x).item(4)', 'np.array(x).item(1, 2)',
+MADE = ["np.r_['r', [1, 2], [3]]", "np.r_['c', [1, 2], [3]]", 'np.array(array.array("l", [1, 2]))', 'np.array(x).item(4)', 'np.array(x).item(1, 2)',
         'np.array(5).item(0)', 'np.mgrid[()].shape', 'np.array([0, onp.float16(1)])', 'np.array([[onp.int8(1), 2], [3, 4]])']
 
 
