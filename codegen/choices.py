@@ -174,6 +174,6 @@ def recompute_cost(instruction):
     op = instruction.op
     if op.elementwise:
         return op.cost
-    if op.view or op.is_constant or op.name in ('leaf', 'project'):
+    if op.view or op.is_constant or op.name in ('leaf', 'project', 'unpack_nibbles', 'pack_nibbles'):
         return 0
     return 1000

@@ -97,7 +97,7 @@ class Inspector:
             for entry, *_ in access.dynamic:
                 axes |= kernel.entries[entry].axes
             elements = math.prod([kernel.sizes[axis] for axis in axes])
-            touched[access.value] = touched.get(access.value, 0) + elements * access.dtype.itemsize
+            touched[access.value] = touched.get(access.value, 0) + (elements * access.dtype.itemsize >> access.packed)
         return [self._array(i, nbytes) for i, nbytes in touched.items()]
 
     def _array(self, i, nbytes=None):

@@ -15,12 +15,15 @@ TOTALS = {'add': ops.reduce_sum, 'mul': ops.reduce_prod, 'max': ops.reduce_max, 
 
 
 class Access:
-    """One array read or written: element offset + sum of strides * axis index (+ dynamic entries * their strides)."""
-    __slots__ = ('value', 'dtype', 'offset', 'strides', 'dynamic', 'mode')
+    """One array read or written: element offset + sum of strides * axis index (+ dynamic entries * their strides).
 
-    def __init__(self, value, dtype, offset, strides, dynamic=(), mode=None):
+    packed: elements lie two in a byte, the first in its lower half; such arrays are only read.
+    """
+    __slots__ = ('value', 'dtype', 'offset', 'strides', 'dynamic', 'mode', 'packed')
+
+    def __init__(self, value, dtype, offset, strides, dynamic=(), mode=None, packed=False):
         self.value, self.dtype, self.offset, self.strides = value, dtype, offset, list(strides)
-        self.dynamic, self.mode = dynamic, mode                    # dynamic: (entry, stride, size, axis) each
+        self.dynamic, self.mode, self.packed = dynamic, mode, packed    # dynamic: (entry, stride, size, axis) each
 
     @property
     def searched(self):
@@ -179,7 +182,8 @@ class Kernel:
         key = ('access', j, offset, tuple(strides))
         number = self.memo.get(key)
         if number is None:
-            self.accesses.append(Access(j, self.instructions[j].aval.dtype, offset, strides))
+            x = self.instructions[j]
+            self.accesses.append(Access(j, x.aval.dtype, offset, strides, packed=x.op is ops.unpack_nibbles))
             number = self.memo[key] = len(self.accesses) - 1
         return self._add(Entry('load', None, self.instructions[j].aval.dtype, number=number,
                                axes=self._depends(strides)))
@@ -197,8 +201,8 @@ class Kernel:
         offset, strides = self._linear(source, full)
         steps = self.layouts[source][1]
         dynamic = tuple([(e, steps[a], shape[a], a) for e, a in zip(indices, axes)])
-        dtype = self.instructions[source].aval.dtype
-        self.accesses.append(Access(source, dtype, offset, strides, dynamic, mode))
+        dtype, packed = self.instructions[source].aval.dtype, self.instructions[source].op is ops.unpack_nibbles
+        self.accesses.append(Access(source, dtype, offset, strides, dynamic, mode, packed))
         parts = [self.entries[e] for e in indices]
         depends = self._depends(strides).union(*[p.axes for p in parts])
         return self._add(Entry('load', None, dtype, args=indices, number=len(self.accesses) - 1, axes=depends,
@@ -396,7 +400,7 @@ class Kernel:
     def _tile_axis(self):
         """The axis along which a map reads something element by element while its lanes are far apart, or None."""
         found = {axis for a in self.accesses[:] for axis in self.parallel
-                 if not a.dynamic and a.strides[axis] == 1 and a.strides[self.lane] not in (0, 1)}
+                 if not a.dynamic and not a.packed and a.strides[axis] == 1 and a.strides[self.lane] not in (0, 1)}
         big = self.form == 'map' and all(self.sizes[axis] >= 2 * choices.TILE_ROWS for axis in (*found, self.lane))
         stores = {number for _, number in self.stores}
         apart = any(self.accesses[number].strides[self.lane] != 1 for number in stores)
@@ -427,7 +431,7 @@ class Kernel:
     def transposed(self, access):
         """Whether a load is to be turned around in tiles."""
         a = self.accesses[access]
-        return self.tile is not None and not a.dynamic and a.strides[self.tile] == 1 \
+        return self.tile is not None and not a.dynamic and not a.packed and a.strides[self.tile] == 1 \
             and a.strides[self.lane] not in (0, 1)
 
     def in_loop(self, e):
@@ -493,7 +497,8 @@ class Kernel:
                  f'far={self.far} stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
-            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[d[0] for d in a.dynamic]} {a.mode}')
+            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[d[0] for d in a.dynamic]} {a.mode}'
+                         f'{" packed" * a.packed}')
         for _, dtype in self.scalars:
             lines.append(f'scalar {dtypes.NAMES[dtype]}')
         for r in self.ramps:

@@ -40,6 +40,9 @@ def legalise(linear, supports=supports):
     outputs, free = set(linear.outputs), set(linear.free)
     new, sources, place, in_place, before, early = [], [], [], {}, {}, set()
 
+    def is_library(x):
+        return x.op.library or x.op in SCATTERS or x.op is ops.searchsorted or not supports(x, linear.instructions)
+
     def copied(j, x):
         new.append(Instruction(ops.identity, (place[j],), None, linear.instructions[j].aval, None, x.region))
         sources.append(None)
@@ -55,9 +58,11 @@ def legalise(linear, supports=supports):
                 private = users[j] == [i] and j not in outputs and x.inputs.count(j) == 1
                 if position == 0 and readers is not None:
                     continue
-                if not private or j in early or y.op in (ops.leaf, ops.literal, ops.reshape) or y.op.library \
+                if not private or j in early or y.op in (ops.leaf, ops.literal, ops.reshape, ops.unpack_nibbles) or y.op.library \
                         or y.op in SCATTERS or y.op in ASSEMBLED or not supports(y, linear.instructions):
                     inputs[position] = copied(j, x)
+        if x.op not in (ops.leaf, ops.literal) and is_library(x):    # it takes a byte for each number
+            inputs = [copied(j, x) if linear.instructions[j].op is ops.unpack_nibbles else p for j, p in zip(x.inputs, inputs)]
         new.append(Instruction(x.op, tuple(inputs), x.params, x.aval, x.slot, x.region))
         sources.append(linear.sources[i])
         place.append(len(new) - 1)
@@ -85,7 +90,7 @@ def _readers(linear, users, update, free):
             or x.inputs.count(base) > 1:
         return None
     found = []
-    for user in users[base]:
+    for user in [k for j in users[base] for k in (users[j] if linear.instructions[j].op is ops.unpack_nibbles else [j])]:
         z = linear.instructions[user]
         if user == update or x.op is ops.slice_update and _reads_in_step(linear, users, user, part, update):
             continue
@@ -101,7 +106,7 @@ def _reads_in_step(linear, users, reader, part, update):
     """Whether a slice of the base is that which the update writes, and is used only on the way there."""
     z = linear.instructions[reader]
     start, step = linear.instructions[update].params
-    return z.op is ops.slice_ and z.params[0] == start and z.params[2] == step \
+    return z.op is ops.slice_ and z.inputs[0] == linear.instructions[update].inputs[0] and z.params[0] == start and z.params[2] == step \
         and z.aval.shape == linear.instructions[part].aval.shape \
         and _only_elementwise(linear, users, reader, part, update)
 

@@ -180,7 +180,7 @@ class Program:
             owners = [self._owner(renamed[0].get(a.value, a.value)) for a in k.accesses]
             places = {}                                               # owner -> where this kernel touches it
             for a, owner in zip(k.accesses, owners):
-                places.setdefault(owner, set()).add((a.offset, *a.strides, a.dtype.itemsize, tuple(a.dynamic)))
+                places.setdefault(owner, set()).add((a.offset, *a.strides, a.dtype.itemsize, tuple(a.dynamic), a.packed))
             for target in {owners[number] for _, number in k.stores} & set(self.output_of):
                 for owner in owners:
                     if owner not in self.slot_of and owner not in self.output_of and owner not in found \

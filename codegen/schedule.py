@@ -36,8 +36,8 @@ class Step:
 class Schedule:
     """steps in order; placed: root -> number of its step; stored: roots that are needed outside of their step.
 
-    extra_roots: reshapes that no index map describes, with the reason; their operands are stored, and they share that
-    memory.
+    extra_roots: reshapes that no index map describes, and numbers of 4 bits in bytes, with the reason; their operands are
+    stored, and they share that memory.
 
     region: for each instruction the `fuse` region that it belongs to, but for `dissolved` ones. A region has one step
     of its own if anything allows it: thresholds don't count inside of it, and of its neighbours only those join that
@@ -48,7 +48,8 @@ class Schedule:
         self.linear, self.supports = linear, supports
         self.instructions = linear.instructions
         self.region = [fused(x.region, dissolved) for x in linear.instructions]
-        self.extra_roots = {}
+        self.extra_roots = {i: 'bytes with two numbers in each' for i, x in enumerate(self.instructions)
+                            if x.op is ops.unpack_nibbles}
         while True:
             try:
                 self._build()

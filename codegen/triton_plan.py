@@ -192,7 +192,8 @@ class Plan(plan.Program):
         if argument.kind == 'array':
             access = k.accesses[argument.value]
             owner = self._owner(renamed.get(access.value, access.value))
-            return 'array', (self.pool[owner], self._nbytes(owner) // access.dtype.itemsize, in_memory(access.dtype))
+            dtype = dtypes.uint8 if access.packed else in_memory(access.dtype)
+            return 'array', (self.pool[owner], self._nbytes(owner) // dtype.itemsize, dtype)
         if argument.kind == 'error':
             return 'error', self.pool['error',]
         if argument.kind == 'scalar':

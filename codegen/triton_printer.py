@@ -165,7 +165,7 @@ class _Printer(Values):
             key = letter, a.value
             if key not in names:
                 names[key] = f'{letter}{len([n for n in names if n[0] == letter])}'
-                self.arguments[names[key]] = Argument(names[key], '*' + TYPES[a.dtype.name], 'array', number, True)
+                self.arguments[names[key]] = Argument(names[key], '*' + TYPES['uint8' if a.packed else a.dtype.name], 'array', number, True)
             name = names[key]
             self.array_of.append(name)
             seen[name] = seen.get(name, 0) + 1

@@ -9,7 +9,7 @@ import numpy as onp
 
 from . import evaluate
 from .config import config
-from .ir import build, dtypes, ops
+from .ir import build, dtypes, nibbles, ops
 from .ir.graph import Node, aval, computed, here, result_aval
 
 _new = object.__new__
@@ -49,7 +49,8 @@ class Array:
 
     @property
     def nbytes(self):
-        return self._node.aval.nbytes
+        """Bytes that the value takes; of int4 and uint4 two elements take one."""
+        return dtypes.nbytes(self.size, self.dtype)
 
     @property
     def itemsize(self):
@@ -93,6 +94,9 @@ class Array:
         evaluate.force([self._node], background=True)
 
     def __array__(self, dtype=None, copy=None):
+        if copy is False and self.dtype in dtypes.NARROW_INTEGERS:
+            raise ValueError(f'{self.dtype} lies two in a byte, which NumPy has no arrays of: one with a byte for each '
+                             "needs a copy; x.view('uint8') has the bytes")
         result = to_numpy(self._node, 'array')
         if dtype is not None and dtype != result.dtype:
             if copy is False:
@@ -185,6 +189,9 @@ class Array:
         return 1, 0
 
     def __reduce__(self):
+        if self.dtype in dtypes.NARROW_INTEGERS:
+            packed = value(self._node, 'array').array((self.nbytes,), dtypes.uint8)
+            return _unpickle, (onp.array(packed), self.weak_type, (self.shape, self.dtype.name))
         return _unpickle, (onp.array(to_numpy(self._node, 'array')), self.weak_type)
 
     def __copy__(self):
@@ -277,16 +284,24 @@ def _check_nans(node):
 
 
 def to_numpy(node, asked='array', writable=False):
-    """The value as a NumPy array that shares the buffer, read-only unless asked otherwise."""
-    result = value(node, asked).array(node.aval.shape, node.aval.dtype)
+    """The value as a NumPy array that shares the buffer, read-only unless asked otherwise. Integers of 4 bits, of which
+    NumPy's arrays have one in a byte, are copied."""
+    buffer, of = value(node, asked), node.aval
+    result = _unpacked(buffer, of) if of.dtype in dtypes.NARROW_INTEGERS else buffer.array(of.shape, of.dtype)
     if not writable:
         result.flags.writeable = False
     return result
 
 
-def _unpickle(array, weak):
+def _unpacked(buffer, of):
+    return nibbles.unpack(buffer.array((dtypes.nbytes(of.size, of.dtype),), dtypes.uint8), of.shape, of.dtype)
+
+
+def _unpickle(array, weak, packed=None):
+    """packed: (shape, dtype's name) of integers of 4 bits, whose bytes the array is."""
     node = from_numpy(array)
-    return wrap(Node(ops.leaf, (), None, aval(node.aval.shape, node.aval.dtype, weak), node.value))
+    shape, dtype = (node.aval.shape, node.aval.dtype) if packed is None else (packed[0], dtypes.as_dtype(packed[1]))
+    return wrap(computed(ops.leaf, aval(shape, dtype, weak), node.value))
 
 
 def _format(array, before, after):
@@ -314,9 +329,13 @@ def from_numpy(array):
     """A leaf with a copy of a NumPy array: later changes of the array don't reach it."""
     from .codegen import memory
     dtype = dtypes.as_dtype(array.dtype)
-    buffer = memory.allocate(array.nbytes)
-    onp.copyto(buffer.array(array.shape, dtype), array)
-    evaluate.count_input(array.nbytes)
+    nbytes = dtypes.nbytes(array.size, dtype)
+    buffer = memory.allocate(nbytes)
+    if dtype in dtypes.NARROW_INTEGERS:
+        buffer.array((nbytes,), dtypes.uint8)[...] = nibbles.pack(array, (nbytes,))
+    else:
+        onp.copyto(buffer.array(array.shape, dtype), array)
+    evaluate.count_input(nbytes)
     return build.leaf(buffer, array.shape, dtype)
 
 

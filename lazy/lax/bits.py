@@ -31,6 +31,8 @@ def bitcast_convert_type(operand, new_dtype):
     word, part = (dtypes.as_dtype(f'uint{n}') for n in (max(old, new), min(old, new)))
     bits = build.make(ops.bitcast, (node,), (dtypes.as_dtype(f'uint{old}'),))
     ratio, last = max(old, new) // min(old, new), len(bits.aval.shape)
+    if (old, new) == (8, 4):
+        return wrap(build.make(ops.unpack_nibbles, (bits,), ((*bits.aval.shape, 2), dtype)))
     if new < old:
         places = build.mul(build.iota((1,) * last + (ratio,), word, last), build.literal(new, word))
         bits = build.convert(build.apply(ops.shift_right_logical, build.expand_dims(bits, (last,)), places), part)
@@ -38,6 +40,9 @@ def bitcast_convert_type(operand, new_dtype):
         if node.aval.shape[-1:] != (ratio,):
             raise ValueError(f'bitcast_convert_type: {ratio} {node.aval.dtype} make one {dtype}, and the last axis of '
                              f'shape {node.aval.shape} has to be of that size')
+        if (old, new) == (4, 8):
+            bits = build.make(ops.pack_nibbles, (bits,), (bits.aval.shape[:-1],))
+            return wrap(build.make(ops.bitcast, (bits,), (dtype,)))
         bits, parts = build.convert(bits, word), []
         for i in range(ratio):
             one = build.squeeze(build.slice_axis(bits, last - 1, i, i + 1), (last - 1,))

@@ -1,0 +1,266 @@
+"""Integers of 4 bits lie two in a byte in every array that lives, see lazy.ir.nibbles. Leaves and outputs become bytes.
+
+Before: x = leaf: int4[6]; y = x + 1, the output. After: p = leaf: uint8[3]; x = unpack_nibbles(p); y = x + 1;
+q = y[0::2] | y[1::2] << 4, the output.
+
+`unpack_nibbles` costs nothing: its value lies in the memory of the bytes, of which kernels pick halves. What is computed
+in between has a byte for each number. Updates of what is packed are updates of its bytes, so that they happen in place.
+"""
+import functools
+import math
+
+from ..ir import dtypes, ops
+from ..ir.graph import aval, broadcast_shapes
+from ..ir.nibbles import number_of_bytes, packed_shape
+from .program import Instruction, Linear
+
+_SAME = {ops.identity, ops.stop_gradient, ops.custom, ops.convert, ops.bitcast, ops.reshape}
+_COMBINE = {'add': ops.add, 'mul': ops.mul, 'min': ops.min_, 'max': ops.max_}
+
+
+def pack_arrays(linear):
+    """The Linear with bytes in the place of leaves and outputs of 4 bits a number."""
+    if not any([x.aval.dtype in dtypes.NARROW_INTEGERS for x in linear.instructions]):
+        return linear
+    return _Packer(linear).result()
+
+
+def _rows_are_apart(shape):
+    """Whether rows of an array have no byte in common: packed_shape has the same axes."""
+    return shape != () and shape[-1] % 2 == 0
+
+
+class _Packer:
+    """Appends instructions. packed: {value of 4 bits a number: its bytes, in packed_shape}."""
+
+    def __init__(self, linear):
+        self.linear, self.made, self.sources = linear, [], []
+        self.packed, self.place, self.region, self.source = {}, [], None, None
+
+    def result(self):
+        for x, self.source in zip(self.linear.instructions, self.linear.sources):
+            self.region = x.region
+            self.place.append(self._value(x, tuple([self.place[i] for i in x.inputs])))
+        self.region = None
+        outputs = []
+        for i in self.linear.outputs:
+            self.source = self.linear.sources[i]
+            outputs.append(self._bytes(self.place[i]) if self._is_narrow(self.place[i]) else self.place[i])
+        free = [self.packed.get(self.place[i], self.place[i]) for i in self.linear.free]
+        result = Linear(self.made, outputs, free)
+        result.sources = self.sources
+        return result
+
+    # --- instructions ---------------------------------------------------------------------------------------------
+
+    def _add(self, op, inputs, params, shape, dtype, slot=None):
+        self.made.append(Instruction(op, tuple(inputs), params, aval(tuple(shape), dtype), slot, self.region))
+        self.sources.append(self.source)
+        return len(self.made) - 1
+
+    def _of(self, value):
+        return self.made[value].aval
+
+    def _is_narrow(self, value):
+        return self._of(value).dtype in dtypes.NARROW_INTEGERS
+
+    def _apply(self, op, *operands):
+        """An elementwise operation."""
+        shape = broadcast_shapes(op.name, *[self._of(v).shape for v in operands])
+        return self._add(op, operands, None, shape, dtypes.bool_ if op.result == 'bool' else self._of(operands[-1]).dtype)
+
+    def _number(self, n, dtype=dtypes.uint8):
+        """A constant, of shape (1,), as what an index is: the scalars of a program are those of the walk, and constants of
+        an operation would be part of the code."""
+        if dtype == dtypes.int64:
+            high, low = divmod(n, 1 << 16)                           # the reference makes the whole iota
+            high = self._apply(ops.mul, self._index(high, dtype), self._index(1 << 16, dtype))
+            return self._apply(ops.add, high, self._index(low, dtype))
+        return self._index(n, dtype)
+
+    def _index(self, n, dtype):
+        return self._slice(self._add(ops.iota, (), ((n + 1,), dtype, 0), (n + 1,), dtype), (n,), (n + 1,))
+
+    def _slice(self, x, start, stop, step=None):
+        step = step or (1,) * len(start)
+        shape = [max(0, -(-(b - a) // s)) for a, b, s in zip(start, stop, step)]
+        return self._add(ops.slice_, (x,), (tuple(start), tuple(stop), tuple(step)), shape, self._of(x).dtype)
+
+    def _last(self, x, start, stop):
+        """x[..., start:stop]."""
+        shape = self._of(x).shape
+        return self._slice(x, (*[0] * (len(shape) - 1), start), (*shape[:-1], stop))
+
+    def _reshape(self, x, shape):
+        of = self._of(x)
+        return x if of.shape == tuple(shape) else self._add(ops.reshape, (x,), (tuple(shape),), shape, of.dtype)
+
+    def _convert(self, x, dtype):
+        of = self._of(x)
+        return x if of.dtype == dtype else self._add(ops.convert, (x,), (dtype, False), of.shape, dtype)
+
+    # --- values ---------------------------------------------------------------------------------------------------
+
+    def _value(self, x, inputs):
+        """The number of what stands in x's place."""
+        narrow = x.aval.dtype in dtypes.NARROW_INTEGERS
+        if x.op is ops.leaf and narrow:
+            return self._unpacked(self._add(x.op, (), None, packed_shape(x.aval.shape), dtypes.uint8, x.slot), x.aval)
+        if x.op is ops.unpack_nibbles:
+            return self._unpacked(self._reshape(inputs[0], packed_shape(x.aval.shape)), x.aval)
+        if x.op is ops.pack_nibbles:
+            return self._reshape(self._bytes(inputs[0]), x.aval.shape)
+        if narrow and inputs and inputs[0] in self.packed:
+            found = self._reshape(self.packed[inputs[0]], packed_shape(x.aval.shape)) if x.op in _SAME else \
+                self._slice_updated(x, *inputs) if x.op is ops.slice_update else \
+                self._scattered(x, *inputs) if x.op is ops.scatter else None
+            if found is not None:
+                return self._unpacked(found, x.aval)
+        return self._add(x.op, inputs, x.params, x.aval.shape, x.aval.dtype, x.slot)
+
+    def _unpacked(self, packed, of):
+        """The numbers in bytes that are stored anyway, or else computed where they are read."""
+        shape, stored = of.shape, packed
+        while self.made[stored].op is ops.reshape:
+            stored, = self.made[stored].inputs
+        if self.made[stored].op in (ops.leaf, ops.slice_update, ops.scatter):
+            value = self._add(ops.unpack_nibbles, (stored,), (shape, of.dtype), shape, of.dtype)
+        else:
+            pairs = self._of(packed).shape
+            wide = self._add(ops.broadcast, (packed,), ((*pairs, 2), tuple(range(len(pairs)))), (*pairs, 2), dtypes.uint8)
+            places = self._apply(ops.mul, self._add(ops.iota, (), ((2,), dtypes.uint8, 0), (2,), dtypes.uint8), self._number(4))
+            value = self._convert(self._apply(ops.shift_right_logical, wide, places), of.dtype)
+            if math.prod(pairs) * 2 != of.size:
+                value = self._last(self._reshape(value, (math.prod(pairs) * 2,)), 0, of.size)
+            value = self._reshape(value, shape)
+        self.packed[value] = packed
+        return value
+
+    def _bytes(self, value):
+        """The bytes of a value of 4 bits a number."""
+        found = self.packed.get(value)
+        if found is None:
+            region, self.region = self.region, None                  # an array's layout is no part of what is fused
+            found = self.packed[value] = self._pack(value)
+            self.region = region
+        return found
+
+    def _pack(self, value):
+        of, bits = self._of(value), self._low(value)
+        if _rows_are_apart(of.shape):
+            return self._joined(bits)
+        flat, even = self._reshape(bits, (of.size,)), of.size // 2 * 2
+        parts = [self._joined(self._last(flat, 0, even))] * (even > 0) + [self._last(flat, even, of.size)] * (even < of.size)
+        if len(parts) < 2:
+            return parts[0] if parts else self._reshape(flat, (0,))
+        return self._add(ops.concatenate, parts, (0,), (number_of_bytes(of.size),), dtypes.uint8)
+
+    def _low(self, value):
+        """Numbers of 4 bits as bytes with zeros in their upper halves."""
+        of = self._of(value)
+        if of.dtype != dtypes.uint4:
+            value = self._add(ops.bitcast, (value,), (dtypes.uint4,), of.shape, dtypes.uint4)
+        return self._convert(value, dtypes.uint8)
+
+    def _joined(self, bits):
+        """Two neighbours along the last axis in a byte."""
+        *front, n = self._of(bits).shape
+        pairs = self._reshape(bits, (*front, n // 2, 2))
+        high = self._apply(ops.shift_left, self._last(pairs, 1, 2), self._number(4))
+        return self._reshape(self._apply(ops.or_, self._last(pairs, 0, 1), high), (*front, n // 2))
+
+    # --- updates --------------------------------------------------------------------------------------------------
+
+    def _slice_updated(self, x, base, part):
+        """The bytes of slice_update(base, part), in place of those of the base; None where rows share bytes."""
+        start, step = x.params
+        packed, shape, sizes = self.packed[base], x.aval.shape, self._of(part).shape
+        if 0 in sizes:
+            return packed
+        bits = self._low(part)
+        if not _rows_are_apart(shape):
+            first = next((axis for axis, n in enumerate(sizes) if n != 1), len(sizes))   # in one stretch: 1, any, whole
+            if sizes[first + 1:] != shape[first + 1:] or step[first:first + 1] not in ((), (1,)):
+                return None
+            start = sum([a * math.prod(shape[axis + 1:]) for axis, a in enumerate(start)]),
+            step, bits = (1,), self._reshape(bits, (math.prod(sizes),))
+        elif step[-1] != 1 and sizes[-1] > 1:
+            return None
+        return self._write(packed, bits, start, (*step[:-1], 1))
+
+    def _write(self, packed, bits, start, step):
+        """packed with numbers at `start` of the array of numbers: whole bytes, and at both ends halves of them."""
+        *front, at = start
+        n, done = self._of(bits).shape[-1], 0
+        for length in (at % 2, (n - at % 2) // 2 * 2, (n - at % 2) % 2):
+            length = min(length, n - done)
+            if not length:
+                continue
+            part, first = self._last(bits, done, done + length), (*front, (at + done) // 2)
+            if length > 1:
+                new = self._joined(part)
+            else:
+                stop = [a + (m - 1) * s + 1 for a, m, s in zip(first, self._of(part).shape, step)]
+                upper = (at + done) % 2
+                kept = self._apply(ops.and_, self._slice(packed, first, stop, step), self._number(15 if upper else 240))
+                new = self._apply(ops.or_, kept, self._apply(ops.shift_left, part, self._number(4)) if upper else part)
+            packed = self._add(ops.slice_update, (packed, new), (first, step), self._of(packed).shape, dtypes.uint8)
+            done += length
+        return packed
+
+    def _scattered(self, x, base, updates, *indices):
+        """The bytes of a scatter of whole rows, or to one place; None for others, whose places may share bytes."""
+        axes, mode, kind = x.params
+        shape, packed = x.aval.shape, self.packed[base]
+        where = broadcast_shapes('indices', *[self._of(i).shape for i in indices])
+        if math.prod(where) == 1 and kind != 'set':
+            updates, kind = self._apply(_COMBINE[kind], self._gather(base, indices, axes, mode, updates), updates), 'set'
+        if kind == 'set' and len(shape) - 1 not in axes and _rows_are_apart(shape):
+            new = self._joined(self._low(updates))
+            return self._add(ops.scatter, (packed, new, *indices), x.params, self._of(packed).shape, dtypes.uint8)
+        if math.prod(where) != 1 or len(axes) != len(shape):
+            return None
+        return self._written_at(x, base, updates, indices)
+
+    def _gather(self, x, indices, axes, mode, like):
+        of = self._of(x)
+        return self._add(ops.gather, (x, *indices), (tuple(axes), mode), self._of(like).shape, of.dtype)
+
+    def _written_at(self, x, base, new, indices):
+        """The bytes of a scatter to one element. Its half of the byte is changed by what differs from the old one, which
+        is gathered at the indices as they are, so that errors name these."""
+        axes, mode, _ = x.params
+        shape, packed = x.aval.shape, self.packed[base]
+        old = self._gather(base, indices, axes, mode, new)
+        change = self._apply(ops.xor, self._low(old), self._low(new))
+        located, inside = [], []
+        for index, axis in zip(indices, axes):
+            index, size = self._reshape(self._convert(index, dtypes.int64), (1,)), self._number(shape[axis], dtypes.int64)
+            zero = self._number(0, dtypes.int64)
+            if mode == 'wrap':
+                index = self._apply(ops.remainder, index, size)
+            elif mode == 'clip':
+                last = self._number(shape[axis] - 1, dtypes.int64)
+                index = self._apply(ops.max_, self._apply(ops.min_, index, last), zero)
+            else:
+                inside += [self._apply(ops.ge, index, zero), self._apply(ops.lt, index, size)]
+            located.append(index)
+        if _rows_are_apart(shape):
+            number = located[axes.index(len(shape) - 1)]
+            places = [self._half(i) if axis == len(shape) - 1 else i for i, axis in zip(located, axes)]
+        else:
+            number, axes = self._number(0, dtypes.int64), (0,)
+            for index, axis in zip(located, x.params[0]):
+                stride = self._number(math.prod(shape[axis + 1:]), dtypes.int64)
+                number = self._apply(ops.add, number, self._apply(ops.mul, index, stride))
+            beyond = self._number(number_of_bytes(x.aval.size), dtypes.int64)
+            places = [functools.reduce(lambda place, ok: self._apply(ops.select, ok, place, beyond), inside, self._half(number))]
+        upper = self._convert(self._apply(ops.and_, number, self._number(1, dtypes.int64)), dtypes.uint8)
+        byte = self._gather(packed, places, axes, 'clip', number)
+        change = self._apply(ops.shift_left, self._reshape(change, (1,)), self._apply(ops.mul, upper, self._number(4)))
+        inputs = packed, self._apply(ops.xor, byte, change), *places
+        params = tuple(axes), 'clip' if mode == 'error' else mode, 'set'          # the gather tells of errors
+        return self._add(ops.scatter, inputs, params, self._of(packed).shape, dtypes.uint8)
+
+    def _half(self, number):
+        return self._apply(ops.shift_right_arithmetic, number, self._number(1, dtypes.int64))
