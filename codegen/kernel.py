@@ -400,7 +400,7 @@ class Kernel:
     def _tile_axis(self):
         """The axis along which a map reads something element by element while its lanes are far apart, or None."""
         found = {axis for a in self.accesses[:] for axis in self.parallel
-                 if not a.dynamic and not a.packed and a.strides[axis] == 1 and a.strides[self.lane] not in (0, 1)}
+                 if not a.dynamic and a.strides[axis] == 1 and a.strides[self.lane] not in (0, 1)}
         big = self.form == 'map' and all(self.sizes[axis] >= 2 * choices.TILE_ROWS for axis in (*found, self.lane))
         stores = {number for _, number in self.stores}
         apart = any(self.accesses[number].strides[self.lane] != 1 for number in stores)
@@ -431,7 +431,7 @@ class Kernel:
     def transposed(self, access):
         """Whether a load is to be turned around in tiles."""
         a = self.accesses[access]
-        return self.tile is not None and not a.dynamic and not a.packed and a.strides[self.tile] == 1 \
+        return self.tile is not None and not a.dynamic and a.strides[self.tile] == 1 \
             and a.strides[self.lane] not in (0, 1)
 
     def in_loop(self, e):
@@ -514,6 +514,8 @@ class Kernel:
         s = self.accesses[access].strides[axis]
         if axis == self.lane and s == -1:
             return 'r'
+        if axis == self.lane and s == 2 and self.accesses[access].packed:
+            return '2'                                                # the same half of each byte
         return '0' if not s else '1' if s == 1 and axis in (self.lane, self.tile) else 's'
 
 

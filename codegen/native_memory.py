@@ -355,7 +355,11 @@ class Memory(Packed):
         rows = []
         for j in range(w):
             step = self.new(f'mul i64 {self.strides[access][self.k.lane]}, {j}')
-            pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self.new(f"add i64 {start}, {step}")}')
+            place = self.new(f'add i64 {start}, {step}')
+            if self.k.accesses[access].packed:
+                rows.append(self._packed_vector(self.pointers[access], place, None))
+                continue
+            pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {place}')
             rows.append(self.new(f'load {storage}, ptr {pointer}, align {dtype.itemsize}'))
         s = w // 2
         while s:

@@ -228,8 +228,8 @@ class _Printer(Reductions):
     @property
     def masks_are_free(self):
         """With mask registers every vector is masked and the body is there once, which halves the code. Not so where
-        elements are read or written one by one (but by searches, which need no mask)."""
-        apart = any(a.dynamic and not a.searched or self.k.stride_class(i, self.k.lane) == 's'
+        elements are read or written one by one (but by searches, which need no mask), or are half a byte."""
+        apart = any(a.dynamic and not a.searched or a.packed or self.k.stride_class(i, self.k.lane) == 's'
                     for i, a in enumerate(self.k.accesses))
         return self.has_mask_registers and not apart
 
