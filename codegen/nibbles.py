@@ -214,24 +214,25 @@ class _Packer:
         shape, packed = x.aval.shape, self.packed[base]
         where = broadcast_shapes('indices', *[self._of(i).shape for i in indices])
         if math.prod(where) == 1 and kind != 'set':
-            updates, kind = self._apply(_COMBINE[kind], self._gather(base, indices, axes, mode, updates), updates), 'set'
+            updates, kind = self._apply(_COMBINE[kind], self._gather(base, indices, axes, mode), updates), 'set'
         if kind == 'set' and len(shape) - 1 not in axes and _rows_are_apart(shape):
             new = self._joined(self._low(updates))
             return self._add(ops.scatter, (packed, new, *indices), x.params, self._of(packed).shape, dtypes.uint8)
-        if math.prod(where) != 1 or len(axes) != len(shape):
+        if self._of(updates).size != 1:
             return None
         return self._written_at(x, base, updates, indices)
 
-    def _gather(self, x, indices, axes, mode, like):
-        of = self._of(x)
-        return self._add(ops.gather, (x, *indices), (tuple(axes), mode), self._of(like).shape, of.dtype)
+    def _gather(self, x, indices, axes, mode):
+        of, where = self._of(x), broadcast_shapes('indices', *[self._of(i).shape for i in indices])
+        rest = [n for axis, n in enumerate(of.shape) if axis not in axes]
+        return self._add(ops.gather, (x, *indices), (tuple(axes), mode), (*where, *rest), of.dtype)
 
     def _written_at(self, x, base, new, indices):
         """The bytes of a scatter to one element. Its half of the byte is changed by what differs from the old one, which
         is gathered at the indices as they are, so that errors name these."""
         axes, mode, _ = x.params
         shape, packed = x.aval.shape, self.packed[base]
-        old = self._gather(base, indices, axes, mode, new)
+        old = self._gather(base, indices, axes, mode)
         change = self._apply(ops.xor, self._low(old), self._low(new))
         located, inside = [], []
         for index, axis in zip(indices, axes):
@@ -256,8 +257,8 @@ class _Packer:
             beyond = self._number(number_of_bytes(x.aval.size), dtypes.int64)
             places = [functools.reduce(lambda place, ok: self._apply(ops.select, ok, place, beyond), inside, self._half(number))]
         upper = self._convert(self._apply(ops.and_, number, self._number(1, dtypes.int64)), dtypes.uint8)
-        byte = self._gather(packed, places, axes, 'clip', number)
-        change = self._apply(ops.shift_left, self._reshape(change, (1,)), self._apply(ops.mul, upper, self._number(4)))
+        byte = self._gather(packed, places, axes, 'clip')
+        change = self._apply(ops.shift_left, self._reshape(change, self._of(byte).shape), self._apply(ops.mul, upper, self._number(4)))
         inputs = packed, self._apply(ops.xor, byte, change), *places
         params = tuple(axes), 'clip' if mode == 'error' else mode, 'set'          # the gather tells of errors
         return self._add(ops.scatter, inputs, params, self._of(packed).shape, dtypes.uint8)

@@ -93,7 +93,8 @@ def _placed(node, inputs, places):
         axes.update([axis for axis, n in enumerate(x.aval.shape) if part.shape[axis] != n])
     if not axes:
         return Node(node.op, inputs, node.params, node.aval)
-    if any([part.shape[axis] > 1 for axis in axes]) and part.nbytes > PART_BYTES:
+    if any([part.shape[axis] > 1 for axis in axes]) and part.nbytes > PART_BYTES \
+            or node.op is ops.slice_update and x.aval.nbytes > PART_BYTES and _share_bytes(x.aval, part, axes):
         return None
     axes = sorted(axes)
     order = axes + [axis for axis in range(part.ndim) if axis not in axes]
@@ -112,6 +113,12 @@ def _placed(node, inputs, places):
     x = build.slice_(x, [0 if w else n for n, w in zip(start, whole)], [m if w else n for m, n, w in zip(x.aval.shape, stop, whole)],
                      [1 if w else n for n, w in zip(step, whole)])
     return build.transpose(build.gather(x, indices, axes, 'clip'), build.inverse_permutation(order))
+
+
+def _share_bytes(of, part, axes):
+    """Whether rows to be written at `axes` share bytes with others, so that a scatter would copy the whole array."""
+    apart = part.size == 1 or of.ndim - 1 not in axes and of.shape[-1] % 2 == 0
+    return of.dtype in dtypes.NARROW_INTEGERS and not apart
 
 
 # --- the program ----------------------------------------------------------------------------------------------------
