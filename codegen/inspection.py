@@ -169,7 +169,7 @@ class Inspector:
             if j in seen:
                 continue
             seen.add(j)
-            if j in self.schedule.placed:
+            if j in self.schedule.placed and self.instructions[j].op is not ops.unpack_nibbles:
                 found.append(j)
             else:
                 waiting += self.instructions[j].inputs

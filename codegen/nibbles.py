@@ -124,7 +124,9 @@ class _Packer:
         while self.made[stored].op is ops.reshape:
             stored, = self.made[stored].inputs
         if self.made[stored].op in (ops.leaf, ops.slice_update, ops.scatter):
+            region, self.region = self.region, None                  # it is nothing that is computed
             value = self._add(ops.unpack_nibbles, (stored,), (shape, of.dtype), shape, of.dtype)
+            self.region = region
         else:
             pairs = self._of(packed).shape
             wide = self._add(ops.broadcast, (packed,), ((*pairs, 2), tuple(range(len(pairs)))), (*pairs, 2), dtypes.uint8)

@@ -180,6 +180,8 @@ class Array:
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         """A capsule of the value, marked read-only. Consumers older than DLPack 1.0 don't understand that: they get a copy,
         or with copy=False the memory itself, which they must not write into."""
+        if self.dtype in dtypes.NARROW_INTEGERS:
+            raise BufferError(f"NumPy's DLPack has no {self.dtype}: x.view('uint8') hands on its bytes, two numbers in each")
         old = max_version is None or max_version[0] < 1
         array = to_numpy(self._node, 'array', writable=old and copy is False)
         copy = True if old and copy is None else copy

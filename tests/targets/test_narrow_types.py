@@ -351,6 +351,25 @@ def test_layers_with_weights_of_4_bits(target, dtype):
     np.testing.assert_allclose(found, (x @ w.astype(np.float32)).sum(0), rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize('shape', [(4, 6), (3, 5)], ids=str)
+def test_fused_functions_of_packed_numbers(shape):
+    """How arrays lie in memory is no part of what is to be one kernel."""
+    x = some(shape, dtypes.int4)
+    a, wide = lnp.asarray(x), x.astype(np.int64)
+    for f in (lambda np, x: x.reshape(-1)[1:].astype('float32') * 2, lambda np, x: x + x, lambda np, x: x.astype('float32').sum(1)):
+        matches(lazy.fuse(lambda x: f(lnp, x))(a), f(np, wide))
+    rows = lazy.vmap(lambda row, i: row.at[i].set(3))(a, lnp.arange(shape[0]))
+    np.fill_diagonal(wide, 3)
+    matches(rows, wide)
+
+
+def test_other_libraries_get_bytes():
+    x = lnp.asarray([1, 2, 3, -1], 'int4')
+    with pytest.raises(BufferError, match="x.view\\('uint8'\\)"):
+        np.from_dlpack(x)
+    assert np.from_dlpack(x.view('uint8')).tolist() == [0x21, 0xF3]
+
+
 def test_memory_of_packed_numbers():
     """Of a large array half a byte for each number, also while it is computed from and updated in place."""
     n = 1 << 22
