@@ -1,4 +1,4 @@
-"""Reading integers of 4 bits that lie two in a byte. What is returned are bytes of which only the lower halves count."""
+"""Reading integers of 4 bits that lie two in a byte. What is returned are bytes whose lower halves count."""
 from .native_text import numbers, suffix, Text
 
 
@@ -15,7 +15,8 @@ class Packed(Text):
             return self._packed_vector(pointer, place, mask)
         if kind == 'r':
             first = self.new(f'add i64 {place}, {1 - w}')
-            return self._turned(f'<{w} x i8>', self._packed_vector(pointer, first, mask and self._turned(f'<{w} x i1>', mask)))
+            lanes = mask and self._turned(f'<{w} x i1>', mask)
+            return self._turned(f'<{w} x i8>', self._packed_vector(pointer, first, lanes))
         if kind == '2':
             return self._packed_halves(pointer, place, lane, mask)
         places = self._splat64(place)
@@ -39,7 +40,8 @@ class Packed(Text):
         first, odd = self._byte_of(pointer, place)
         second = self.new(f'getelementptr i8, ptr {first}, i64 {odd}')    # the same bytes where no others are needed
         masks = self._byte_masks(odd, mask) if mask is not None else (None, None)
-        a, b = (self.new(f'zext <{h} x i8> {self._load_bytes(at, h, m)} to {word}') for at, m in zip((first, second), masks))
+        a, b = (self.new(f'zext <{h} x i8> {self._load_bytes(at, h, m)} to {word}')
+                for at, m in zip((first, second), masks))
         both = self.new(f'or {word} {a}, {self.new(f"shl {word} {b}, splat (i16 8)")}')
         shift = self.new(f'trunc i64 {self.new(f"shl i64 {odd}, 2")} to i16')
         one = self.new(f'insertelement {word} poison, i16 {shift}, i64 0')
@@ -71,7 +73,9 @@ class Packed(Text):
         name = f'@llvm.masked.load.{suffix("i8", w)}.p0'
         self.module.declare(f'declare <{w} x i8> {name}(ptr, i32, <{w} x i1>, <{w} x i8>)')
         raw = self.new(f'call <{w} x i8> {name}(ptr {pointer}, i32 1, <{w} x i1> {mask}, <{w} x i8> zeroinitializer)')
-        return raw if n == w else self.new(f'shufflevector <{w} x i8> {raw}, <{w} x i8> poison, <{n} x i32> {numbers(range(n))}')
+        if n == w:
+            return raw
+        return self.new(f'shufflevector <{w} x i8> {raw}, <{w} x i8> poison, <{n} x i32> {numbers(range(n))}')
 
     def _byte_masks(self, odd, mask):
         """Which bytes the active lanes need, of those from the first one's on and of those that follow."""

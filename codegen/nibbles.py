@@ -3,10 +3,10 @@
 Before: x = leaf: int4[6]; y = x + 1, the output. After: p = leaf: uint8[3]; x = unpack_nibbles(p); y = x + 1;
 q = y[0::2] | y[1::2] << 4, the output.
 
-`unpack_nibbles` costs nothing: its value lies in the memory of the bytes, of which kernels pick halves. What is computed
-in between has a byte for each number. Updates of what is packed are updates of its bytes, so that they happen in place.
+`unpack_nibbles` costs nothing: its value lies in the memory of the bytes, of which kernels pick halves. What is
+computed in between has a byte for each number. Updates of what is packed are updates of its bytes, so that they happen
+in place.
 """
-import functools
 import math
 
 from ..ir import dtypes, ops
@@ -67,19 +67,22 @@ class _Packer:
     def _apply(self, op, *operands):
         """An elementwise operation."""
         shape = broadcast_shapes(op.name, *[self._of(v).shape for v in operands])
-        return self._add(op, operands, None, shape, dtypes.bool_ if op.result == 'bool' else self._of(operands[-1]).dtype)
+        dtype = dtypes.bool_ if op.result == 'bool' else self._of(operands[-1]).dtype
+        return self._add(op, operands, None, shape, dtype)
 
     def _number(self, n, dtype=dtypes.uint8):
-        """A constant, of shape (1,), as what an index is: the scalars of a program are those of the walk, and constants of
-        an operation would be part of the code."""
+        """A constant, of shape (1,), as one element of an iota: the scalars of a program are those of the walk."""
         if dtype == dtypes.int64:
             high, low = divmod(n, 1 << 16)                           # the reference makes the whole iota
-            high = self._apply(ops.mul, self._index(high, dtype), self._index(1 << 16, dtype))
-            return self._apply(ops.add, high, self._index(low, dtype))
-        return self._index(n, dtype)
+            high = self._apply(ops.mul, self._element(high, dtype), self._element(1 << 16, dtype))
+            return self._apply(ops.add, high, self._element(low, dtype))
+        return self._element(n, dtype)
 
-    def _index(self, n, dtype):
-        return self._slice(self._add(ops.iota, (), ((n + 1,), dtype, 0), (n + 1,), dtype), (n,), (n + 1,))
+    def _element(self, n, dtype):
+        return self._slice(self._iota(n + 1, dtype), (n,), (n + 1,))
+
+    def _iota(self, n, dtype):
+        return self._add(ops.iota, (), ((n,), dtype, 0), (n,), dtype)
 
     def _slice(self, x, start, stop, step=None):
         step = step or (1,) * len(start)
@@ -128,12 +131,12 @@ class _Packer:
             value = self._add(ops.unpack_nibbles, (stored,), (shape, of.dtype), shape, of.dtype)
             self.region = region
         else:
-            pairs = self._of(packed).shape
-            wide = self._add(ops.broadcast, (packed,), ((*pairs, 2), tuple(range(len(pairs)))), (*pairs, 2), dtypes.uint8)
-            places = self._apply(ops.mul, self._add(ops.iota, (), ((2,), dtypes.uint8, 0), (2,), dtypes.uint8), self._number(4))
+            pairs = *self._of(packed).shape, 2
+            wide = self._add(ops.broadcast, (packed,), (pairs, tuple(range(len(pairs) - 1))), pairs, dtypes.uint8)
+            places = self._apply(ops.mul, self._iota(2, dtypes.uint8), self._number(4))
             value = self._convert(self._apply(ops.shift_right_logical, wide, places), of.dtype)
-            if math.prod(pairs) * 2 != of.size:
-                value = self._last(self._reshape(value, (math.prod(pairs) * 2,)), 0, of.size)
+            if of.size % 2:
+                value = self._last(self._reshape(value, (of.size + 1,)), 0, of.size)
             value = self._reshape(value, shape)
         self.packed[value] = packed
         return value
@@ -152,9 +155,11 @@ class _Packer:
         if _rows_are_apart(of.shape):
             return self._joined(bits)
         flat, even = self._reshape(bits, (of.size,)), of.size // 2 * 2
-        parts = [self._joined(self._last(flat, 0, even))] * (even > 0) + [self._last(flat, even, of.size)] * (even < of.size)
-        if len(parts) < 2:
-            return parts[0] if parts else self._reshape(flat, (0,))
+        if of.size < 2:
+            return flat
+        parts = [self._joined(self._last(flat, 0, even))] + [self._last(flat, even, of.size)] * (of.size % 2)
+        if len(parts) == 1:
+            return parts[0]
         return self._add(ops.concatenate, parts, (0,), (number_of_bytes(of.size),), dtypes.uint8)
 
     def _low(self, value):
@@ -230,16 +235,16 @@ class _Packer:
         return self._add(ops.gather, (x, *indices), (tuple(axes), mode), (*where, *rest), of.dtype)
 
     def _written_at(self, x, base, new, indices):
-        """The bytes of a scatter to one element. Its half of the byte is changed by what differs from the old one, which
-        is gathered at the indices as they are, so that errors name these."""
+        """The bytes of a scatter to one element. Its half of the byte is changed by what differs from the old one,
+        which is gathered at the indices as they are, so that errors name these."""
         axes, mode, _ = x.params
         shape, packed = x.aval.shape, self.packed[base]
         old = self._gather(base, indices, axes, mode)
         change = self._apply(ops.xor, self._low(old), self._low(new))
-        located, inside = [], []
+        located, inside, zero = [], [], self._number(0, dtypes.int64)
         for index, axis in zip(indices, axes):
-            index, size = self._reshape(self._convert(index, dtypes.int64), (1,)), self._number(shape[axis], dtypes.int64)
-            zero = self._number(0, dtypes.int64)
+            index = self._reshape(self._convert(index, dtypes.int64), (1,))
+            size = self._number(shape[axis], dtypes.int64)
             if mode == 'wrap':
                 index = self._apply(ops.remainder, index, size)
             elif mode == 'clip':
@@ -252,15 +257,19 @@ class _Packer:
             number = located[axes.index(len(shape) - 1)]
             places = [self._half(i) if axis == len(shape) - 1 else i for i, axis in zip(located, axes)]
         else:
-            number, axes = self._number(0, dtypes.int64), (0,)
+            number, axes = zero, (0,)
             for index, axis in zip(located, x.params[0]):
                 stride = self._number(math.prod(shape[axis + 1:]), dtypes.int64)
                 number = self._apply(ops.add, number, self._apply(ops.mul, index, stride))
             beyond = self._number(number_of_bytes(x.aval.size), dtypes.int64)
-            places = [functools.reduce(lambda place, ok: self._apply(ops.select, ok, place, beyond), inside, self._half(number))]
+            place = self._half(number)
+            for ok in inside:
+                place = self._apply(ops.select, ok, place, beyond)
+            places = [place]
         upper = self._convert(self._apply(ops.and_, number, self._number(1, dtypes.int64)), dtypes.uint8)
         byte = self._gather(packed, places, axes, 'clip')
-        change = self._apply(ops.shift_left, self._reshape(change, self._of(byte).shape), self._apply(ops.mul, upper, self._number(4)))
+        change = self._reshape(change, self._of(byte).shape)
+        change = self._apply(ops.shift_left, change, self._apply(ops.mul, upper, self._number(4)))
         inputs = packed, self._apply(ops.xor, byte, change), *places
         params = tuple(axes), 'clip' if mode == 'error' else mode, 'set'          # the gather tells of errors
         return self._add(ops.scatter, inputs, params, self._of(packed).shape, dtypes.uint8)

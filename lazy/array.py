@@ -95,8 +95,7 @@ class Array:
 
     def __array__(self, dtype=None, copy=None):
         if copy is False and self.dtype in dtypes.NARROW_INTEGERS:
-            raise ValueError(f'{self.dtype} lies two in a byte, which NumPy has no arrays of: one with a byte for each '
-                             "needs a copy; x.view('uint8') has the bytes")
+            raise ValueError(f"NumPy's arrays of {self.dtype} have one in a byte: one needs a copy (x.view('uint8') not)")
         result = to_numpy(self._node, 'array')
         if dtype is not None and dtype != result.dtype:
             if copy is False:
@@ -178,10 +177,10 @@ class Array:
         return numpy
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
-        """A capsule of the value, marked read-only. Consumers older than DLPack 1.0 don't understand that: they get a copy,
-        or with copy=False the memory itself, which they must not write into."""
+        """A capsule of the value, marked read-only. Consumers older than DLPack 1.0 don't understand that: they get a
+        copy, or with copy=False the memory itself, which they must not write into."""
         if self.dtype in dtypes.NARROW_INTEGERS:
-            raise BufferError(f"NumPy's DLPack has no {self.dtype}: x.view('uint8') hands on its bytes, two numbers in each")
+            raise BufferError(f"NumPy's DLPack has no {self.dtype}: x.view('uint8') hands on bytes of two numbers each")
         old = max_version is None or max_version[0] < 1
         array = to_numpy(self._node, 'array', writable=old and copy is False)
         copy = True if old and copy is None else copy
@@ -289,14 +288,13 @@ def to_numpy(node, asked='array', writable=False):
     """The value as a NumPy array that shares the buffer, read-only unless asked otherwise. Integers of 4 bits, of which
     NumPy's arrays have one in a byte, are copied."""
     buffer, of = value(node, asked), node.aval
-    result = _unpacked(buffer, of) if of.dtype in dtypes.NARROW_INTEGERS else buffer.array(of.shape, of.dtype)
+    if of.dtype in dtypes.NARROW_INTEGERS:
+        result = nibbles.unpack(buffer.array((buffer.nbytes,), dtypes.uint8), of.shape, of.dtype)
+    else:
+        result = buffer.array(of.shape, of.dtype)
     if not writable:
         result.flags.writeable = False
     return result
-
-
-def _unpacked(buffer, of):
-    return nibbles.unpack(buffer.array((dtypes.nbytes(of.size, of.dtype),), dtypes.uint8), of.shape, of.dtype)
 
 
 def _unpickle(array, weak, packed=None):

@@ -1,5 +1,5 @@
-"""Integers of 4 bits, two in a byte: the first in its lower half, row by row. The last byte of an odd number of them has
-zeros in its upper half.
+"""Integers of 4 bits, two in a byte: the first in its lower half, row by row. The last byte of an odd number of them
+has zeros in its upper half.
 """
 import numpy as np
 
@@ -45,7 +45,7 @@ def infer_unpack(avals, shape, dtype):
 
 
 def infer_pack(avals, shape):
-    result = aval(shape, np.dtype(np.uint8))
-    if result.size != number_of_bytes(avals[0].size):
-        raise ValueError(f'{avals[0].size} numbers of 4 bits take {number_of_bytes(avals[0].size)} bytes, not shape {shape}')
+    result, needed = aval(shape, np.dtype(np.uint8)), number_of_bytes(avals[0].size)
+    if result.size != needed:
+        raise ValueError(f'{avals[0].size} numbers of 4 bits take {needed} bytes, not shape {shape}')
     return result
