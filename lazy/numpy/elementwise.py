@@ -6,8 +6,6 @@ A kind says what becomes of the operands' types: 'arithmetic' promotes them, 'in
 import builtins
 import math
 
-import numpy as onp
-
 from .. import array as arrays
 from ..array import _operator, elementwise, power as _power
 from ._util import (Array, Node, array_of, build, dtypes, fresh, inexact_array, no_out, node_of, ops, promoted,
@@ -384,65 +382,6 @@ def round(a, decimals=0, out=None):
 def fix(x, /):
     """x without its fraction."""
     return trunc(x)
-
-
-@_function
-def modf(x, /, out=None):
-    """(fraction, integer part), both with the sign of x."""
-    no_out(out, 'modf')
-    x = inexact_array(_real_only(x, 'modf'))
-    whole = trunc(x)
-    from .indexing import where
-    return copysign(where(isinf(x), 0, x - whole), x), whole
-
-
-@_function
-def frexp(x, /):
-    """(mantissa, exponent) with x = mantissa * 2**exponent and 0.5 <= |mantissa| < 1."""
-    from .indexing import where
-    x = inexact_array(_real_only(x, 'frexp'))
-    wide = x if x.dtype.itemsize >= 4 else x.astype(dtypes.float32)
-    digits, bits = (52, 64) if wide.dtype == dtypes.float64 else (23, 32)
-    integer = onp.dtype(f'int{bits}')
-    scaled = wide * 2.0 ** (digits + 2)                              # subnormals become normal
-    raw = wrap(build.make(ops.bitcast, (scaled._node,), (integer,)))
-    bias = (1 << (bits - digits - 2)) - 1
-    stored = (raw >> digits) & (2 * bias + 1)
-    plain = wrap(build.make(ops.bitcast, (wide._node,), (integer,)))
-    stored_plain = (plain >> digits) & (2 * bias + 1)
-    small = stored_plain == 0
-    exponent = where(small, stored - (digits + 2), stored_plain) - (bias - 1)
-    chosen = where(small, raw, plain)
-    mantissa = (chosen & ~((2 * bias + 1) << digits)) | ((bias - 1) << digits)
-    special = (wide == 0) | ~isfinite(wide)
-    mantissa = where(special, wide, wrap(build.make(ops.bitcast, (mantissa._node,), (wide.dtype,))))
-    return mantissa.astype(x.dtype), where(special, 0, exponent).astype(dtypes.int32)
-
-
-@_function
-def ldexp(x1, x2, /):
-    """x1 * 2**x2."""
-    x = inexact_array(_real_only(x1, 'ldexp'))
-    n = array_of(x2)
-    if not dtypes.is_integer(n.dtype) and n.dtype != dtypes.bool_:
-        raise TypeError(f'ldexp needs an integer exponent, got {n.dtype}')
-    wide = x.astype(dtypes.float32) if x.dtype.itemsize < 4 else x
-    digits, bias = (52, 1023) if wide.dtype == dtypes.float64 else (23, 127)
-    n = maximum(minimum(n.astype(dtypes.int32), 3 * bias - 3), 3 - 3 * bias)
-    third = n // 3                                                   # three factors: 2**n itself may overflow
-
-    def two_to(e):
-        bits = (e + bias).astype(f'int{8 * wide.dtype.itemsize}') << digits
-        return wrap(build.make(ops.bitcast, (bits._node,), (wide.dtype,)))
-    return (wide * two_to(third) * two_to(third) * two_to(n - 2 * third)).astype(x.dtype)
-
-
-@_function
-def spacing(x, /):
-    """Distance from x to the next float of larger magnitude, with the sign of x."""
-    x = inexact_array(_real_only(x, 'spacing'))
-    size = abs(x)
-    return copysign(nextafter(size, dtypes.highest(x.dtype)) - size, x)
 
 
 # --- others ----------------------------------------------------------------------------------------------------------
