@@ -268,7 +268,8 @@ ops.project.batch = _same
 ops.partition.batch = _unary(lambda size, x, kth, axis: (kth, axis + 1))
 ops.triangular_solve.batch = ops.solve.batch = ops.tridiagonal_solve.batch = _solve
 ops.call.batch, ops.custom.batch, ops.custom_linear.batch = _call, _custom, _custom_linear
-for _op in (ops.cholesky, ops.inverse, ops.cholesky_update, ops.pivots_to_permutation, ops.lu, ops.qr, ops.eigh, ops.eig, ops.svd,
+for _op in (ops.cholesky, ops.inverse, ops.cholesky_update, ops.pivots_to_permutation, ops.lu, ops.qr, ops.eigh,
+            ops.eig, ops.svd,
             ops.geqrf, ops.schur, ops.rsf2csf, ops.hessenberg, ops.tridiagonal, ops.eigh_tridiagonal, ops.sylvester,
             ops.sqrtm, ops.expm, ops.expm_frechet, ops.parlett, ops.polar):
     _op.batch = _same

@@ -9,7 +9,8 @@ _NS_PER_OPERATION = 0.02               # of one thread, for a simple operation o
 
 
 class Part:
-    """A kernel with what combines its parts, a product ('product': by kernels of our own), or a library call. launches: their numbers in the program.
+    """A kernel with what combines its parts, a product ('product': by kernels of our own), or a library call. launches:
+    their numbers in the program.
 
     reads, writes: (name, shape, dtype name, bytes). sources: see Linear. weight: operations, weighted by their cost.
     """

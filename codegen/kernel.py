@@ -407,8 +407,8 @@ class Kernel:
         return found.pop() if len(found) == 1 and big and not apart else None
 
     def _streams(self):
-        """Whether stores go past the caches: 'aligned' where rows begin with a cache line, 'peeled' where all begin at the
-        same place of one and are long, '' otherwise."""
+        """Whether stores go past the caches: 'aligned' where rows begin with a cache line, 'peeled' where all begin at
+        the same place of one and are long, '' otherwise."""
         stored = [self.accesses[number] for _, number in self.stores if self.stored_in_loop(number)]
         if not stored or self.split or self.tile is not None or any(
                 a.strides[self.lane] != 1 for a in stored):
@@ -424,7 +424,8 @@ class Kernel:
     def _together(self):
         """How many vectors a map computes side by side."""
         cost = sum([e.cost for e in self.entries if e.kind == 'op' and self.lane in e.axes])
-        if self.form != 'map' or self.tile is not None or self.sizes[self.lane] < 1024 or any(a.dynamic for a in self.accesses):
+        if self.form != 'map' or self.tile is not None or self.sizes[self.lane] < 1024 \
+                or any(a.dynamic for a in self.accesses):
             return 1
         return choices.vectors_together(len(self.entries), cost, math.prod(self.sizes))
 
@@ -492,8 +493,8 @@ class Kernel:
 
     def _describe(self):
         """The canonical text: everything the code depends on, no sizes."""
-        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} tile={self.tile} '
-                 f'short={self.short} '
+        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} '
+                 f'tile={self.tile} short={self.short} '
                  f'far={self.far} stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))

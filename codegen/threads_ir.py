@@ -50,8 +50,8 @@ define internal i32 @generation() nounwind {
   ret i32 %generation
 }
 
-; Take chunks of the present job until none is left. The limit is read after the word: a thread that woke up for a job before
-; must not have a number beyond the limit of this one.
+; Take chunks of the present job until none is left. The limit is read after the word: a thread that woke up for a job
+; before must not have a number beyond the limit of this one.
 define internal void @work(i64 %worker) noinline nounwind {
 entry:
   br label %look
@@ -96,8 +96,8 @@ exit:
   ret void
 }
 
-; A record's kernel on the items from %lo up to %hi, as far as there are so many. Without items it isn't called, unless the
-; record has parts: each part has results.
+; A record's kernel on the items from %lo up to %hi, as far as there are so many. Without items it isn't called, unless
+; the record has parts: each part has results.
 define internal void @items(ptr %record, i64 %args, i64 %lo, i64 %hi, i64 %number) nounwind {
 entry:
   %kernel = load ptr, ptr %record
@@ -297,8 +297,8 @@ exit:
   ret void
 }
 
-; One record, and the next with it where %following isn't 0. %size, the chunk's, is the extent over the number of chunks,
-; aligned.
+; One record, and the next with it where %following isn't 0. %size, the chunk's, is the extent over the number of
+; chunks, aligned.
 define internal void @launch(ptr %record, i64 %args, i64 %following) noinline nounwind {
 entry:
   %p3 = getelementptr i64, ptr %record, i64 3
