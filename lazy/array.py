@@ -95,7 +95,7 @@ class Array:
 
     def __array__(self, dtype=None, copy=None):
         if copy is False and self.dtype in dtypes.NARROW_INTEGERS:
-            raise ValueError(f"NumPy's arrays of {self.dtype} have one in a byte: one needs a copy (x.view('uint8') not)")
+            raise ValueError(f"NumPy's arrays have one {self.dtype} in a byte: that needs a copy (x.view('uint8') not)")
         result = to_numpy(self._node, 'array')
         if dtype is not None and dtype != result.dtype:
             if copy is False:

@@ -12,8 +12,8 @@ from .evaluate import trace
 from .ir import build, dtypes, ops
 from .ir.graph import Node, aval, next_serial, substitute
 
-__all__ = ['grad', 'value_and_grad', 'jvp', 'vjp', 'linearize', 'vmap', 'stop_gradient', 'eval_shape', 'ShapeDtypeStruct',
-           'linear_transpose']
+__all__ = ['grad', 'value_and_grad', 'jvp', 'vjp', 'linearize', 'vmap', 'stop_gradient', 'eval_shape',
+           'ShapeDtypeStruct', 'linear_transpose']
 
 
 # --- helpers that all share -------------------------------------------------------------------------------------

@@ -267,7 +267,8 @@ def gradient(f, *varargs, axis=None, edge_order=None):
 def _gradient(x, axis, h):
     n = x.shape[axis]
     if n < 2:
-        raise ValueError('shape of array too small to calculate a numerical gradient, at least two elements are required.')
+        raise ValueError('shape of array too small to calculate a numerical gradient, at least two elements are '
+                         'required.')
     part = lambda a, b: wrap(build.slice_axis(x._node, axis, a, b))
     h = array_of(h)
     if h.ndim == 0:
