@@ -150,7 +150,8 @@ SCHEDULES = {
                lambda n: 2 * (0.9 * 0.5 * (1 + math.cos(math.pi * min(n / 20, 1))) + 0.1)),
     'warmup': (o.warmup_cosine_decay_schedule(0.0, 1.0, 5, 25, 0.2),
                lambda n: n / 5 if n < 5 else 0.8 * 0.5 * (1 + math.cos(math.pi * min((n - 5) / 20, 1))) + 0.2),
-    'piecewise': (o.piecewise_constant_schedule(1.0, {5: 0.1, 10: 0.5}), lambda n: (0.1 if n > 5 else 1) * (0.5 if n > 10 else 1)),
+    'piecewise': (o.piecewise_constant_schedule(1.0, {5: 0.1, 10: 0.5}),
+                  lambda n: (0.1 if n > 5 else 1) * (0.5 if n > 10 else 1)),
 }
 
 

@@ -1,4 +1,5 @@
-"""Operations of `codegen/llvm_math.py` as kernels that are compiled in process, for this machine and for lesser ones."""
+"""Operations of `codegen/llvm_math.py` as kernels that are compiled in process, for this machine and for lesser
+ones."""
 import ctypes
 import dataclasses
 import functools

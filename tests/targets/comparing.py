@@ -29,5 +29,6 @@ def check(pairs, tolerance=lambda dtype: 0):
     """Compute all lazy arrays of [(name, lazy array, NumPy array)] together and compare."""
     pairs = list(pairs)
     lazy.block_until_ready([x for _, x, _ in pairs])
-    wrong = [f'{name}: {text}' for name, x, want in pairs if (text := difference(np.asarray(x), want, tolerance(want.dtype)))]
+    wrong = [f'{name}: {text}' for name, x,
+             want in pairs if (text := difference(np.asarray(x), want, tolerance(want.dtype)))]
     assert not wrong, '\n'.join(wrong[:5])

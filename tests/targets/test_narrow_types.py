@@ -35,12 +35,13 @@ def same(got, expected):
 
 
 def numbers(dtype):
-    """float32 numbers that are hard to round: all neighbours of a float8 type, ties between them and what is next to these,
-    the edge of overflow, random bits."""
+    """float32 numbers that are hard to round: all neighbours of a float8 type, ties between them and what is next to
+    these, the edge of overflow, random bits."""
     values = np.unique(every(dtype).astype(np.float32))
     values = values[np.isfinite(values)]
     ties = (values[:-1] + values[1:]) / 2
-    hard = np.concatenate([values, ties, [EDGES[dtype], -EDGES[dtype], 2.0 ** -17, 2.0 ** -10, 1e-45, 3e38]]).astype(np.float32)
+    hard = np.concatenate([values, ties,
+                           [EDGES[dtype], -EDGES[dtype], 2.0 ** -17, 2.0 ** -10, 1e-45, 3e38]]).astype(np.float32)
     around = [hard, np.nextafter(hard, np.float32(np.inf)), np.nextafter(hard, np.float32(-np.inf))]
     random = np.random.default_rng(0).integers(0, 1 << 32, 50_000, dtype=np.uint32).view(np.float32)
     return np.concatenate([*around, [np.inf, -np.inf, np.nan, 0.0, -0.0], random]).astype(np.float32)
@@ -59,7 +60,7 @@ def on_hosts(compute, *arrays):
         lazy.config.update('target', 'native')
 
 
-# --- conversions -------------------------------------------------------------------------------------------------------
+# --- conversions ------------------------------------------------------------------------------------------------------
 
 @pytest.mark.filterwarnings('ignore::RuntimeWarning')
 @pytest.mark.parametrize('dtype', NARROW, ids=str)
@@ -122,7 +123,7 @@ def test_arithmetic_of_4_bits(dtype, name):
         same(got, expected)
 
 
-# --- storage -----------------------------------------------------------------------------------------------------------
+# --- storage ----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('dtype', NARROW, ids=str)
 def test_foreign_bits_are_taken_by_their_low_half(dtype):
@@ -162,7 +163,8 @@ def test_bits_of_other_widths():
     x = np.array([0x21, 0xF8], np.uint8)
     found = lazy.lax.bitcast_convert_type(x, 'int4')
     assert found.tolist() == [[1, 2], [-8, -1]] and lazy.lax.bitcast_convert_type(found, 'uint8').tolist() == x.tolist()
-    assert lnp.asarray(x).view('uint4').tolist() == [1, 2, 8, 15] and lnp.asarray([1, 2, 8, 15], 'uint4').view('uint8').tolist() == x.tolist()
+    assert lnp.asarray(x).view('uint4').tolist() == [1, 2, 8, 15] \
+        and lnp.asarray([1, 2, 8, 15], 'uint4').view('uint8').tolist() == x.tolist()
     for wide, narrow in (('float32', 'uint8'), ('int64', 'int16'), ('float64', 'float32'), ('float16', 'float8_e5m2')):
         y = np.arange(1, 4).astype(wide)
         as_bytes = np.asarray(lnp.asarray(y).view(narrow))
@@ -173,10 +175,11 @@ def test_bits_of_other_widths():
         lnp.ones(3, 'uint8').view('uint16')
 
 
-# --- two numbers in a byte -----------------------------------------------------------------------------------------------
+# --- two numbers in a byte --------------------------------------------------------------------------------------------
 
 TARGETS = ['numpy', 'native', 'triton-interpreter']
-SHAPES = [(), (0,), (1,), (6,), (7,), (1001,), (3, 5), (4, 6), (0, 4), (4, 0), (2, 3, 7), (5, 3, 4), (37, 66), (65, 33), (130, 1)]
+SHAPES = [(), (0,), (1,), (6,), (7,), (1001,), (3, 5), (4, 6), (0, 4), (4, 0), (2, 3, 7), (5, 3, 4), (37, 66), (65, 33),
+          (130, 1)]
 
 
 @pytest.fixture(params=TARGETS)
@@ -209,15 +212,21 @@ def matches(got, wide):
 
 # (name, function of (module, array) for NumPy with 64 bits and for lazy, least number of axes)
 READS = [
-    ('itself', lambda np, x: x, 0), ('sum', lambda np, x: x + x, 0), ('product', lambda np, x: x.astype('float32') * 2, 0),
+    ('itself', lambda np, x: x, 0), ('sum', lambda np, x: x + x, 0),
+    ('product', lambda np, x: x.astype('float32') * 2, 0),
     ('total', lambda np, x: x.astype('int32').sum(), 0), ('raveled', lambda np, x: x.reshape(-1), 0),
-    ('behind the first', lambda np, x: x.reshape(-1)[1:], 0), ('before the last', lambda np, x: x.reshape(-1)[:-1] + x.reshape(-1)[1:], 0),
-    ('every third', lambda np, x: x.reshape(-1)[1::3], 0), ('backwards', lambda np, x: x.reshape(-1)[::-1].astype('float32'), 0),
+    ('behind the first', lambda np, x: x.reshape(-1)[1:], 0),
+    ('before the last', lambda np, x: x.reshape(-1)[:-1] + x.reshape(-1)[1:], 0),
+    ('every third', lambda np, x: x.reshape(-1)[1::3], 0),
+    ('backwards', lambda np, x: x.reshape(-1)[::-1].astype('float32'), 0),
     ('one behind the other', lambda np, x: np.concatenate([x.reshape(-1), x.reshape(-1)[1:]]), 0),
     ('stacked', lambda np, x: np.stack([x, x]), 0), ('sorted', lambda np, x: np.sort(x, -1), 1),
-    ('largest', lambda np, x: x.max(-1, initial=0), 1), ('sums along', lambda np, x: np.cumsum(x.astype('int32'), -1), 1),
-    ('sums of rows', lambda np, x: x.astype('float32').sum(-1), 1), ('sums of columns', lambda np, x: x.astype('float32').sum(0), 1),
-    ('transposed', lambda np, x: x.T + 0 * x.T, 1), ('of floats, transposed', lambda np, x: x.T.astype('float32') + 1, 1),
+    ('largest', lambda np, x: x.max(-1, initial=0), 1),
+    ('sums along', lambda np, x: np.cumsum(x.astype('int32'), -1), 1),
+    ('sums of rows', lambda np, x: x.astype('float32').sum(-1), 1),
+    ('sums of columns', lambda np, x: x.astype('float32').sum(0), 1),
+    ('transposed', lambda np, x: x.T + 0 * x.T, 1),
+    ('of floats, transposed', lambda np, x: x.T.astype('float32') + 1, 1),
     ('part', lambda np, x: x[1:, 1:], 2), ('part, added', lambda np, x: x[1:, 1:].astype('float32') + 1, 2),
     ('columns from the end', lambda np, x: x[:, ::-1], 2), ('choice', lambda np, x: np.where(x > 2, x, -x), 0)]
 
@@ -258,7 +267,8 @@ def test_updates_of_packed_numbers(target, dtype, shape):
     a, wide = lnp.asarray(x), x.astype(np.int64)
     row = some(shape[1:], dtype, 1)
     rows = np.array([0, n - 1])
-    indices = [0, 1, -1, slice(1, 3), slice(0, 3), slice(1, None, 2), (..., 1), (..., slice(1, 2)), (..., slice(0, None, 2)),
+    indices = [0, 1, -1, slice(1, 3), slice(0, 3), slice(1, None, 2), (..., 1), (..., slice(1, 2)),
+               (..., slice(0, None, 2)),
                (1,) * len(shape), (-1,) * len(shape), rows, np.array(1), tuple([np.array(-1)] * len(shape)),
                tuple([np.array([0, 1, 1])] * len(shape))]
     for index in [index for index in indices if is_inside(wide, index)]:
@@ -309,7 +319,8 @@ def run_program(source):
         (wide, a), (other, b) = pairs[i], pairs[j]
         kind = source.randrange(9)
         if kind < 4:
-            index = tuple([source.choice([source.randrange(n), slice(source.randrange(n), None), slice(None), slice(None, None, 2),
+            index = tuple([source.choice([source.randrange(n), slice(source.randrange(n), None), slice(None),
+                                          slice(None, None, 2),
                                           np.array(source.randrange(n)), np.array([0, n - 1])]) for n in wide.shape])
             how = source.choice(['set', 'add', 'max'])
             value = source.choice([3, np.flip(other)[index]])
@@ -344,7 +355,8 @@ def test_layers_with_weights_of_4_bits(target, dtype):
     expected = x @ (w.astype(np.float32) * scale)
     layer = lambda x, w, scale: x @ (w.astype('float32') * scale)
     for f in (layer, lazy.jit(layer)):
-        np.testing.assert_allclose(f(lnp.asarray(x), lnp.asarray(w), lnp.asarray(scale)), expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(f(lnp.asarray(x), lnp.asarray(w), lnp.asarray(scale)), expected, rtol=1e-4,
+                                   atol=1e-4)
     many = lazy.vmap(layer, (None, 0, None))(lnp.asarray(x), lnp.stack([lnp.asarray(w)] * 3), lnp.asarray(scale))
     np.testing.assert_allclose(many[2], expected, rtol=1e-4, atol=1e-4)
     found = lazy.grad(lambda scale: layer(lnp.asarray(x), lnp.asarray(w), scale).sum())(lnp.asarray(scale))
@@ -356,7 +368,8 @@ def test_fused_functions_of_packed_numbers(shape):
     """How arrays lie in memory is no part of what is to be one kernel."""
     x = some(shape, dtypes.int4)
     a, wide = lnp.asarray(x), x.astype(np.int64)
-    for f in (lambda np, x: x.reshape(-1)[1:].astype('float32') * 2, lambda np, x: x + x, lambda np, x: x.astype('float32').sum(1)):
+    for f in (lambda np, x: x.reshape(-1)[1:].astype('float32') * 2, lambda np, x: x + x,
+              lambda np, x: x.astype('float32').sum(1)):
         matches(lazy.fuse(lambda x: f(lnp, x))(a), f(np, wide))
     rows = lazy.vmap(lambda row, i: row.at[i].set(3))(a, lnp.arange(shape[0]))
     np.fill_diagonal(wide, 3)
@@ -379,7 +392,8 @@ def test_memory_of_packed_numbers():
     assert memory.statistics()['in_use'] - held < 0.6 * n
     place = lnp.asarray(7)
     step = lazy.jit(lambda x, i: x.at[i].set(5), donate_argnums=0)
-    for update in (lambda x, k: x.at[k].set(k % 7), lambda x, k: x.at[k].add(1), lambda x, k: x.at[2 * k:2 * k + 7].set(1),
+    for update in (lambda x, k: x.at[k].set(k % 7), lambda x, k: x.at[k].add(1),
+                   lambda x, k: x.at[2 * k:2 * k + 7].set(1),
                    lambda x, k: step(x, place)):
         address = x._node.value.address
         for k in range(8):
@@ -395,7 +409,7 @@ def test_memory_of_packed_numbers():
         x.__array__(copy=False)
 
 
-# --- promotion ---------------------------------------------------------------------------------------------------------
+# --- promotion --------------------------------------------------------------------------------------------------------
 
 SCALARS = {'bool': True, 'int': 1, 'float': 1.5, 'complex': 1j}
 
@@ -419,7 +433,8 @@ def test_promotion(dtype):
         if name in ('bool', 'int') or name == 'float' and dtype in FLOAT8:
             assert (x + scalar).dtype == (scalar + x).dtype == dtype
         else:
-            with pytest.raises(lazy.dtypes.TypePromotionError, match=r"converted explicitly, for example by x.astype\('float32'\)"):
+            with pytest.raises(lazy.dtypes.TypePromotionError,
+                               match=r"converted explicitly, for example by x.astype\('float32'\)"):
                 x + scalar
 
 
@@ -434,7 +449,7 @@ def test_promotion_is_that_of_jax(dtype):
         assert promoted(dtype, other) == expected, other
 
 
-# --- functions ---------------------------------------------------------------------------------------------------------
+# --- functions --------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('dtype', FLOAT8, ids=str)
 def test_sums_and_products_are_made_in_float32(dtype):
@@ -471,7 +486,8 @@ def test_functions_of_int4(dtype):
     x = every(dtype)
     a, wide = lnp.asarray(x), x.astype(np.int32)
     assert a.sum().dtype == ('int32' if dtype == dtypes.int4 else 'uint32') and int(a.sum()) == wide.sum()
-    assert lnp.sum(a, dtype=dtype).dtype == dtype and int(lnp.sum(a[:9], dtype=dtype)) == int(convert(wide[:9].sum(), dtype, False))
+    assert lnp.sum(a, dtype=dtype).dtype == dtype \
+        and int(lnp.sum(a[:9], dtype=dtype)) == int(convert(wide[:9].sum(), dtype, False))
     assert lnp.sin(a).dtype == (a / a).dtype == a.mean().dtype == np.float32
     same(np.asarray(lnp.sort(a)), np.sort(wide).astype(dtype))
     same(np.asarray(a @ a), np.asarray(convert(wide @ wide, dtype, False)))
@@ -482,7 +498,7 @@ def test_functions_of_int4(dtype):
         a + 100
 
 
-# --- Triton ------------------------------------------------------------------------------------------------------------
+# --- Triton -----------------------------------------------------------------------------------------------------------
 
 def interpreted(dtype, x):
     """x converted to a dtype by a Triton kernel under the interpreter."""

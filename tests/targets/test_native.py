@@ -83,8 +83,10 @@ def test_shapes(shapes):
 
 # --- operands ---------------------------------------------------------------------------------------------------------
 
-VIEWS = {'plain': lambda x: x, 'strided': lambda x: x[:, ::2], 'rows': lambda x: x[1::3], 'flipped': lambda x: x[::-1, ::-1],
-         'transposed': lambda x: x.T, 'row': lambda x: x[:1], 'column': lambda x: x[:, 2:3], 'inner': lambda x: x[1:, 1:],
+VIEWS = {'plain': lambda x: x, 'strided': lambda x: x[:, ::2], 'rows': lambda x: x[1::3],
+         'flipped': lambda x: x[::-1, ::-1],
+         'transposed': lambda x: x.T, 'row': lambda x: x[:1], 'column': lambda x: x[:, 2:3],
+         'inner': lambda x: x[1:, 1:],
          'element': lambda x: x[2, 1], 'flat': lambda x: x.reshape(-1), 'backwards': lambda x: x[:, -2:0:-3]}
 
 
@@ -114,11 +116,13 @@ def test_sizes(n):
     check(pairs, lambda dtype: 1e-3 if dtype == np.float16 else 0)
 
 
-@pytest.mark.parametrize('shape', [(1 << 18,), ((1 << 18) + 37,), (3_200_003,), (300, 1029), (1600, 2000), (2, 800, 2000),
+@pytest.mark.parametrize('shape',
+                         [(1 << 18,), ((1 << 18) + 37,), (3_200_003,), (300, 1029), (1600, 2000), (2, 800, 2000),
                                    (1601, 2003), (2, 801, 2001), (40_001, 81)], ids=str)
 @pytest.mark.parametrize('host', ['this', *hosts.possible()[:2]])
 def test_large_maps(shape, host):
-    """Several vectors side by side, and stores past the caches, with a rest that fills neither; rows that begin anywhere."""
+    """Several vectors side by side, and stores past the caches, with a rest that fills neither; rows that begin
+    anywhere."""
     x = np.random.default_rng(0).uniform(0.5, 3, shape).astype(np.float32)
     with contextlib.nullcontext() if host == 'this' else hosts.reduced(host):
         y = lnp.asarray(x)
@@ -146,28 +150,36 @@ def test_tiles(shape):
         x = rng(number).integers(-9, 9, shape).astype(dtype)
         a, order = lnp.asarray(x), (*range(len(shape) - 2), len(shape) - 1, len(shape) - 2)
         t = x.transpose(order)
-        pairs += [('copy', lnp.transpose(a, order), t), ('with one along', lnp.transpose(a, order) + lnp.asarray(t.copy()), t + t),
+        pairs += [('copy', lnp.transpose(a, order), t),
+                  ('with one along', lnp.transpose(a, order) + lnp.asarray(t.copy()), t + t),
                   ('twice', lnp.transpose(a, order)[..., ::-1] * 2, t[..., ::-1] * x.dtype.type(2))]
         if shape[-1] == shape[-2]:
             pairs.append(('both ways', a + lnp.transpose(a, order), x + t))
     check(pairs)
 
 
-@pytest.mark.parametrize('shape', [(300, 2), (257, 3), (5, 400, 8), (300, 7, 4), (3, 261, 1, 5), (50_000, 3), (1_700_000, 2)], ids=str)
+@pytest.mark.parametrize('shape',
+                         [(300, 2), (257, 3), (5, 400, 8), (300, 7, 4), (3, 261, 1, 5), (50_000, 3), (1_700_000, 2)],
+                         ids=str)
 @pytest.mark.parametrize('host', ['this', *hosts.possible()[:2]])
 def test_short_last_axes(shape, host):
-    """Vectors lie across a last axis that is short: broadcasts, views, indices as values, gathers, several results, halves of bytes."""
+    """Vectors lie across a last axis that is short: broadcasts, views, indices as values, gathers, several results,
+    halves of bytes."""
     x = np.random.default_rng(0).integers(-9, 9, shape).astype(np.float32)
     row, rows = np.arange(shape[-1], dtype=np.float32), np.random.default_rng(1).integers(0, shape[-1], shape)
     with contextlib.nullcontext() if host == 'this' else hosts.reduced(host):
         a = lnp.asarray(x)
-        pairs = [('row', a * row, x * row), ('column', a - a[..., :1], x - x[..., :1]), ('backwards', a[..., ::-1] + row, x[..., ::-1] + row),
-                 ('index', a + lnp.arange(shape[-1]), x + row), ('gather', lnp.take_along_axis(a, lnp.asarray(rows), -1) * row,
+        pairs = [('row', a * row, x * row), ('column', a - a[..., :1], x - x[..., :1]),
+                 ('backwards', a[..., ::-1] + row, x[..., ::-1] + row),
+                 ('index', a + lnp.arange(shape[-1]), x + row),
+                 ('gather', lnp.take_along_axis(a, lnp.asarray(rows), -1) * row,
                                                               np.take_along_axis(x, rows, -1) * row),
                  ('compared', a < row, x < row), ('narrow', (a * row).astype('int8'), (x * row).astype(np.int8))]
-        pairs += zip(('two', 'results'), lazy.jit(lambda a: (a + row, a[..., :1] * row))(a), (x + row, x[..., :1] * row))
+        pairs += zip(('two', 'results'), lazy.jit(lambda a: (a + row, a[..., :1] * row))(a),
+                     (x + row, x[..., :1] * row))
         whole = np.arange(max(shape), dtype=np.uint8)
-        pairs.append(('halves', lnp.asarray(whole).view('uint4').astype('int32'), np.stack([whole & 15, whole >> 4], -1).ravel().astype('int32')))
+        pairs.append(('halves', lnp.asarray(whole).view('uint4').astype('int32'),
+                      np.stack([whole & 15, whole >> 4], -1).ravel().astype('int32')))
         check(pairs)
 
 
@@ -178,7 +190,8 @@ def test_reshapes():
         for shape in [(48,), (12, 4), (4, 12), (8, 6), (6, 8), (2, 2, 12), (3, 16), (1, 48, 1), (2, 3, 2, 4)]:
             want = x.transpose(order).reshape(shape)
             pairs.append((f'{order} {shape}', a.transpose(order).reshape(shape), want))
-            pairs.append((f'{order} {shape} used', (a + 1).transpose(order).reshape(shape) * 2, (x + 1).transpose(order).reshape(shape) * 2))
+            pairs.append((f'{order} {shape} used', (a + 1).transpose(order).reshape(shape) * 2,
+                          (x + 1).transpose(order).reshape(shape) * 2))
             pairs.append((f'{order} {shape} sum', a.transpose(order).reshape(shape).sum(0), want.sum(0)))
     check(pairs)
 
@@ -243,20 +256,25 @@ def test_reductions_over_every_subset_of_axes(shape):
         a = lnp.asarray(x)
         for axes in subsets(len(shape)):
             kind = dtypes.kind(dtype)
-            names = ['any', 'all'] if kind == 'b' else ['sum', 'max'] if dtype != dtypes.float32 else ['sum', 'max', 'min', 'prod']
+            names = ['any', 'all'] if kind == 'b' else ['sum',
+                                                        'max'] if dtype != dtypes.float32 else ['sum', 'max', 'min', 'prod']
             for name in names:
                 more = {'dtype': dtype} if name in ('sum', 'prod') else {}
-                want = getattr(np, name)(wide(x) if kind == 'f' else x, axis=axes, keepdims=len(axes) == 1, **({} if kind == 'f' else more))
-                pairs.append((f'{name} of {dtype} over {axes}', getattr(lnp, name)(a, axis=axes, keepdims=len(axes) == 1, **more),
+                want = getattr(np, name)(wide(x) if kind == 'f' else x, axis=axes, keepdims=len(axes) == 1,
+                                         **({} if kind == 'f' else more))
+                pairs.append((f'{name} of {dtype} over {axes}',
+                              getattr(lnp, name)(a, axis=axes, keepdims=len(axes) == 1, **more),
                               np.asarray(want).astype(dtype)))
     check(pairs)
 
 
 @pytest.mark.parametrize('dtype', [np.int8, np.float16, np.float32, np.float64, np.bool_], ids=lambda t: t.__name__)
 def test_columns_from_memory(dtype):
-    """Columns that are reduced row by row in parts: widths that fill the first-level cache more than once, or leave a rest."""
+    """Columns that are reduced row by row in parts: widths that fill the first-level cache more than once, or leave a
+    rest."""
     size, pairs = np.dtype(dtype).itemsize, []
-    for shape in [((13 << 20) // (size * 300), 300), ((13 << 20) // (size * 4113) + 1, 4113), (2, (13 << 20) // (size * 600), 300)]:
+    for shape in [((13 << 20) // (size * 300), 300), ((13 << 20) // (size * 4113) + 1, 4113),
+                  (2, (13 << 20) // (size * 600), 300)]:
         x = rng(3).integers(-3, 4, shape).astype(dtype)
         a, axes = lnp.asarray(x), (0,) if len(shape) == 2 else (0, 1)
         row = lnp.asarray(x[..., :1, :])
@@ -264,7 +282,8 @@ def test_columns_from_memory(dtype):
                   ('count', lnp.sum(a == row, axes, dtype=lnp.int32), np.sum(x == x[..., :1, :], axes, dtype=np.int32)),
                   ('middle', lnp.min(a, -2), np.min(x, -2))]
         if dtype is not np.bool_:
-            pairs.append(('sum', lnp.sum(lnp.astype(a, lnp.int32) * 2, axes), np.sum(x.astype(np.int32) * 2, axes, dtype=np.int32)))
+            pairs.append(('sum', lnp.sum(lnp.astype(a, lnp.int32) * 2, axes),
+                          np.sum(x.astype(np.int32) * 2, axes, dtype=np.int32)))
     check(pairs)
 
 
@@ -304,7 +323,8 @@ def test_reductions_in_parts_beside_other_work():
             for name, (f, want) in functions.items():
                 check([(name + ' alone', f(a), want)], lambda dtype: 1e-11)
         value, slope = lazy.jit(lazy.value_and_grad(lambda v: (v * v * v).mean()))(a)
-        check([('value', value, np.asarray((x ** 3).mean())), ('slope', slope, 3 * x * x / x.size)], lambda dtype: 1e-11)
+        check([('value', value, np.asarray((x ** 3).mean())), ('slope', slope, 3 * x * x / x.size)],
+              lambda dtype: 1e-11)
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
@@ -326,7 +346,8 @@ def test_first_of_equals(dtype):
         x = rng(number).integers(0, 3, shape).astype(dtype)
         for name, axis in itertools.product(('argmax', 'argmin'), range(len(shape))):
             want = np.asarray(getattr(np, name)(wide(x), axis=axis)).astype(np.int32)
-            pairs.append((f'{name} {shape} {axis}', getattr(lnp, name)(lnp.asarray(x), axis=axis).astype(np.int32), want))
+            pairs.append((f'{name} {shape} {axis}', getattr(lnp, name)(lnp.asarray(x), axis=axis).astype(np.int32),
+                          want))
     check(pairs)
 
 
@@ -366,14 +387,16 @@ def test_several_passes(shape):
 
 def test_reductions_of_nothing():
     a = lnp.zeros((0, 3), np.float32)
-    check([('sum', a.sum(0), np.zeros(3, np.float32)), ('all', (a > 0).all(0), np.ones(3, bool)), ('prod', a.prod(0), np.ones(3, np.float32)),
-           ('none', a.sum(1), np.zeros(0, np.float32)), ('softmax', lazy.nn.softmax(a, 0), np.zeros((0, 3), np.float32))])
+    check([('sum', a.sum(0), np.zeros(3, np.float32)), ('all', (a > 0).all(0), np.ones(3, bool)),
+           ('prod', a.prod(0), np.ones(3, np.float32)),
+           ('none', a.sum(1), np.zeros(0, np.float32)),
+           ('softmax', lazy.nn.softmax(a, 0), np.zeros((0, 3), np.float32))])
     for name in ('max', 'min', 'argmax', 'argmin'):
         with pytest.raises(ValueError):
             getattr(lnp, name)(a, axis=0).block_until_ready()
 
 
-# --- putting together, updates ------------------------------------------------------------------------------------------
+# --- putting together, updates ----------------------------------------------------------------------------------------
 
 def test_nested_parts():
     x = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -459,27 +482,32 @@ def test_updates_in_a_loop_take_place():
     assert float(y[0]) == 2 and float(x[0]) == 5 and float(x[35]) == 2
 
 
-# --- products -----------------------------------------------------------------------------------------------------------
+# --- products ---------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('dtype', [np.int32, np.float16, np.float32, np.float64, np.complex64], ids=str)
 def test_products(dtype):
     g = lambda *shape: rng(len(shape)).integers(-3, 4, shape).astype(dtype)
     pairs = []
-    for m, k, n in [(1, 1, 1), (5, 7, 3), (17, 33, 16), (1, 40, 9), (40, 1, 9), (33, 20, 1), (0, 3, 2), (3, 0, 2), (64, 65, 66)]:
+    for m, k, n in [(1, 1, 1), (5, 7, 3), (17, 33, 16), (1, 40, 9), (40, 1, 9), (33, 20, 1), (0, 3, 2), (3, 0, 2),
+                    (64, 65, 66)]:
         x, y, xt, yt = g(m, k), g(k, n), g(k, m), g(n, k)
         a, b, c, d = (lnp.asarray(v) for v in (x, y, xt, yt))
-        pairs += [(f'{m},{k},{n}', a @ b, x @ y), (f'{m},{k},{n} left', c.T @ b, xt.T @ y), (f'{m},{k},{n} right', a @ d.T, x @ yt.T),
-                  (f'{m},{k},{n} both', c.T @ d.T, xt.T @ yt.T), (f'{m},{k},{n} flipped', a[::-1] @ b[:, ::-1], x[::-1] @ y[:, ::-1]),
+        pairs += [(f'{m},{k},{n}', a @ b, x @ y), (f'{m},{k},{n} left', c.T @ b, xt.T @ y),
+                  (f'{m},{k},{n} right', a @ d.T, x @ yt.T),
+                  (f'{m},{k},{n} both', c.T @ d.T, xt.T @ yt.T),
+                  (f'{m},{k},{n} flipped', a[::-1] @ b[:, ::-1], x[::-1] @ y[:, ::-1]),
                   (f'{m},{k},{n} used', (a + 1) @ b + 1, (x + x.dtype.type(1)) @ y + x.dtype.type(1))]
-    for equation, left, right in [('bij,bjk->bik', (3, 4, 5), (3, 5, 6)), ('bij,bkj->bik', (3, 4, 5), (3, 6, 5)), ('ijb,jkb->bik', (4, 5, 3), (5, 6, 3)),
-                                  ('abc,cd->abd', (2, 3, 4), (4, 5)), ('abc,dbc->ad', (2, 3, 4), (5, 3, 4)), ('i,i->', (9,), (9,)), ('i,j->ij', (4,), (5,)),
+    for equation, left, right in [('bij,bjk->bik', (3, 4, 5), (3, 5, 6)), ('bij,bkj->bik', (3, 4, 5), (3, 6, 5)),
+                                  ('ijb,jkb->bik', (4, 5, 3), (5, 6, 3)),
+                                  ('abc,cd->abd', (2, 3, 4), (4, 5)), ('abc,dbc->ad', (2, 3, 4), (5, 3, 4)),
+                                  ('i,i->', (9,), (9,)), ('i,j->ij', (4,), (5,)),
                                   ('bhqd,bhkd->bhqk', (2, 3, 4, 5), (2, 3, 6, 5)), ('ab,ab->a', (4, 5), (4, 5))]:
         x, y = g(*left), g(*right)
         pairs.append((equation, lnp.einsum(equation, lnp.asarray(x), lnp.asarray(y)), np.einsum(equation, x, y)))
     check(pairs)
 
 
-# --- without a compiler -------------------------------------------------------------------------------------------------
+# --- without a compiler -----------------------------------------------------------------------------------------------
 
 def test_without_llvmlite(tmp_path):
     """NumPy computes, and says so once."""

@@ -23,14 +23,18 @@ def test_gathers(index_dtype):
     inside = (far >= -6) & (far < 6)
     filled = np.where(inside[:, None, None], x[clipped], np.nan)
     check([('first', a[j], x[i]), ('middle', a[:, j], x[:, i]), ('last', a[..., j % 5], x[..., i % 5]),
-           ('two', a[j, :, j % 5], x[i, :, i % 5]), ('all', a[j, j, j % 5], x[i, i, i % 5]), ('slices', a[1:, j % 6, ::2], x[1:, i % 6, ::2]),
+           ('two', a[j, :, j % 5], x[i, :, i % 5]), ('all', a[j, j, j % 5], x[i, i, i % 5]),
+           ('slices', a[1:, j % 6, ::2], x[1:, i % 6, ::2]),
            ('used', lnp.exp(a[j]) * 0 + a[j] * 2, x[i] * 2), ('reduced', a[j].max(1), x[i].max(1)),
            ('clip', a.at[f].get(mode='clip'), x[clipped]), ('wrap', a.at[f].get(mode='wrap'), x[far % 6]),
            ('fill', a.at[f].get(mode='fill'), filled.astype(np.float32)),
-           ('filled', a.at[f].get(mode='fill', fill_value=3.0), np.where(inside[:, None, None], x[clipped], np.float32(3))),
+           ('filled', a.at[f].get(mode='fill', fill_value=3.0),
+            np.where(inside[:, None, None], x[clipped], np.float32(3))),
            ('take', lnp.take(a, f, axis=0, mode='clip'), np.take(x, far, axis=0, mode='clip')),
-           ('mask', a[a > 0], x[x > 0]), ('many', a.ravel()[lnp.tile(j.ravel(), 30) + 40], x.ravel()[np.tile(i.ravel(), 30).astype(int) + 40]),
-           ('of nothing', lnp.zeros((0, 5), np.float32).at[lnp.tile(f, 5)].get(mode='fill'), np.full((45, 5), np.nan, np.float32)), ('broadcast', a[j[:, :1], j[:1]], x[i[:, :1], i[:1]])])
+           ('mask', a[a > 0], x[x > 0]),
+           ('many', a.ravel()[lnp.tile(j.ravel(), 30) + 40], x.ravel()[np.tile(i.ravel(), 30).astype(int) + 40]),
+           ('of nothing', lnp.zeros((0, 5), np.float32).at[lnp.tile(f, 5)].get(mode='fill'),
+            np.full((45, 5), np.nan, np.float32)), ('broadcast', a[j[:, :1], j[:1]], x[i[:, :1], i[:1]])])
 
 
 @pytest.mark.parametrize('bad', [6, -7, 100_000, -100_000])
@@ -54,7 +58,8 @@ def test_scatters(dtype):
         i = rng(number).integers(-7 if np.dtype(index_dtype).kind == 'i' else 0, 12, 40).astype(index_dtype)
         wrapped = np.where(i < 0, i.astype(int) + 7, i)
         for mode, place, keep in (('drop', wrapped, wrapped < 7), ('clip', np.clip(wrapped, 0, 6), np.ones(40, bool)),
-                                  ('wrap', i.astype(int) % 7, np.ones(40, bool)), (None, wrapped % 7, np.ones(40, bool))):
+                                  ('wrap', i.astype(int) % 7, np.ones(40, bool)),
+                                  (None, wrapped % 7, np.ones(40, bool))):
             want, one, both = x.copy(), x.copy(), x.copy()
             for target, where, new in ((want, (place[keep],), u[keep]), (one, (place[keep],), u[0, 0]),
                                        (both, (place[keep], place[keep] % 5), u[keep, 0])):
@@ -71,10 +76,12 @@ def test_scatters(dtype):
             column = lambda x: getattr(lnp.asarray(x[:, 2]).at[j], kind)
             options = {'mode': mode} if mode else {}
             pairs += [(f'{index_dtype} {kind} {mode} elements', column(x)(lnp.asarray(u[:, 2]), **options), want[:, 2]),
-                      (f'{index_dtype} {kind} {mode} one element', column(x)(lnp.asarray(u[0, 0]), **options), one[:, 2])]
+                      (f'{index_dtype} {kind} {mode} one element', column(x)(lnp.asarray(u[0, 0]), **options),
+                       one[:, 2])]
             if mode != 'wrap':
                 column = np.clip(wrapped, 0, 6) % 5 if mode == 'clip' else place % 5
-                pairs.append((f'{index_dtype} {kind} {mode} two', update((j, lnp.asarray(column)), lnp.asarray(u)[:, 0]), both))
+                pairs.append((f'{index_dtype} {kind} {mode} two',
+                              update((j, lnp.asarray(column)), lnp.asarray(u)[:, 0]), both))
     pairs.append(('nothing', lnp.asarray(x[:0]).at[lnp.asarray([3, 1])].set(lnp.asarray(u[:2]), mode='drop'), x[:0]))
     check(pairs)
 

@@ -15,7 +15,8 @@ N = 12
 def some_index(source):
     kind = source.randrange(5)
     i, j = sorted([source.randrange(N), source.randrange(N)])
-    return [i, slice(i, j), slice(i, j, 2), slice(None), np.array([source.randrange(N) for _ in range(source.randrange(1, 4))])][kind]
+    return [i, slice(i, j), slice(i, j, 2), slice(None),
+            np.array([source.randrange(N) for _ in range(source.randrange(1, 4))])][kind]
 
 
 def reads(source, names):
@@ -70,7 +71,8 @@ def lazy_update(x, i, value, how):
 
 
 def start(module):
-    return {'x': module.asarray(np.linspace(-1, 1, N, dtype=np.float32)) + 0, 'y': module.asarray(np.arange(N, dtype=np.float32)) + 0,
+    return {'x': module.asarray(np.linspace(-1, 1, N, dtype=np.float32)) + 0,
+            'y': module.asarray(np.arange(N, dtype=np.float32)) + 0,
             's': module.asarray(np.ones(3, np.float32)) + 0, 'old': module.asarray(np.zeros(N, np.float32)) + 0}
 
 
@@ -101,7 +103,8 @@ def test_programs_of_updates(block):
         for name, got in (('pending', run_lazy(steps, start(lnp))), ('flushed', run_lazy(steps, start(lnp), forced)),
                           ('jit', jitted(inputs)), ('jit again', jitted(inputs))):
             for key in want:
-                np.testing.assert_allclose(np.asarray(got[key]), want[key], rtol=2e-4, atol=1e-4, err_msg=f'{seed} {name} {key}')
+                np.testing.assert_allclose(np.asarray(got[key]), want[key], rtol=2e-4, atol=1e-4,
+                                           err_msg=f'{seed} {name} {key}')
 
 
 def test_a_new_part_is_not_written_where_something_is_still_to_be_read():
@@ -212,7 +215,8 @@ def test_masks_whose_values_are_not_known(shape, rank, how):
     want, update = numpy_update(x, mask, values, how), lambda x, mask, values: getattr(x.at[mask], how)(values)
     args = lnp.asarray(x), lnp.asarray(mask), lnp.asarray(values)
     np.testing.assert_array_equal(np.asarray(lazy.jit(update)(*args)), want)
-    batched = lazy.vmap(update, in_axes=(0, None, 0))(lnp.stack([args[0]] * 2), args[1], lnp.stack([args[2], args[2] + 1]))
+    batched = lazy.vmap(update, in_axes=(0, None, 0))(lnp.stack([args[0]] * 2), args[1],
+                                                      lnp.stack([args[2], args[2] + 1]))
     np.testing.assert_array_equal(np.asarray(batched[0]), want)
     derivative = lazy.jit(lazy.grad(lambda v, x, mask: (update(x, mask, v) * 2).sum()))(args[2], args[0], args[1])
     plain = lazy.grad(lambda v, x, mask: (update(x, mask, v) * 2).sum())(args[2], args[0], args[1])
