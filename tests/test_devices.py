@@ -38,7 +38,8 @@ def test_a_missing_gpu_is_explained():
 
 
 def test_importing_and_asking_stays_cheap():
-    code = ("import sys, lazy, lazy.numpy as np; lazy.devices(); lazy.random.key(0); lazy.nn.relu; lazy.optimizers.adam(1);"
+    code = ("import sys, lazy, lazy.numpy as np; lazy.devices(); lazy.random.key(0); lazy.nn.relu;"
+            "lazy.optimizers.adam(1);"
             "print([m for m in ('torch', 'triton', 'sympy', 'scipy', 'jaxlib', 'sklearn') if m in sys.modules])")
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
                           check=True).stdout.strip() == '[]'

@@ -213,7 +213,8 @@ def rounded_in_blocks(x, axis, mode, whole=1.0):
     x = onp.moveaxis(x, axis, -1)
     blocks = x.reshape(*x.shape[:-1], -1, size) / onp.float32(whole)
     scales = abs(blocks).max(-1, keepdims=True) / onp.float32(largest)
-    scales = onp.exp2(onp.ceil(onp.log2(scales))) if mode == 'mxfp8' else scales.astype(ml_dtypes.float8_e4m3fn).astype('f4')
+    powers = onp.exp2(onp.ceil(onp.log2(scales)))
+    scales = powers if mode == 'mxfp8' else scales.astype(ml_dtypes.float8_e4m3fn).astype('f4')
     kept = onp.clip(blocks / scales, -largest, largest).astype(kept).astype('f4') * scales * onp.float32(whole)
     return onp.moveaxis(kept.reshape(x.shape), -1, axis)
 

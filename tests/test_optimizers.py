@@ -184,7 +184,8 @@ def test_finds_a_minimum(name):
 def test_a_loop_without_jit_repeats_its_programs():
     from lazy import evaluate
     optimizer, params = o.adam(0.1), {'x': np.zeros(2), 'y': np.zeros(())}
-    state, gradient = optimizer.init(params), lazy.jit(lazy.grad(lambda p: ((p['x'] - 3) ** 2).sum() + (p['y'] + 1) ** 2))
+    state = optimizer.init(params)
+    gradient = lazy.jit(lazy.grad(lambda p: ((p['x'] - 3) ** 2).sum() + (p['y'] + 1) ** 2))
     before = set(evaluate.programs)
     for _ in range(40):
         updates, state = optimizer.update(gradient(params), state, params)

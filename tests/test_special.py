@@ -8,7 +8,7 @@ import lazy.numpy as np
 from lazy.scipy import special as ours
 
 REAL, POSITIVE, UNIT = onp.linspace(-5.93, 6, 61), onp.geomspace(1e-3, 30, 61), onp.linspace(1e-3, 0.999, 61)
-CASES = {                                                   # arguments; relative tolerance in float64 where it isn't 1e-10
+CASES = {                                               # arguments; relative tolerance in float64 where it isn't 1e-10
     'erf': (REAL,), 'erfc': (REAL,), 'erfinv': (2 * UNIT - 1,), 'expit': (10 * REAL,), 'logit': (UNIT,),
     'gammaln': (POSITIVE,), 'digamma': (POSITIVE + 2,), 'gamma': (REAL,), 'gammasgn': (REAL,),
     'i0': (REAL,), 'i1': (REAL,), 'i0e': (REAL,), 'i1e': (REAL,),

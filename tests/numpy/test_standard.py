@@ -83,11 +83,13 @@ def test_value(text, expected):
     assert repr(found) == expected
 
 
-UNCHANGED = '''np.array(x) np.asarray(x,copy=True) np.copy(x) x.copy() x.astype(x.dtype) np.astype(x,x.dtype) +x np.positive(x) copy.copy(x)
-copy.deepcopy(x) np.round(i) np.floor(i) np.clip(x) np.nan_to_num(i) np.diff(x,0) np.rot90(x,0) x.view() np.real(x) np.conj(x) np.ravel(x)
-np.reshape(x,x.shape) np.squeeze(x) np.expand_dims(x,()) np.broadcast_to(x,x.shape) np.concat([x]) np.flip(x,()) np.roll(x,0) np.tile(x,1)
-np.moveaxis(x,0,0) np.permute_dims(x,(0,1)) np.linalg.matrix_power(x,1) np.fft.fftn(x*1j,axes=()) np.from_dlpack(x,copy=True) x[...]
-np.atleast_1d(x) np.put(x,[],0,inplace=False) np.stack([x])[0] np.pad(x,0) np.unstack(x)[0] np.meshgrid(i)[0] np.trunc(i)'''.split()
+UNCHANGED = '''np.array(x) np.asarray(x,copy=True) np.copy(x) x.copy() x.astype(x.dtype) np.astype(x,x.dtype) +x
+np.positive(x) copy.copy(x) copy.deepcopy(x) np.round(i) np.floor(i) np.clip(x) np.nan_to_num(i) np.diff(x,0)
+np.rot90(x,0) x.view() np.real(x) np.conj(x) np.ravel(x) np.reshape(x,x.shape) np.squeeze(x) np.expand_dims(x,())
+np.broadcast_to(x,x.shape) np.concat([x]) np.flip(x,()) np.roll(x,0) np.tile(x,1) np.moveaxis(x,0,0)
+np.permute_dims(x,(0,1)) np.linalg.matrix_power(x,1) np.fft.fftn(x*1j,axes=()) np.from_dlpack(x,copy=True) x[...]
+np.atleast_1d(x) np.put(x,[],0,inplace=False) np.stack([x])[0] np.pad(x,0) np.unstack(x)[0] np.meshgrid(i)[0]
+np.trunc(i)'''.split()
 
 
 @pytest.mark.parametrize('text', UNCHANGED)

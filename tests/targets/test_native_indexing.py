@@ -54,7 +54,8 @@ def test_scatters(dtype):
     x, pairs = ops_table.values(rng(), (7, 37), dtype), []
     u = ops_table.values(rng(1), (40, 37), dtype)
     at = {'add': np.add, 'multiply': np.multiply, 'min': np.minimum, 'max': np.maximum}
-    for number, (index_dtype, kind) in enumerate(itertools.product([np.int8, np.uint16, np.int32, np.int64], ['set', *at])):
+    index_dtypes = [np.int8, np.uint16, np.int32, np.int64]
+    for number, (index_dtype, kind) in enumerate(itertools.product(index_dtypes, ['set', *at])):
         i = rng(number).integers(-7 if np.dtype(index_dtype).kind == 'i' else 0, 12, 40).astype(index_dtype)
         wrapped = np.where(i < 0, i.astype(int) + 7, i)
         for mode, place, keep in (('drop', wrapped, wrapped < 7), ('clip', np.clip(wrapped, 0, 6), np.ones(40, bool)),

@@ -45,15 +45,18 @@ def draw(source):
         target, kind = source.choice(names), source.randrange(8)
         if kind < 3:
             read, i, how = reads(source, names), source.randrange(N), source.choice(['set', 'add', 'max', 'multiply'])
-            steps.append(lambda np, v, update, t=target, f=read, i=i, how=how: v.__setitem__(t, update(v[t], i, f(np, v), how)))
+            steps.append(lambda np, v, update, t=target, f=read, i=i, how=how:
+                         v.__setitem__(t, update(v[t], i, f(np, v), how)))
         elif kind < 6:
             (i, part), how = parts(source, names), source.choice(['set', 'set', 'add'])
-            if isinstance(i, np.ndarray):                              # which of several values is set last isn't defined
+            if isinstance(i, np.ndarray):                             # which of several is set last isn't defined
                 how = 'add'
-            steps.append(lambda np, v, update, t=target, f=part, i=i, how=how: v.__setitem__(t, update(v[t], i, f(np, v), how)))
+            steps.append(lambda np, v, update, t=target, f=part, i=i, how=how:
+                         v.__setitem__(t, update(v[t], i, f(np, v), how)))
         elif kind == 6:
             read = reads(source, names)
-            steps.append(lambda np, v, update, f=read: v.__setitem__('s', np.concatenate([v['s'][1:], np.reshape(f(np, v), 1)])))
+            steps.append(lambda np, v, update, f=read:
+                         v.__setitem__('s', np.concatenate([v['s'][1:], np.reshape(f(np, v), 1)])))
         else:
             steps.append(lambda np, v, update, t=target: v.__setitem__('old', v[t]))    # this value must stay as it is
     return steps
@@ -111,7 +114,7 @@ def test_a_new_part_is_not_written_where_something_is_still_to_be_read():
     @lazy.jit
     def f(x, c, d):
         x = lazy.lax.sort(x)
-        return x[2:5] * c + d, x.at[3:6].set(c * 2 - d)                # both read c and d: one kernel, were it not for x
+        return x[2:5] * c + d, x.at[3:6].set(c * 2 - d)              # both read c and d: one kernel, but for x
     x, c, d = np.arange(12, dtype=np.float32)[::-1].copy(), np.array([1, 2, 3], np.float32), np.ones(3, np.float32)
     read, updated = f(x, c, d)
     assert read.tolist() == [3, 7, 13] and updated.tolist() == [0, 1, 2, 1, 3, 5, 6, 7, 8, 9, 10, 11]
