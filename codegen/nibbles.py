@@ -216,7 +216,8 @@ class _Packer:
         return packed
 
     def _scattered(self, x, base, updates, *indices):
-        """The bytes of a scatter of whole rows, or to one place; None for others, whose places may share bytes."""
+        """The bytes of a scatter of whole rows, or to single elements; None for others, and for what is combined where
+        places share bytes."""
         axes, mode, kind = x.params
         shape, packed = x.aval.shape, self.packed[base]
         where = broadcast_shapes('indices', *[self._of(i).shape for i in indices])
@@ -225,25 +226,48 @@ class _Packer:
         if kind == 'set' and len(shape) - 1 not in axes and _rows_are_apart(shape):
             new = self._joined(self._low(updates))
             return self._add(ops.scatter, (packed, new, *indices), x.params, self._of(packed).shape, dtypes.uint8)
-        if self._of(updates).size != 1:
+        if kind != 'set' or self._of(updates).size != math.prod(where):
             return None
-        return self._written_at(x, base, updates, indices)
+        return self._written_at(x, base, updates, indices, where or (1,))
 
     def _gather(self, x, indices, axes, mode):
         of, where = self._of(x), broadcast_shapes('indices', *[self._of(i).shape for i in indices])
         rest = [n for axis, n in enumerate(of.shape) if axis not in axes]
         return self._add(ops.gather, (x, *indices), (tuple(axes), mode), (*where, *rest), of.dtype)
 
-    def _written_at(self, x, base, new, indices):
-        """The bytes of a scatter to one element. Its half of the byte is changed by what differs from the old one,
-        which is gathered at the indices as they are, so that errors name these."""
+    def _written_at(self, x, base, new, indices, where):
+        """The bytes of a scatter to elements: first those in lower halves of bytes, then the others. Halves are changed
+        by what differs from the old elements, which are gathered at the indices as they are: errors name these."""
         axes, mode, _ = x.params
-        shape, packed = x.aval.shape, self.packed[base]
-        old = self._gather(base, indices, axes, mode)
-        change = self._apply(ops.xor, self._low(old), self._low(new))
+        packed = self.packed[base]
+        change = self._apply(ops.xor, self._low(self._gather(base, indices, axes, mode)), self._low(new))
+        change = self._reshape(change, where)
+        axes, places, number = self._bytes_at(x, indices)
+        upper = self._convert(self._apply(ops.and_, number, self._number(1, dtypes.int64)), dtypes.uint8)
+        if math.prod(where) == 1:
+            change = self._apply(ops.shift_left, change, self._apply(ops.mul, upper, self._number(4)))
+            return self._changed(packed, change, places, axes, 'fill' if mode == 'fill' else 'clip')
+        first, beyond = places[0], self._number(self._of(packed).shape[axes[0]], dtypes.int64)
+        for half in (0, 1):
+            places[0] = self._apply(ops.select, self._apply(ops.eq, upper, self._number(half)), first, beyond)
+            packed = self._changed(packed, change, places, axes, 'fill')
+            change = self._apply(ops.shift_left, change, self._number(4))
+        return packed
+
+    def _changed(self, packed, change, places, axes, mode):
+        """packed with bits changed in the bytes at places."""
+        byte = self._gather(packed, places, axes, 'clip')
+        byte = self._apply(ops.xor, byte, self._reshape(change, self._of(byte).shape))
+        return self._add(ops.scatter, (packed, byte, *places), (tuple(axes), mode, 'set'), self._of(packed).shape,
+                         dtypes.uint8)
+
+    def _bytes_at(self, x, indices):
+        """(axes, indices of bytes along them, number of the element: odd where it lies in the upper half)."""
+        (axes, mode, _), shape = x.params, x.aval.shape
         located, inside, zero = [], [], self._number(0, dtypes.int64)
         for index, axis in zip(indices, axes):
-            index = self._reshape(self._convert(index, dtypes.int64), (1,))
+            index = self._convert(index, dtypes.int64)
+            index = self._reshape(index, self._of(index).shape or (1,))
             size = self._number(shape[axis], dtypes.int64)
             if mode == 'wrap':
                 index = self._apply(ops.remainder, index, size)
@@ -254,25 +278,17 @@ class _Packer:
                 inside += [self._apply(ops.ge, index, zero), self._apply(ops.lt, index, size)]
             located.append(index)
         if _rows_are_apart(shape):
-            number = located[axes.index(len(shape) - 1)]
-            places = [self._half(i) if axis == len(shape) - 1 else i for i, axis in zip(located, axes)]
-        else:
-            number, axes = zero, (0,)
-            for index, axis in zip(located, x.params[0]):
-                stride = self._number(math.prod(shape[axis + 1:]), dtypes.int64)
-                number = self._apply(ops.add, number, self._apply(ops.mul, index, stride))
-            beyond = self._number(number_of_bytes(x.aval.size), dtypes.int64)
-            place = self._half(number)
-            for ok in inside:
-                place = self._apply(ops.select, ok, place, beyond)
-            places = [place]
-        upper = self._convert(self._apply(ops.and_, number, self._number(1, dtypes.int64)), dtypes.uint8)
-        byte = self._gather(packed, places, axes, 'clip')
-        change = self._reshape(change, self._of(byte).shape)
-        change = self._apply(ops.shift_left, change, self._apply(ops.mul, upper, self._number(4)))
-        inputs = packed, self._apply(ops.xor, byte, change), *places
-        params = tuple(axes), 'clip' if mode == 'error' else mode, 'set'          # the gather tells of errors
-        return self._add(ops.scatter, inputs, params, self._of(packed).shape, dtypes.uint8)
+            last = len(shape) - 1
+            places = [self._half(i) if axis == last else i for i, axis in zip(located, axes)]
+            return axes, places, located[axes.index(last)]
+        number = zero
+        for index, axis in zip(located, axes):
+            stride = self._number(math.prod(shape[axis + 1:]), dtypes.int64)
+            number = self._apply(ops.add, number, self._apply(ops.mul, index, stride))
+        place, beyond = self._half(number), self._number(number_of_bytes(x.aval.size), dtypes.int64)
+        for ok in inside:
+            place = self._apply(ops.select, ok, place, beyond)
+        return (0,), [place], number
 
     def _half(self, number):
         return self._apply(ops.shift_right_arithmetic, number, self._number(1, dtypes.int64))

@@ -91,10 +91,11 @@ def _placed(node, inputs, places):
     axes = set(places)
     if axes and node.op is ops.slice_update:                          # a scatter takes whole rows
         axes.update([axis for axis, n in enumerate(x.aval.shape) if part.shape[axis] != n])
+        if x.aval.dtype in dtypes.NARROW_INTEGERS and (x.aval.ndim - 1 in axes or x.aval.shape[-1] % 2):
+            axes.update(range(x.aval.ndim))                           # or single elements, where rows share bytes
     if not axes:
         return Node(node.op, inputs, node.params, node.aval)
-    if any([part.shape[axis] > 1 for axis in axes]) and part.nbytes > PART_BYTES \
-            or node.op is ops.slice_update and x.aval.nbytes > PART_BYTES and _share_bytes(x.aval, part, axes):
+    if any([part.shape[axis] > 1 for axis in axes]) and part.nbytes > PART_BYTES:
         return None
     axes = sorted(axes)
     order = axes + [axis for axis in range(part.ndim) if axis not in axes]
@@ -114,12 +115,6 @@ def _placed(node, inputs, places):
                      [m if w else n for m, n, w in zip(x.aval.shape, stop, whole)],
                      [1 if w else n for n, w in zip(step, whole)])
     return build.transpose(build.gather(x, indices, axes, 'clip'), build.inverse_permutation(order))
-
-
-def _share_bytes(of, part, axes):
-    """Whether rows to be written at `axes` share bytes with others, so that a scatter would copy the whole array."""
-    apart = part.size == 1 or of.ndim - 1 not in axes and of.shape[-1] % 2 == 0
-    return of.dtype in dtypes.NARROW_INTEGERS and not apart
 
 
 # --- the program ----------------------------------------------------------------------------------------------------

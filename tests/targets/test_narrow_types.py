@@ -285,6 +285,18 @@ def test_updates_of_packed_numbers(target, dtype, shape):
     matches(a, wide)
 
 
+@pytest.mark.parametrize('shape', [(9,), (10,), (4, 6), (3, 5), (5, 1)], ids=str)
+@pytest.mark.parametrize('mode', [None, 'clip', 'drop', 'wrap'])
+def test_scatters_of_packed_numbers(target, shape, mode):
+    """Two elements of one byte, and one element twice: the last value stays."""
+    rng = np.random.default_rng(len(shape))
+    x, values = some(shape, dtypes.int4), some((9,), dtypes.int4, 1)
+    indices = tuple([lnp.asarray(rng.integers(-n, n if mode is None else 2 * n, 9)) for n in shape])
+    options = {'mode': mode} if mode else {}
+    expected = lnp.asarray(x.astype(np.int32)).at[indices].set(values.astype(np.int32), **options)
+    matches(lnp.asarray(x).at[indices].set(values, **options), np.asarray(expected))
+
+
 @pytest.mark.parametrize('n', [8, 9])
 def test_updates_out_of_range(target, n):
     x = lnp.asarray(some((n,), dtypes.int4))
@@ -390,16 +402,25 @@ def test_memory_of_packed_numbers():
     x = lnp.ones(n, 'int4') + 1
     x.block_until_ready()
     assert memory.statistics()['in_use'] - held < 0.6 * n
-    place = lnp.asarray(7)
+    place, places = lnp.asarray(7), lnp.asarray([3, 4, 5, 4, 1000])
     step = lazy.jit(lambda x, i: x.at[i].set(5), donate_argnums=0)
     for update in (lambda x, k: x.at[k].set(k % 7), lambda x, k: x.at[k].add(1),
-                   lambda x, k: x.at[2 * k:2 * k + 7].set(1),
+                   lambda x, k: x.at[2 * k:2 * k + 7].set(1), lambda x, k: x.at[places].set(k),
                    lambda x, k: step(x, place)):
         address = x._node.value.address
         for k in range(8):
             x = update(x, k)
             x.block_until_ready()
             assert x._node.value.address == address
+    odd = lnp.zeros((3, (1 << 20) + 1), 'int4')
+    odd.block_until_ready()
+    address_of_odd = odd._node.value.address
+    for k in range(8):
+        odd = odd.at[k % 3, 5 * k:5 * k + 4].set(1)
+        odd.block_until_ready()
+        assert odd._node.value.address == address_of_odd
+    assert int(odd.astype('int32').sum()) == 32
+    del odd
     for k in range(40):                                               # computed together, from the places as arguments
         x = x.at[k].set(x[k + 1])
     assert int(x[50]) == 2 and x._node.value.address == address and memory.statistics()['in_use'] - held < 0.6 * n
