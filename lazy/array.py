@@ -11,7 +11,7 @@ import numpy as onp
 
 from . import evaluate
 from .config import config
-from .ir import build, dtypes, ops
+from .ir import build, dtypes, nibbles, ops
 from .ir.graph import Node, aval, computed, here, result_aval
 
 _new = object.__new__
@@ -65,7 +65,8 @@ class Array:
 
     @property
     def nbytes(self):
-        return self._node.aval.nbytes
+        """Bytes that the value takes; of int4 and uint4 two elements take one."""
+        return dtypes.nbytes(self.size, self.dtype)
 
     @property
     def itemsize(self):
@@ -109,6 +110,8 @@ class Array:
         evaluate.force([self._node], background=True)
 
     def __array__(self, dtype=None, copy=None):
+        if copy is False and self.dtype in dtypes.NARROW_INTEGERS:
+            raise ValueError(f"NumPy's arrays have one {self.dtype} in a byte: that needs a copy (x.view('uint8') not)")
         result = to_numpy(self._node, 'array')
         if dtype is not None and dtype != result.dtype:
             if copy is False:
@@ -191,8 +194,10 @@ class Array:
         return numpy
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
-        """A capsule of the value, marked read-only. Consumers older than DLPack 1.0 don't understand that: they get a copy,
-        or with copy=False the memory itself, which they must not write into."""
+        """A capsule of the value, marked read-only. Consumers older than DLPack 1.0 don't understand that: they get a
+        copy, or with copy=False the memory itself, which they must not write into."""
+        if self.dtype in dtypes.NARROW_INTEGERS:
+            raise BufferError(f"NumPy's DLPack has no {self.dtype}: x.view('uint8') hands on bytes of two numbers each")
         old = max_version is None or max_version[0] < 1
         array = to_numpy(self._node, 'array', writable=old and copy is False)
         copy = True if old and copy is None else copy
@@ -202,6 +207,9 @@ class Array:
         return 1, 0
 
     def __reduce__(self):
+        if self.dtype in dtypes.NARROW_INTEGERS:
+            packed = value(self._node, 'array').array((self.nbytes,), dtypes.uint8)
+            return _unpickle, (onp.array(packed), self.weak_type, (self.shape, self.dtype.name))
         return _unpickle, (onp.array(to_numpy(self._node, 'array')), self.weak_type)
 
     def __copy__(self):
@@ -297,16 +305,23 @@ def _check_nans(node):
 
 
 def to_numpy(node, asked='array', writable=False):
-    """The value as a NumPy array that shares the buffer, read-only unless asked otherwise."""
-    result = value(node, asked).array(node.aval.shape, node.aval.dtype)
+    """The value as a NumPy array that shares the buffer, read-only unless asked otherwise. Integers of 4 bits, of which
+    NumPy's arrays have one in a byte, are copied."""
+    buffer, of = value(node, asked), node.aval
+    if of.dtype in dtypes.NARROW_INTEGERS:
+        result = nibbles.unpack(buffer.array((buffer.nbytes,), dtypes.uint8), of.shape, of.dtype)
+    else:
+        result = buffer.array(of.shape, of.dtype)
     if not writable:
         result.flags.writeable = False
     return result
 
 
-def _unpickle(array, weak):
+def _unpickle(array, weak, packed=None):
+    """packed: (shape, dtype's name) of integers of 4 bits, whose bytes the array is."""
     node = from_numpy(array)
-    return wrap(Node(ops.leaf, (), None, aval(node.aval.shape, node.aval.dtype, weak), node.value))
+    shape, dtype = (node.aval.shape, node.aval.dtype) if packed is None else (packed[0], dtypes.as_dtype(packed[1]))
+    return wrap(computed(ops.leaf, aval(shape, dtype, weak), node.value))
 
 
 def _format(array, before, after):
@@ -336,9 +351,13 @@ def from_numpy(array):
     if isinstance(array, onp.ma.MaskedArray):
         raise ValueError('masked arrays are not possible: use x.filled(value), or lazy.numpy.where with x.mask')
     dtype = dtypes.as_dtype(array.dtype if array.dtype.isnative else array.dtype.newbyteorder('='))
-    buffer = memory.allocate(array.nbytes)
-    onp.copyto(buffer.array(array.shape, dtype), array)
-    evaluate.count_input(array.nbytes)
+    nbytes = dtypes.nbytes(array.size, dtype)
+    buffer = memory.allocate(nbytes)
+    if dtype in dtypes.NARROW_INTEGERS:
+        buffer.array((nbytes,), dtypes.uint8)[...] = nibbles.pack(array, (nbytes,))
+    else:
+        onp.copyto(buffer.array(array.shape, dtype), array)
+    evaluate.count_input(nbytes)
     return build.leaf(buffer, array.shape, dtype)
 
 

@@ -110,6 +110,11 @@ def bits(dtype):
     return 4 if dtype in NARROW_INTEGERS else 8 * dtype.itemsize
 
 
+def nbytes(size, dtype):
+    """Bytes that an array of so many elements takes: integers of 4 bits lie two in a byte."""
+    return (size + 1) // 2 if dtype in NARROW_INTEGERS else size * dtype.itemsize
+
+
 def iinfo(dtype):
     """Limits of an integer dtype: bits, min, max."""
     return ml_dtypes.iinfo(dtype) if dtype in NARROW_INTEGERS else np.iinfo(dtype)

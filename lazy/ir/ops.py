@@ -9,7 +9,7 @@ with `lz_` are functions of codegen's prelude.
 """
 import numpy as np
 
-from . import elements, lapack, reference as ref, special, windows
+from . import elements, lapack, nibbles, reference as ref, special, windows
 from .graph import Op, aval
 
 OPS = {}
@@ -201,6 +201,9 @@ def structural(name, numpy, infer, *param_names, **more):
 concatenate = structural('concatenate', ref.concatenate, ref.infer_concatenate, 'axis', linear=True)
 slice_update = structural('slice_update', ref.slice_update, ref.infer_slice_update, 'start', 'step', linear=True)
 gather = structural('gather', ref.gather, ref.infer_gather, 'axes', 'mode', linear=True)
+# Integers of 4 bits from bytes with two of them each, and the way back; programs read arrays so.
+unpack_nibbles = structural('unpack_nibbles', nibbles.unpack, nibbles.infer_unpack, 'shape', 'dtype')
+pack_nibbles = structural('pack_nibbles', nibbles.pack, nibbles.infer_pack, 'shape')
 searchsorted = structural('searchsorted', ref.searchsorted, ref.infer_searchsorted, 'side', 'dtype', cost=200)
 scatter = structural('scatter', ref.scatter, ref.infer_scatter, 'axes', 'mode', 'kind', linear=True)
 

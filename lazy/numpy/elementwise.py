@@ -7,8 +7,6 @@ import builtins
 import functools
 import math
 
-import numpy as onp
-
 from .. import array as arrays
 from ..array import _operator, elementwise, power as _power
 from ..config import config
@@ -185,14 +183,19 @@ def _function(f):
     return f
 
 
-def _ufunc(f):
-    """Enter such a function, with NumPy's `out`, `where` and `dtype`."""
+def as_ufunc(f):
+    """A function of arrays that takes NumPy's `out`, `where` and `dtype` too."""
     @functools.wraps(f)
     def function(*operands, out=None, where=None, dtype=None, **named):
         if out is None and where is None and dtype is None:
             return f(*operands, **named)
         return _with(f, (*operands, *named.values()), out, where, dtype)
-    return _function(function)
+    return function
+
+
+def _ufunc(f):
+    """Enter such a function into the list of names."""
+    return _function(as_ufunc(f))
 
 
 def _integers_pass(plain, of_integers):
@@ -404,68 +407,6 @@ def round(a, decimals=0, out=None):
 def fix(x, /):
     """x without its fraction."""
     return trunc(x)
-
-
-@_function
-@takes_out
-def modf(x, /, out=None):
-    """(fraction, integer part), both with the sign of x."""
-    x = inexact_array(_real_only(x, 'modf'))
-    whole = trunc(x)
-    from .indexing import where
-    return copysign(where(isinf(x), 0, x - whole), x), whole
-
-
-@_ufunc
-def frexp(x, /):
-    """(mantissa, exponent) with x = mantissa * 2**exponent and 0.5 <= |mantissa| < 1."""
-    from .indexing import where
-    x = inexact_array(_real_only(x, 'frexp'))
-    wide = x if x.dtype.itemsize >= 4 else x.astype(dtypes.float32)
-    digits, bits = (52, 64) if wide.dtype == dtypes.float64 else (23, 32)
-    integer = onp.dtype(f'int{bits}')
-    scaled = wide * 2.0 ** (digits + 2)                              # subnormals become normal
-    raw = wrap(build.make(ops.bitcast, (scaled._node,), (integer,)))
-    bias = (1 << (bits - digits - 2)) - 1
-    stored = (raw >> digits) & (2 * bias + 1)
-    plain = wrap(build.make(ops.bitcast, (wide._node,), (integer,)))
-    stored_plain = (plain >> digits) & (2 * bias + 1)
-    small = stored_plain == 0
-    exponent = where(small, stored - (digits + 2), stored_plain) - (bias - 1)
-    chosen = where(small, raw, plain)
-    mantissa = (chosen & ~((2 * bias + 1) << digits)) | ((bias - 1) << digits)
-    special = (wide == 0) | ~isfinite(wide)
-    mantissa, exponent = wrap(build.make(ops.bitcast, (mantissa._node,), (wide.dtype,))), where(special, 0, exponent)
-    constant = wrap(build.apply(ops.stop_gradient, wide._node))
-    slope = exp2(-maximum(exponent, 2 - bias).astype(wide.dtype))        # bits have no derivative: this is it, times 0
-    mantissa = where(special, wide, mantissa + (wide - constant) * slope)
-    return mantissa.astype(x.dtype), exponent.astype(dtypes.int32)
-
-
-@_ufunc
-def ldexp(x1, x2, /):
-    """x1 * 2**x2."""
-    x = inexact_array(_real_only(x1, 'ldexp'))
-    n = array_of(x2)
-    if not dtypes.is_integer(n.dtype) and n.dtype != dtypes.bool_:
-        raise TypeError(f'ldexp needs an integer exponent, got {n.dtype}')
-    wide = x.astype(dtypes.float32) if x.dtype.itemsize < 4 else x
-    digits, bias = (52, 1023) if wide.dtype == dtypes.float64 else (23, 127)
-    n = maximum(minimum(n.astype(dtypes.int32), 3 * bias - 3), 3 - 3 * bias)
-    third = n // 3                                                   # three factors: 2**n itself may overflow
-
-    def two_to(e):
-        bits = (e + bias).astype(f'int{8 * wide.dtype.itemsize}') << digits
-        return wrap(build.make(ops.bitcast, (bits._node,), (wide.dtype,)))
-    return (wide * two_to(third) * two_to(third) * two_to(n - 2 * third)).astype(x.dtype)
-
-
-@_ufunc
-def spacing(x, /):
-    """Distance from x to the next float of larger magnitude, with the sign of x."""
-    x = inexact_array(_real_only(x, 'spacing'))
-    size = abs(x)
-    return copysign(nextafter(size, dtypes.highest(x.dtype)) - size, x)
 
 
 # --- others ----------------------------------------------------------------------------------------------------------

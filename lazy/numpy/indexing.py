@@ -75,8 +75,8 @@ def clip(arr=None, /, min=None, max=None, *, a=None, a_min=None, a_max=None, out
     if any([x.dtype.kind == 'c', isinstance(low, complex), isinstance(high, complex),
             getattr(low, 'dtype', x.dtype).kind == 'c',
             getattr(high, 'dtype', x.dtype).kind == 'c']):
-        raise ValueError('clip received a complex value either through the input or the min/max keywords. Complex values '
-                         'have no ordering and cannot be clipped.')
+        raise ValueError('clip received a complex value either through the input or the min/max keywords. Complex '
+                         'values have no ordering and cannot be clipped.')
     if low is not None:
         x = maximum(x, low)
     return x if high is None else minimum(x, high)
@@ -91,8 +91,8 @@ def piecewise(x, condlist, funclist, *args, **kw):
         condlist = [condlist]
     conditions = [array_of(c).astype(dtypes.bool_) for c in condlist]
     if len(funclist) not in (len(conditions), len(conditions) + 1):
-        raise ValueError(f'with {len(conditions)} condition(s), either {len(conditions)} or {len(conditions) + 1} functions '
-                         f'are expected, got {len(funclist)}')
+        raise ValueError(f'with {len(conditions)} condition(s), either {len(conditions)} or {len(conditions) + 1} '
+                         f'functions are expected, got {len(funclist)}')
     values = [(f(x, *args, **kw) if callable(f) else f) for f in funclist]
     result = array_of(values[-1]) if len(values) > len(conditions) else wrap(build.zeros(x.aval))
     for condition, value in zip(conditions, values):
@@ -132,8 +132,8 @@ def from_array(index):
 
 
 def flat_nonzero(mask, size):
-    """(positions of the first `size` true elements of the flattened mask, how many there are): the k-th stands where the
-    running count reaches k."""
+    """(positions of the first `size` true elements of the flattened mask, how many there are): the k-th stands where
+    the running count reaches k."""
     n = mask.aval.size
     if not n:
         return build.full((size,), 0, dtypes.int32), build.literal(0, dtypes.int32)

@@ -226,7 +226,7 @@ _BY_INDEX = ('edge', 'reflect', 'symmetric', 'wrap')
 def pad(array, pad_width, mode='constant', **kwargs):
     """The array with elements added on the sides of each axis: constants, its edge, its reflection, ...
 
-    pad_width: a number, (before, after), one such pair for each axis, or a dict of axes. mode: as NumPy's, or a function.
+    pad_width: a number, (before, after), one such pair for each axis, or a dict of axes. mode: NumPy's, or a function.
 
     >>> import lazy.numpy as np
     >>> np.pad(np.array([1, 2]), 1).tolist()
@@ -268,7 +268,8 @@ def _pairs(value, rank, name):
     try:
         pairs = onp.broadcast_to(onp.asarray(value), (rank, 2))
     except ValueError:
-        raise ValueError(f'{name} {value} does not broadcast to {(rank, 2)}: one (before, after) for each axis') from None
+        raise ValueError(f'{name} {value} does not broadcast to {(rank, 2)}: one (before, after) for each '
+                         f'axis') from None
     if pairs.dtype.kind not in 'iu':
         raise TypeError(f'`{name}` must be of integral type, got {value}')
     return [tuple(pair) for pair in pairs.tolist()]
@@ -425,7 +426,8 @@ def delete(arr, obj, axis=None, *, assume_unique_indices=False):
         return _without(x, ravel(obj), axis)
     index = _known_index(obj, n).ravel()
     if ((index < -n) | (index >= n)).any():
-        raise IndexError(f'index {index[(index < -n) | (index >= n)][0]} is out of bounds for axis {axis} with size {n}')
+        first = index[(index < -n) | (index >= n)][0]
+        raise IndexError(f'index {first} is out of bounds for axis {axis} with size {n}')
     keep = onp.ones(n, bool)
     keep[index] = False
     return _pick(x, onp.flatnonzero(keep), axis)

@@ -61,8 +61,8 @@ def _compress(self, condition, axis=None, *, size=None, fill_value=0, out=None):
 def _view(self, dtype=None):
     """The same bits as another dtype; one of another size makes the last axis longer or shorter.
 
-    int4 has a byte for each number; x.view('uint8') packs two into one, and packed.view('int4') reads them within the
-    kernel that uses them.
+    Of int4 and uint4 two lie in a byte, the first in its lower half: x.view('uint8') and packed.view('int4') copy
+    nothing.
     """
     from .. import lax
     from ..array import wrap

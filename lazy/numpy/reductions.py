@@ -18,7 +18,7 @@ _PLANS_KEPT = 20_000
 
 
 class _Plan:
-    """What a reduction does to an array of one aval: convert to `dtype` (None: nothing), reduce `axes`, `kept` shape."""
+    """What a reduction does to an array of one aval: convert to `dtype` (or None), reduce `axes`, `kept` shape."""
     __slots__ = ('dtype', 'axes', 'result', 'kept', 'count')
 
 
@@ -181,7 +181,7 @@ def argmax(a, axis=None, out=None, keepdims=None):
 
 @takes_out
 def argmin(a, axis=None, out=None, keepdims=None):
-    """Index of the first smallest element along an axis (of the flattened array by default); of the first NaN if any."""
+    """Index of the first smallest element along an axis (or of the flattened array); of the first NaN if any."""
     return _arg(ops.argmin, 'argmin', a, axis, keepdims)
 
 
@@ -528,7 +528,7 @@ def nancumprod(a, axis=None, dtype=None, out=None):
 
 @takes_out
 def cumulative_sum(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
-    """Sums of the elements up to each along an axis, with a leading 0 if asked for; integers are promoted as in `sum`."""
+    """Sums of the elements up to each along an axis, with a leading 0 if asked for; integers promoted as in `sum`."""
     return _cumulative(ops.cumsum, ops.reduce_sum, 0, x, axis, dtype, include_initial, 'cumulative_sum')
 
 
