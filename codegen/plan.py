@@ -13,7 +13,7 @@ import numpy as np
 from ..ir import dtypes, ops
 from ..ir.graph import aval, broadcast_shapes
 from . import (choices, compiled, convolution, gemm, libraries, memory, native, native_printer, reference, regions,
-               runtime, scatter, threads, tune)
+               runtime, scatter, small, threads, tune)
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import is_repeated, Step
@@ -106,7 +106,7 @@ class Program:
         """A product of matrices or a convolution by kernels of our own, where there are any; else what a library does.
 
         They take longer to compile than a few products take in NumPy. Where their code isn't at hand the program is
-        provisional: it uses NumPy, and is outdated after choices.PROVISIONAL_RUNS.
+        provisional: it uses NumPy, and is outdated after choices.PROVISIONAL_RUNS. So with many small matrices.
         """
         x, found = self.linear.instructions[i], None
         if x.op in self.products and all(j in self.layouts for j in (*x.inputs, i)):
@@ -117,8 +117,11 @@ class Program:
             mine, self.provisional = False, True
         if mine:
             self.launches += [('product', i, launch, found) for launch in found.launches]
-        else:
-            self.launches.append(('library', i))
+            return
+        op = x.params[0] if x.op is ops.packed else x.op
+        if not small.prepare(op, [self.linear.instructions[j].aval for j in x.inputs], self.repeated):
+            self.provisional = True
+        self.launches.append(('library', i))
 
     def _following(self, at):
         """Where a kernel needs of the product before it only the rows that belong to its own, it is run for each band of
