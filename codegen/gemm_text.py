@@ -241,6 +241,7 @@ SIGNATURES = {
     'separate': 'ptr target, ptr source, i64 step, i64 lanes, i64 elements',
     'pivot': 'ptr column, i64 step, i64 count, ptr chosen',
     'exchange': 'ptr first, i64 row, i64 columns, ptr chosen, i64 count',
+    'rotate': 'ptr p, ptr q, ptr p_column, ptr q_column, i64 step, i64 count, ptr rotation',
     'subtract': 'ptr rows, i64 row, i64 columns, ptr first, ptr factors, i64 step, i64 count'}
 
 

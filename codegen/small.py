@@ -15,7 +15,8 @@ from . import choices, llvm, memory, runtime, small_text, threads
 from .gemm_text import DTYPES
 
 KERNELS = {ops.cholesky: 'small_cholesky', ops.lu: 'small_lu', ops.solve: 'small_solve', ops.inverse: 'small_solve',
-           ops.triangular_solve: 'small_triangular_solve'}
+           ops.triangular_solve: 'small_triangular_solve', ops.eigh: 'small_eigh', ops.eigvalsh: 'small_eigvalsh'}
+LARGEST = {ops.eigvalsh: 16}            # where LAPACK is faster above, which takes no rotations; others: lapack.SMALL
 _addresses = {}                                                      # (kernel, dtype) -> address
 
 
@@ -27,7 +28,7 @@ def kernel_of(op, avals):
     first = avals[0]
     (m, n), (*_, columns) = first.shape[-2:], avals[-1].shape
     count, lanes = _product(first.shape[:-2]), llvm.host().lanes(first.dtype.itemsize)
-    few = max(m, n) <= lapack.SMALL and columns <= 2 * lapack.SMALL and m * n * columns
+    few = max(m, n) <= LARGEST.get(op, lapack.SMALL) and columns <= 2 * lapack.SMALL and m * n * columns
     return (name, first.dtype.name) if few and 2 * count >= lanes else None
 
 
@@ -137,10 +138,18 @@ def _triangular_solve(address, places, arrays, lower, transpose, unit_diagonal):
         m * (m + m * n))))
 
 
+def _eigh(address, places, arrays):
+    a = np.ascontiguousarray(arrays[0])
+    n = a.shape[-1]
+    if _written(places, [a.dtype] * len(places), lambda to: _launch(
+            address, [(a, 2)], list(zip(to, (1, 2))), ([n], []), n * (2 * n + 1), 20 * n**3)):
+        raise np.linalg.LinAlgError('Eigenvalues did not converge')
+
+
 def _singular(failed):
     if failed:
         raise np.linalg.LinAlgError('Singular matrix')
 
 
 _RUNS = {ops.cholesky: _cholesky, ops.lu: _lu, ops.solve: _solve, ops.inverse: _inverse,
-         ops.triangular_solve: _triangular_solve}
+         ops.triangular_solve: _triangular_solve, ops.eigh: _eigh, ops.eigvalsh: _eigh}

@@ -371,7 +371,143 @@ def _triangular_solve(t):
     return f.text()
 
 
+# --- eigenvalues ----------------------------------------------------------------------------------------------------------
+
+SWEEPS = 40                             # far more than Jacobi's method takes for what is finite
+
+
+def _number(t, value):
+    return '<' + ', '.join([f'{t.scalar} {value!r}'] * t.lanes) + '>'
+
+
+def rotate(t):
+    """Two rows, and with them two columns where there are any, by a rotation: (c x - s y, s x + c y)."""
+    f = function(t, 'rotate')
+    c, s = _load(f, '%rotation'), _load(f, f.at('%rotation', _cell(t)))
+    minus, p, q = f.new(f'fneg {t.vector} {s}'), f.variable('ptr', '%p_column'), f.variable('ptr', '%q_column')
+
+    def columns(j, together):
+        for k in range(together):
+            at = [f.at(_element(f, row, j), k * _cell(t)) for row in ('%p', '%q')]
+            x, y = (_load(f, place) for place in at)
+            new = (f.multiply_add(c, x, f.new(f'fmul {t.vector} {minus}, {y}')),
+                   f.multiply_add(s, x, f.new(f'fmul {t.vector} {c}, {y}')))
+            for value, place, column in zip(new, at, (p, q)):
+                _store(f, value, place)
+                _store(f, value, f.get(column))
+                f.advance(column, '%step')
+    _tiles(f, '%count', columns)
+    return f.text()
+
+
+def _eigh(t, vectors=True):
+    """Eigenvalues, rising, and vectors of symmetric matrices, of which the lower triangle is read; NaN where an element
+    isn't finite.
+
+    Cyclic Jacobi rotations (Golub and Van Loan, Matrix Computations, 8.5) until no element beside the diagonal is larger
+    than an eighth of the machine precision times the largest of all. A lane where one is small enough rotates by 0.
+    """
+    f, v, w = _kernel(t, 'small_eigh' if vectors else 'small_eigvalsh', 'a values vectors' if vectors else 'a values',
+                      'n a_step values_step vectors_step' if vectors else 'n a_step values_step')
+    n, row = v['n'], f.mul(v['n'], _cell(t))
+    square, one, zero = f.mul(n, n), _number(t, 1.0), 'zeroinitializer'
+    found = _piece(f, w, square)
+    values = _piece(f, found, square)
+    rotation = f.fixed(f'[2 x {t.vector}]')
+    element = lambda base, i, j: _element(f, _element(f, base, i, row), j)
+    fused = lambda x, y, z: f.multiply_add(x, y, z)
+    divided = lambda x, y: f.new(f'fdiv {t.vector} {x}, {y}')
+
+    def start(limit, broken):
+        with f.loop(0, n) as i:
+            with f.loop(0, f.add(i, 1)) as j:
+                x = _load(f, element(w, i, j))
+                _store(f, x, element(w, j, i))
+                size = _call(f, 'fabs', x)
+                f.set(limit, _select(f, f.new(f'fcmp ogt {t.vector} {size}, {f.get(limit)}'), size, f.get(limit)))
+                f.set(broken, fused(x, zero, f.get(broken)))
+            if vectors:
+                with f.loop(0, n) as j:
+                    _store(f, zero, element(found, i, j))
+                _store(f, one, element(found, i, i))
+        f.set(limit, f.new(f'fmul {t.vector} {f.get(limit)}, {_number(t, 2.0 ** (-26 if t.size == 4 else -55))}'))
+
+    def turn(p, q, large):
+        """The rotation that makes element (p, q) 0, in the lanes where it is large."""
+        pp, pq, qq = (_load(f, element(w, i, j)) for i, j in ((p, p), (p, q), (q, q)))
+        theta = divided(f.new(f'fsub {t.vector} {qq}, {pp}'), f.new(f'fadd {t.vector} {pq}, {pq}'))
+        size = _call(f, 'fabs', theta)
+        tangent = divided(one, f.new(f'fadd {t.vector} {size}, {_call(f, "sqrt", fused(theta, theta, one))}'))
+        negative = f.new(f'fcmp olt {t.vector} {theta}, {zero}')
+        tangent = _select(f, negative, f.new(f'fneg {t.vector} {tangent}'), tangent)
+        tangent = _select(f, large, tangent, zero)
+        cosine = divided(one, _call(f, 'sqrt', fused(tangent, tangent, one)))
+        _store(f, cosine, rotation)
+        _store(f, f.new(f'fmul {t.vector} {cosine}, {tangent}'), f.at(rotation, _cell(t)))
+        f.call('rotate', _element(f, w, p, row), _element(f, w, q, row), _element(f, w, p), _element(f, w, q), row, n, rotation)
+        left = _select(f, large, zero, pq)
+        _store(f, fused(f.new(f'fneg {t.vector} {tangent}'), pq, pp), element(w, p, p))
+        _store(f, fused(tangent, pq, qq), element(w, q, q))
+        _store(f, left, element(w, p, q))
+        _store(f, left, element(w, q, p))
+        if vectors:
+            own = [_element(f, found, i, row) for i in (p, q)]
+            f.call('rotate', *own, *own, _cell(t), n, rotation)
+
+    def sweep(limit, again):
+        f.set(again, 'false')
+        with f.loop(0, n) as p:
+            with f.loop(f.add(p, 1), n) as q:
+                large = f.new(f'fcmp ogt {t.vector} {_call(f, "fabs", _load(f, element(w, p, q)))}, {f.get(limit)}')
+                some = _any(f, large)
+                f.set(again, f.new(f'or i1 {f.get(again)}, {some}'))
+                f.branch(some, lambda: turn(p, q, large))
+
+    def order():
+        """Exchange values, and rows of vectors, until they rise."""
+        with f.loop(0, n) as i:
+            with f.loop(f.add(i, 1), n) as j:
+                at = [_element(f, values, k) for k in (i, j)]
+                x, y = (_load(f, place) for place in at)
+                falls = f.new(f'fcmp olt {t.vector} {y}, {x}')
+
+                def exchanged(i_at, j_at):
+                    x, y = _load(f, i_at), _load(f, j_at)
+                    _store(f, _select(f, falls, y, x), i_at)
+                    _store(f, _select(f, falls, x, y), j_at)
+
+                def both():
+                    exchanged(*at)
+                    if vectors:
+                        with f.loop(0, n) as k:
+                            exchanged(element(found, i, k), element(found, j, k))
+                f.branch(_any(f, falls), both)
+    with f.loop('%lo', '%hi') as group:
+        _move(f, v, group, 'interleave', 'a', w, square)
+        limit, broken, again = f.variable(t.vector, zero), f.variable(t.vector, zero), f.variable('i1', 'true')
+        start(limit, broken)
+        with f.loop(0, SWEEPS):
+            f.branch(f.get(again), lambda: sweep(limit, again))
+        with f.loop(0, n) as i:
+            _store(f, f.new(f'fadd {t.vector} {_load(f, element(w, i, i))}, {f.get(broken)}'), _element(f, values, i))
+        order()
+        _move(f, v, group, 'separate', 'values', values, n)
+        if vectors:
+            with f.loop(0, n) as i:
+                with f.loop(0, n) as j:
+                    _store(f, f.new(f'fadd {t.vector} {_load(f, element(found, j, i))}, {f.get(broken)}'), element(w, i, j))
+            _move(f, v, group, 'separate', 'vectors', w, square)
+        f.branch(f.get(again), lambda: f.store('i64', 1, v['error']))
+    return f.text()
+
+
+def _eigvalsh(t):
+    return _eigh(t, False)
+
+
 _PARTS = {'small_cholesky': (interleave, separate, _cholesky),
           'small_lu': (interleave, separate, pivot, exchange, subtract, _lu),
           'small_solve': (interleave, separate, pivot, exchange, subtract, _solve),
-          'small_triangular_solve': (interleave, separate, subtract, _triangular_solve)}
+          'small_triangular_solve': (interleave, separate, subtract, _triangular_solve),
+          'small_eigh': (interleave, separate, rotate, _eigh),
+          'small_eigvalsh': (interleave, separate, rotate, _eigvalsh)}
