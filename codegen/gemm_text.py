@@ -242,6 +242,7 @@ SIGNATURES = {
     'pivot': 'ptr column, i64 step, i64 count, ptr chosen',
     'exchange': 'ptr first, i64 row, i64 columns, ptr chosen, i64 count',
     'rotate': 'ptr p, ptr q, ptr p_column, ptr q_column, i64 step, i64 count, ptr rotation',
+    'square': 'ptr target, i64 target_step, ptr source, i64 source_step, i64 rows, i64 columns',
     'subtract': 'ptr rows, i64 row, i64 columns, ptr first, ptr factors, i64 step, i64 count'}
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval, broadcast_shapes
-from . import (choices, compiled, convolution, gemm, libraries, memory, native, native_printer, reference, regions,
-               runtime, scatter, small, threads, tune)
+from . import (choices, compiled, convolution, gemm, libraries, matrices, memory, native, native_printer, reference,
+               regions, runtime, scatter, threads, tune)
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import is_repeated, Step
@@ -119,7 +119,7 @@ class Program:
             self.launches += [('product', i, launch, found) for launch in found.launches]
             return
         op = x.params[0] if x.op is ops.packed else x.op
-        if not small.prepare(op, [self.linear.instructions[j].aval for j in x.inputs], self.repeated):
+        if not matrices.prepare(op, [self.linear.instructions[j].aval for j in x.inputs], self.repeated):
             self.provisional = True
         self.launches.append(('library', i))
 

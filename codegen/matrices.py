@@ -1,22 +1,26 @@
-"""Many small matrices by kernels of our own, which compute as many at once as a vector has lanes.
+"""Matrices by kernels of our own: many small ones at once, and copies of large ones for LAPACK, which reads columns.
 
 LAPACK has a call for each matrix, whose overhead and short loops take longer than the arithmetic: Cholesky factors of
 10 000 float32 matrices of size 8 took 2.5 ms by NumPy's loop over it. Here each lane of a vector has a matrix of its own.
 Sizes are run-time values: one compilation serves an operation on a dtype.
 
-`prepare` says at planning whether there is a kernel, and has it at hand; `run` is what `libraries` calls.
+`prepare` says at planning whether a kernel is missing, and has it at hand; `run`, `copy` and `by_columns` are what
+`libraries` calls.
 """
 import functools
 
 import numpy as np
 
 from ..ir import lapack, ops
-from . import choices, llvm, memory, runtime, small_text, threads
+from . import choices, llvm, memory, runtime, matrices_text, threads
 from .gemm_text import DTYPES
 
 KERNELS = {ops.cholesky: 'small_cholesky', ops.lu: 'small_lu', ops.solve: 'small_solve', ops.inverse: 'small_solve',
            ops.triangular_solve: 'small_triangular_solve', ops.eigh: 'small_eigh', ops.eigvalsh: 'small_eigvalsh'}
 LARGEST = {ops.eigvalsh: 16}            # where LAPACK is faster above, which takes no rotations; others: lapack.SMALL
+BY_COLUMNS = {ops.lu, ops.qr, ops.eig}                               # LAPACK gets what isn't turned around for free
+TURNED = BY_COLUMNS | {ops.eigh, ops.svd}                            # they, or what it finds, are turned around
+COPIED_PER_NS = 20                      # bytes, an estimate for the work that is worth a thread
 _addresses = {}                                                      # (kernel, dtype) -> address
 
 
@@ -32,12 +36,22 @@ def kernel_of(op, avals):
     return (name, first.dtype.name) if few and 2 * count >= lanes else None
 
 
+def _copied_by(op, avals):
+    """(kernel, dtype) that turns operands or results of LAPACK around; None where NumPy copies as fast."""
+    if op not in TURNED or len(avals[0].shape) != 2 or min(avals[0].shape) <= lapack.SMALL:
+        return None
+    return _turning(avals[0].dtype)
+
+
+def _turning(dtype):
+    return {4: ('turn', 'float32'), 8: ('turn', 'float64')}.get(dtype.itemsize)
+
+
 def prepare(op, avals, compile_):
-    """Whether `run` can do it, or LAPACK has to; False where the kernel would have to be compiled first, unless told to."""
-    key = kernel_of(op, avals)
-    if key is None or key in _addresses:
-        return True
-    if runtime.runner() is None:
+    """Have the kernel at hand that `run` or `copy` uses, if any; False where it would have to be compiled first, and
+    isn't to be."""
+    key = kernel_of(op, avals) or _copied_by(op, avals)
+    if key is None or key in _addresses or runtime.runner() is None:
         return True
     text = _text(*key, llvm.host())
     if not compile_ and runtime.cache().get(llvm.object_key(text, llvm.host())) is None:
@@ -47,7 +61,8 @@ def prepare(op, avals, compile_):
 
 
 def run(op, places, arrays, keywords):
-    """The results into `places`; False where that is LAPACK's work. LinAlgError as NumPy's."""
+    """The results of an operation on many small matrices into `places`; False where that is LAPACK's work. LinAlgError as
+    NumPy's."""
     key = kernel_of(op, arrays)
     if key not in _addresses:
         return False
@@ -55,9 +70,36 @@ def run(op, places, arrays, keywords):
     return True
 
 
+def by_columns(op, x):
+    """A matrix whose columns lie in memory one after the other where LAPACK reads it so."""
+    if op not in BY_COLUMNS or x.ndim != 2 or min(x.shape) <= lapack.SMALL:
+        return x
+    made = np.empty(x.shape, x.dtype, 'F')
+    copy(made.T, x.T)
+    return made
+
+
+def copy(to, x):
+    """np.copyto, also of a matrix that lies in memory the other way round than `to`, which takes NumPy up to eight times
+    as long where its sizes are powers of two."""
+    size = x.itemsize
+    address = x.ndim == 2 and _addresses.get(_turning(x.dtype))
+    if not address or x.dtype != to.dtype or min(x.shape) <= lapack.SMALL or (x.strides[0], to.strides[1]) != (size, size) \
+            or min(x.strides[1], to.strides[0]) < 0:
+        return np.copyto(to, x)
+    blocks = -(-len(to) // llvm.host().lanes(size))
+    slots, numbers = np.array([x.ctypes.data, to.ctypes.data]), np.array([*x.shape, x.strides[1], to.strides[0]])
+    grain = max(1, int(choices.GRAIN_NS * blocks / x.nbytes * COPIED_PER_NS))
+    _execute(threads.record(address, 0, numbers.ctypes.data, blocks, grain), slots)
+
+
+def _execute(record, slots):
+    runtime.runner().run(np.frombuffer(record, np.int64).ctypes.data, 1, slots.ctypes.data)
+
+
 @functools.lru_cache(maxsize=16)
 def _text(name, dtype, machine):
-    return small_text.emit(name, dtype, machine)
+    return matrices_text.emit(name, dtype, machine)
 
 
 def _product(sizes):
@@ -82,8 +124,7 @@ def _launch(address, arrays, results, constants, cells, work):
     scratch, error = memory.allocate(parts * nbytes), np.zeros(1, np.int64)
     slots = np.array([*[x.ctypes.data for x, _ in (*arrays, *results)], error.ctypes.data, scratch.address], np.int64)
     numbers = np.array([count, nbytes, *constants[0], *steps, *constants[1]], np.int64)
-    record = np.frombuffer(threads.record(address, 0, numbers.ctypes.data, groups, 1, 1, parts), np.int64)
-    runtime.runner().run(record.ctypes.data, 1, slots.ctypes.data)
+    _execute(threads.record(address, 0, numbers.ctypes.data, groups, 1, 1, parts), slots)
     return bool(error[0])
 
 

@@ -1,4 +1,4 @@
-"""LLVM IR text of the kernels for many small matrices; `small.py` says what they do and calls them.
+"""LLVM IR text of the kernels for many small matrices; `matrices.py` says what they do and calls them.
 
 Scratch memory holds as many matrices as a vector has lanes: a *cell*, one vector, is an element of all of them. What a lane
 decides for itself, the row to exchange, is selected; loops have the same number of turns for all. Sizes come as constants,
@@ -120,6 +120,39 @@ def separate(t):
         for value, x in zip(_transposed(f, [_load(f, cell) for cell in cells]), matrices):
             f.masked_store(value, x, mask) if mask else _store(f, value, x)
     _chunks(f, '%target', '%source', chunk)
+    return f.text()
+
+
+def _turn(t):
+    """target[i, j] = source[j, i] for squares as wide as a vector, whose elements are next to each other along j and i."""
+    f, v = kernel(t, 'turn', 'source target', 'm n source_step target_step')
+    with f.loop('%lo', '%hi') as block:
+        i = f.mul(block, t.lanes)
+        rows = f.min(t.lanes, f.sub(v['m'], i))
+        with f.loop(0, v['n'], t.lanes) as j:
+            columns = f.min(t.lanes, f.sub(v['n'], j))
+            f.call('square', f.at(v['target'], f.mul(i, v['target_step']), f.mul(j, t.size)), v['target_step'],
+                   f.at(v['source'], f.mul(j, v['source_step']), f.mul(i, t.size)), v['source_step'], rows, columns)
+    return f.text()
+
+
+def square(t):
+    """A square of `turn` with so many rows and columns in the target."""
+    f = function(t, 'square')
+
+    def moved(whole):
+        read, written = (None, None) if whole else (f.mask('%rows'), f.mask('%columns'))
+        last = lambda count: f.sub(count, 1)
+        row = lambda base, step, k, count: _element(f, base, k if whole else f.min(k, last(count)), step)
+        found = [row('%source', '%source_step', k, '%columns') for k in range(t.lanes)]
+        found = [_load(f, x) if whole else f.masked_load(x, read) for x in found]
+        for k, value in enumerate(_transposed(f, found)):
+            def put():
+                place = _element(f, '%target', k, '%target_step')
+                _store(f, value, place) if whole else f.masked_store(value, place, written)
+            put() if whole else f.branch(f.test('slt', k, '%rows'), put)
+    full = f.both(f.test('eq', '%rows', t.lanes), f.test('eq', '%columns', t.lanes))
+    f.branch(full, lambda: moved(True), lambda: moved(False))
     return f.text()
 
 
@@ -505,7 +538,8 @@ def _eigvalsh(t):
     return _eigh(t, False)
 
 
-_PARTS = {'small_cholesky': (interleave, separate, _cholesky),
+_PARTS = {'turn': (square, _turn),
+          'small_cholesky': (interleave, separate, _cholesky),
           'small_lu': (interleave, separate, pivot, exchange, subtract, _lu),
           'small_solve': (interleave, separate, pivot, exchange, subtract, _solve),
           'small_triangular_solve': (interleave, separate, subtract, _triangular_solve),
