@@ -20,6 +20,7 @@ KERNELS = {ops.cholesky: 'small_cholesky', ops.lu: 'small_lu', ops.solve: 'small
 LARGEST = {ops.eigvalsh: 16}            # where LAPACK is faster above, which takes no rotations; others: lapack.SMALL
 BY_COLUMNS = {ops.lu, ops.qr, ops.eig}                               # LAPACK gets what isn't turned around for free
 TURNED = BY_COLUMNS | {ops.eigh, ops.svd}                            # they, or what it finds, are turned around
+LARGE = 128                             # sizes from which such a copy by NumPy takes longer than to call a kernel
 COPIED_PER_NS = 20                      # bytes, an estimate for the work that is worth a thread
 _addresses = {}                                                      # (kernel, dtype) -> address
 
@@ -38,13 +39,13 @@ def kernel_of(op, avals):
 
 def _copied_by(op, avals):
     """(kernel, dtype) that turns operands or results of LAPACK around; None where NumPy copies as fast."""
-    if op not in TURNED or len(avals[0].shape) != 2 or min(avals[0].shape) <= lapack.SMALL:
+    return _turning(avals[0]) if op in TURNED else None
+
+
+def _turning(x):
+    if len(x.shape) != 2 or min(x.shape) < LARGE:
         return None
-    return _turning(avals[0].dtype)
-
-
-def _turning(dtype):
-    return {4: ('turn', 'float32'), 8: ('turn', 'float64')}.get(dtype.itemsize)
+    return {4: ('turn', 'float32'), 8: ('turn', 'float64')}.get(x.dtype.itemsize)
 
 
 def prepare(op, avals, compile_):
@@ -72,7 +73,7 @@ def run(op, places, arrays, keywords):
 
 def by_columns(op, x):
     """A matrix whose columns lie in memory one after the other where LAPACK reads it so."""
-    if op not in BY_COLUMNS or x.ndim != 2 or min(x.shape) <= lapack.SMALL:
+    if op not in BY_COLUMNS or _turning(x) not in _addresses:
         return x
     made = np.empty(x.shape, x.dtype, 'F')
     copy(made.T, x.T)
@@ -82,10 +83,8 @@ def by_columns(op, x):
 def copy(to, x):
     """np.copyto, also of a matrix that lies in memory the other way round than `to`, which takes NumPy up to eight times
     as long where its sizes are powers of two."""
-    size = x.itemsize
-    address = x.ndim == 2 and _addresses.get(_turning(x.dtype))
-    if not address or x.dtype != to.dtype or min(x.shape) <= lapack.SMALL or (x.strides[0], to.strides[1]) != (size, size) \
-            or min(x.strides[1], to.strides[0]) < 0:
+    size, address = x.itemsize, _addresses.get(_turning(x))
+    if address is None or x.dtype != to.dtype or x.strides[0] != size or to.strides[1] != size:
         return np.copyto(to, x)
     blocks = -(-len(to) // llvm.host().lanes(size))
     slots, numbers = np.array([x.ctypes.data, to.ctypes.data]), np.array([*x.shape, x.strides[1], to.strides[0]])
