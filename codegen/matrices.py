@@ -12,7 +12,7 @@ import functools
 import numpy as np
 
 from ..ir import lapack, ops
-from . import choices, llvm, memory, runtime, matrices_text, threads
+from . import choices, llvm, lu, matrices_text, memory, runtime, threads
 from .gemm_text import DTYPES
 
 KERNELS = {ops.cholesky: 'small_cholesky', ops.lu: 'small_lu', ops.solve: 'small_solve', ops.inverse: 'small_solve',
@@ -51,6 +51,8 @@ def _turning(x):
 def prepare(op, avals, compile_):
     """Have the kernel at hand that `run` or `copy` uses, if any; False where it would have to be compiled first, and
     isn't to be."""
+    if op is ops.lu and lu.fits(avals):
+        return lu.prepare(avals[0].dtype.name, compile_)
     key = kernel_of(op, avals) or _copied_by(op, avals)
     if key is None or key in _addresses or runtime.runner() is None:
         return True
@@ -62,8 +64,10 @@ def prepare(op, avals, compile_):
 
 
 def run(op, places, arrays, keywords):
-    """The results of an operation on many small matrices into `places`; False where that is LAPACK's work. LinAlgError as
-    NumPy's."""
+    """The results of an operation into `places`; False where that is LAPACK's work. LinAlgError as NumPy's."""
+    if op is ops.lu and lu.fits(arrays) and lu.ready(arrays[0].dtype.name):
+        _large_lu(places, arrays[0])
+        return True
     key = kernel_of(op, arrays)
     if key not in _addresses:
         return False
@@ -151,6 +155,16 @@ def _lu(address, places, arrays):
     (m, n), integer = a.shape[-2:], np.dtype(f'i{a.itemsize}')
     _written(places, [a.dtype, *[integer] * 3], lambda to: _launch(
         address, [(a, 2)], list(zip(to, (2, 1, 0, 1))), ([m, n], []), m * n + 2 * m, m * n * min(m, n)))
+
+
+def _large_lu(places, a):
+    factors, order, sign, pivots = places
+    to = factors if factors.flags.c_contiguous else np.empty_like(a)
+    np.copyto(to, a)
+    pivots[...] = lu.eliminate(to)
+    order[...], sign[...] = lapack.order_and_sign(pivots, len(a))
+    if to is not factors:
+        np.copyto(factors, to)
 
 
 def _solve(address, places, arrays):

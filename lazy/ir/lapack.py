@@ -119,9 +119,13 @@ def lu(a):
     else:
         getrf = routine('getrf', a)
         factors, pivots = each(lambda x: getrf(x)[:2], (a,), 2, [((m, n), a.dtype), ((k,), np.int32)])
-    exchanges = np.count_nonzero(pivots != np.arange(k), axis=-1)
-    sign = np.asarray(1 - 2 * (exchanges % 2)).astype(np.int32)
-    return factors, pivots_to_permutation(pivots, m), sign, pivots
+    return factors, *order_and_sign(pivots, m), pivots
+
+
+def order_and_sign(pivots, m):
+    """The permutation of m rows that exchanges make, and its sign."""
+    exchanges = np.count_nonzero(pivots != np.arange(pivots.shape[-1]), axis=-1)
+    return pivots_to_permutation(pivots, m), np.asarray(1 - 2 * (exchanges % 2)).astype(np.int32)
 
 
 def infer_svd(avals, full):
