@@ -17,6 +17,7 @@ from .gemm_text import DTYPES, Tile, declarations, kernel
 
 WIDTH = 32                              # columns of a panel
 SEARCHES = 4                            # rows in a row among which the largest element is looked for independently
+_WORKERS = max(16, os.cpu_count() or 1)  # threads that there is scratch memory for, if more are asked for meanwhile
 SLOTS = ('a', 'minus', 'pivots', 'packed', 'scratch')
 PANEL, ROWS = ('a', 'minus', 'pivots'), ('a', 'pivots')
 
@@ -61,11 +62,11 @@ def eliminate(a):
 
     `prepare` must have said that it can be.
     """
-    plan = _plan(*a.shape, a.dtype.name, threads.get_num_threads())
-    pivots = np.empty(min(a.shape), np.int32)
-    workers = max(threads.get_num_threads(), os.cpu_count() or 1, 16)
-    parts = [memory.allocate(nbytes) for nbytes in (plan.minus, plan.packed, workers * plan.scratch)]
-    places = [memory.address_of(a), parts[0].address, memory.address_of(pivots), parts[1].address, parts[2].address]
+    workers = threads.get_num_threads()
+    plan = _plan(*a.shape, a.dtype.name, workers)
+    pivots, minus = np.empty(min(a.shape), np.int32), memory.allocate(plan.minus)
+    packed, scratch = memory.allocate(plan.packed), memory.allocate(max(workers, _WORKERS) * plan.scratch)
+    places = [memory.address_of(a), minus.address, memory.address_of(pivots), packed.address, scratch.address]
     slots = np.array([places[number] for number in plan.picks])
     runtime.runner().run(plan.address, plan.count, memory.address_of(slots))
     return pivots

@@ -2,6 +2,7 @@
 
 All go over leading axes, one matrix after the other. SciPy is imported when first needed.
 """
+import functools
 import importlib
 import warnings
 
@@ -17,7 +18,13 @@ def scipy_linalg():
 
 def routine(name, *arrays):
     """LAPACK's routine for the arrays' dtype."""
-    function, = importlib.import_module('scipy.linalg.lapack').get_lapack_funcs((name,), arrays)
+    return _routine('lapack', name, *[x.dtype for x in arrays])
+
+
+@functools.cache
+def _routine(library, name, *dtypes_):
+    module = importlib.import_module(f'scipy.linalg.{library}')
+    function, = getattr(module, f'get_{library}_funcs')((name,), [np.empty(0, dtype) for dtype in dtypes_])
     return function
 
 
@@ -321,7 +328,7 @@ def triangular_solve(a, b, lower, transpose, unit_diagonal):
     if not b.size:
         return b
     check_diagonal(a, unit_diagonal)
-    trsm, = importlib.import_module('scipy.linalg.blas').get_blas_funcs(('trsm',), (a, b))
+    trsm = _routine('blas', 'trsm', a.dtype, b.dtype)
 
     def one(a, b):                                                   # x^T op(a)^T = b^T, as columns: no copies
         return trsm(1, a.T, b.T, side=1, lower=not lower, trans_a=int(transpose), diag=int(unit_diagonal)).T,

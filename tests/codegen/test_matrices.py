@@ -6,7 +6,7 @@ import pytest
 
 import lazy
 import lazy.numpy as lnp
-from lazy.codegen import llvm, matrices, runtime
+from lazy.codegen import llvm, lu, matrices, runtime
 from lazy.ir import lapack, ops
 from lazy.ir.graph import aval
 
@@ -179,6 +179,50 @@ def test_through_programs():
         one = lazy.grad(lambda x: f(x).sum())(x[0, 0])
         np.testing.assert_allclose(lazy.grad(lambda x: f(x).sum())(x)[0, 0], one, atol=1e-10)
         np.testing.assert_allclose(lazy.jit(lnp.linalg.inv)(x), np.linalg.inv(a), atol=1e-12)
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+@pytest.mark.parametrize('shape', [(96, 96), (97, 97), (128, 128), (130, 333), (333, 130), (260, 260)], ids=str)
+def test_lu_factors_of_large_matrices(shape, dtype):
+    """Also of one that has no second row of its own, none at all in a panel, and of what is not finite."""
+    (m, n), k = shape, min(shape)
+    assert lu.prepare(dtype, True)
+    a = numbers(shape, dtype)
+    for change in (None, 'equal rows', 'zero columns', 'nothing', 'ones'):
+        if change == 'equal rows':
+            a[k // 2] = a[1]
+        elif change == 'zero columns':
+            a[:, 3:70:5] = 0
+        elif change:
+            a[:] = change == 'ones'
+        assert lu.fits([aval(a.shape, a.dtype)])
+        want, got = lapack.lu(a), [np.empty_like(x) for x in lapack.lu(a)]
+        assert matrices.run(ops.lu, got, [a], {})
+        factors, order, sign, pivots = got
+        lower, upper = np.tril(factors[:, :k], -1) + np.eye(m, k), np.triu(factors[:k])
+        np.testing.assert_allclose(lower @ upper, a[order], atol=30 * k * np.finfo(dtype).eps)
+        assert abs(lower).max() <= 1
+        if change is None:
+            for x, y in zip(got, want):
+                np.testing.assert_allclose(x, y, atol=2e-2 if dtype == 'float32' else 1e-10)
+    a[5, 7] = np.nan
+    assert matrices.run(ops.lu, got, [a], {}) and np.isnan(np.diagonal(got[0]).prod())
+
+
+@pytest.mark.parametrize('bits', WIDTHS)
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_lu_compiles_for_all_widths(dtype, bits):
+    machine = llvm.host(bits)
+    assert set(llvm.functions(lu.emit(dtype, machine), ['lu_panel', 'lu_rows'], machine)) == {'lu_panel', 'lu_rows'}
+
+
+def test_lu_of_a_part_of_an_array():
+    a = numbers((300, 300), 'float64')
+    x = lnp.asarray(a)
+    for _ in range(4):
+        both = np.asarray(lnp.concatenate([lazy.lax.linalg.lu(x[50:250, :200])[0], x[:7, :200]]))
+        np.testing.assert_allclose(both[:200], lapack.lu(a[50:250, :200])[0], atol=1e-10)
+        np.testing.assert_array_equal(both[200:], a[:7, :200])
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'int32', 'float64', 'complex64', 'complex128', 'int16'])
