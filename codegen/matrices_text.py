@@ -1,8 +1,9 @@
 """LLVM IR text of the kernels for many small matrices; `matrices.py` says what they do and calls them.
 
-Scratch memory holds as many matrices as a vector has lanes: a *cell*, one vector, is an element of all of them. What a lane
-decides for itself, the row to exchange, is selected; loops have the same number of turns for all. Sizes come as constants,
-steps are in bytes. Where fewer matrices are left than there are lanes the last one is computed by all lanes that are left.
+Scratch memory holds as many matrices as a vector has lanes: a *cell*, one vector, is an element of all of them. What a
+lane decides for itself, the row to exchange, is selected; loops have the same number of turns for all. Sizes come as
+constants, steps are in bytes. Where fewer matrices are left than there are lanes the last one is computed by all lanes
+that are left.
 """
 from .gemm_text import Tile, declarations, function, kernel
 
@@ -69,7 +70,7 @@ def _tiles(f, count, body):
         body(i, 1)
 
 
-# --- in and out of scratch memory ---------------------------------------------------------------------------------------
+# --- in and out of scratch memory -----------------------------------------------------------------------------------
 
 def _transposed(f, rows):
     """As many vectors as each has lanes, by the butterflies of log2(lanes) perfect shuffles."""
@@ -101,7 +102,7 @@ def _chunks(f, matrices, cells, body):
 
 
 def interleave(t):
-    """target[element] = the element of all matrices, which are contiguous, `step` apart; what is left of a chunk is 0."""
+    """target[element] = the element of all matrices, contiguous and `step` apart; 0 in what is left of a chunk."""
     f = function(t, 'interleave')
 
     def chunk(matrices, cells, mask):
@@ -124,7 +125,7 @@ def separate(t):
 
 
 def _turn(t):
-    """target[i, j] = source[j, i] for squares as wide as a vector, whose elements are next to each other along j and i."""
+    """target[i, j] = source[j, i], square by square as wide as a vector; neighbours along j and i are `size` apart."""
     f, v = kernel(t, 'turn', 'source target', 'm n source_step target_step')
     with f.loop('%lo', '%hi') as block:
         i = f.mul(block, t.lanes)
@@ -179,7 +180,7 @@ def _report(f, v, mask):
     f.branch(_any(f, mask), lambda: f.store('i64', 1, v['error']))
 
 
-# --- Cholesky -------------------------------------------------------------------------------------------------------------
+# --- Cholesky -------------------------------------------------------------------------------------------------------
 
 def _cholesky(t):
     """L with L L^T = a row by row of a column, from the lower triangle; an error where a pivot isn't positive."""
@@ -221,7 +222,7 @@ def _cholesky(t):
     return f.text()
 
 
-# --- elimination ----------------------------------------------------------------------------------------------------------
+# --- elimination ----------------------------------------------------------------------------------------------------
 
 def pivot(t):
     """chosen = how far below the first element of a column its largest one lies, the first of equal ones."""
@@ -240,7 +241,7 @@ def pivot(t):
 
 
 def exchange(t):
-    """Exchange a row with that which is `chosen` of the `count` after it, in each lane its own; none where that is 0."""
+    """Exchange a row with that which is `chosen` of the `count` after it, in each lane its own; 0 is the row itself."""
     f, ints = function(t, 'exchange'), _integers(t)
     chosen = f.load(ints, '%chosen')
 
@@ -306,7 +307,8 @@ def _eliminate(f, a, m, n, turn):
         with f.loop(0, below) as i:
             place = _element(f, factors, i, row)
             _store(f, f.new(f'fdiv {t.vector} {_load(f, place)}, {value}'), place)
-        f.call('subtract', f.at(factors, _cell(t)), row, f.sub(f.sub(n, k), 1), f.at(top, _cell(t)), factors, row, below)
+        f.call('subtract', f.at(factors, _cell(t)), row, f.sub(f.sub(n, k), 1), f.at(top, _cell(t)), factors, row,
+               below)
         turn(k, below, chosen, moved, zero, factors, row)
 
 
@@ -318,9 +320,12 @@ def _lu(t):
     order = _piece(f, w, elements)
     pivots = _piece(f, order, m)
     sign = _piece(f, pivots, m)
-    splat = lambda number: f.new(f'shufflevector {ints} {f.new(f"insertelement {ints} poison, i{8 * t.size} {number}, i64 0")}, '
-                                 f'{ints} poison, <{t.lanes} x i32> zeroinitializer')
-    number = lambda k: splat(f.new(f'trunc i64 {k} to i32') if t.size == 4 else k)
+
+    def number(k):
+        """An index in all lanes."""
+        k = f.new(f'trunc i64 {k} to i32') if t.size == 4 else k
+        one = f.new(f'insertelement {ints} poison, i{8 * t.size} {k}, i64 0')
+        return f.new(f'shufflevector {ints} {one}, {ints} poison, <{t.lanes} x i32> zeroinitializer')
     with f.loop('%lo', '%hi') as group:
         _move(f, v, group, 'interleave', 'a', w, elements)
         with f.loop(0, m) as i:
@@ -376,8 +381,8 @@ def _divide(f, row, n, by):
 
 
 def _triangular_solve(t):
-    """x in a x = b for triangular a, whose element (i, k) is `down` i + `across` k into it, from the first row or the last
-    on; an error where an element of the diagonal, unless it is not looked at, is 0."""
+    """x in a x = b for triangular a, whose element (i, k) is `down` i + `across` k into it, from the first row or
+    the last on; an error where an element of the diagonal, unless it is not looked at, is 0."""
     f, v, w = _kernel(t, 'small_triangular_solve', 'a b to', 'm n a_step b_step to_step down across backwards unit')
     m, n, down, across = v['m'], v['n'], v['down'], v['across']
     square, elements, row = f.mul(m, m), f.mul(m, n), f.mul(n, _cell(t))
@@ -404,7 +409,7 @@ def _triangular_solve(t):
     return f.text()
 
 
-# --- eigenvalues ----------------------------------------------------------------------------------------------------------
+# --- eigenvalues ----------------------------------------------------------------------------------------------------
 
 SWEEPS = 40                             # far more than Jacobi's method takes for what is finite
 
@@ -437,8 +442,8 @@ def _eigh(t, vectors=True):
     """Eigenvalues, rising, and vectors of symmetric matrices, of which the lower triangle is read; NaN where an element
     isn't finite.
 
-    Cyclic Jacobi rotations (Golub and Van Loan, Matrix Computations, 8.5) until no element beside the diagonal is larger
-    than an eighth of the machine precision times the largest of all. A lane where one is small enough rotates by 0.
+    Cyclic Jacobi rotations (Golub and Van Loan, Matrix Computations, 8.5) until no element beside the diagonal is
+    larger than an eighth of the machine precision times the largest of all. A lane where it isn't rotates by 0.
     """
     f, v, w = _kernel(t, 'small_eigh' if vectors else 'small_eigvalsh', 'a values vectors' if vectors else 'a values',
                       'n a_step values_step vectors_step' if vectors else 'n a_step values_step')
@@ -448,7 +453,6 @@ def _eigh(t, vectors=True):
     values = _piece(f, found, square)
     rotation = f.fixed(f'[2 x {t.vector}]')
     element = lambda base, i, j: _element(f, _element(f, base, i, row), j)
-    fused = lambda x, y, z: f.multiply_add(x, y, z)
     divided = lambda x, y: f.new(f'fdiv {t.vector} {x}, {y}')
 
     def start(limit, broken):
@@ -458,7 +462,7 @@ def _eigh(t, vectors=True):
                 _store(f, x, element(w, j, i))
                 size = _call(f, 'fabs', x)
                 f.set(limit, _select(f, f.new(f'fcmp ogt {t.vector} {size}, {f.get(limit)}'), size, f.get(limit)))
-                f.set(broken, fused(x, zero, f.get(broken)))
+                f.set(broken, f.multiply_add(x, zero, f.get(broken)))
             if vectors:
                 with f.loop(0, n) as j:
                     _store(f, zero, element(found, i, j))
@@ -470,17 +474,18 @@ def _eigh(t, vectors=True):
         pp, pq, qq = (_load(f, element(w, i, j)) for i, j in ((p, p), (p, q), (q, q)))
         theta = divided(f.new(f'fsub {t.vector} {qq}, {pp}'), f.new(f'fadd {t.vector} {pq}, {pq}'))
         size = _call(f, 'fabs', theta)
-        tangent = divided(one, f.new(f'fadd {t.vector} {size}, {_call(f, "sqrt", fused(theta, theta, one))}'))
+        tangent = divided(one, f.new(f'fadd {t.vector} {size}, {_call(f, "sqrt", f.multiply_add(theta, theta, one))}'))
         negative = f.new(f'fcmp olt {t.vector} {theta}, {zero}')
         tangent = _select(f, negative, f.new(f'fneg {t.vector} {tangent}'), tangent)
         tangent = _select(f, large, tangent, zero)
-        cosine = divided(one, _call(f, 'sqrt', fused(tangent, tangent, one)))
+        cosine = divided(one, _call(f, 'sqrt', f.multiply_add(tangent, tangent, one)))
         _store(f, cosine, rotation)
         _store(f, f.new(f'fmul {t.vector} {cosine}, {tangent}'), f.at(rotation, _cell(t)))
-        f.call('rotate', _element(f, w, p, row), _element(f, w, q, row), _element(f, w, p), _element(f, w, q), row, n, rotation)
+        rows, columns = [_element(f, w, i, row) for i in (p, q)], [_element(f, w, i) for i in (p, q)]
+        f.call('rotate', *rows, *columns, row, n, rotation)
         left = _select(f, large, zero, pq)
-        _store(f, fused(f.new(f'fneg {t.vector} {tangent}'), pq, pp), element(w, p, p))
-        _store(f, fused(tangent, pq, qq), element(w, q, q))
+        _store(f, f.multiply_add(f.new(f'fneg {t.vector} {tangent}'), pq, pp), element(w, p, p))
+        _store(f, f.multiply_add(tangent, pq, qq), element(w, q, q))
         _store(f, left, element(w, p, q))
         _store(f, left, element(w, q, p))
         if vectors:
@@ -528,7 +533,8 @@ def _eigh(t, vectors=True):
         if vectors:
             with f.loop(0, n) as i:
                 with f.loop(0, n) as j:
-                    _store(f, f.new(f'fadd {t.vector} {_load(f, element(found, j, i))}, {f.get(broken)}'), element(w, i, j))
+                    x = _load(f, element(found, j, i))
+                    _store(f, f.new(f'fadd {t.vector} {x}, {f.get(broken)}'), element(w, i, j))
             _move(f, v, group, 'separate', 'vectors', w, square)
         f.branch(f.get(again), lambda: f.store('i64', 1, v['error']))
     return f.text()

@@ -68,8 +68,10 @@ class Program:
         self._compile()
 
     def _aliases(self):
-        """Values that lie in the memory of their operand: reshapes of stored values, and one of several results but where
-        it is an output, or a reshape of it is, which have buffers of their own."""
+        """Values that lie in the memory of their operand: reshapes of stored values, and one of several results.
+
+        Not so where that or a reshape of it is an output: outputs have buffers of their own.
+        """
         instructions, reshapes, own = self.linear.instructions, self.schedule.extra_roots, set()
         for i in self.linear.outputs if self.products else range(len(instructions)):
             while i in reshapes:

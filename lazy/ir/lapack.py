@@ -277,48 +277,6 @@ def infer_solve(avals, **params):
     return aval(b.shape, b.dtype)
 
 
-def infer_least_squares(avals):
-    a, rcond, b = avals
-    if len(a.shape) < 2 or b.shape[:-1] != a.shape[:-1] or rcond.shape != a.shape[:-2]:
-        raise ValueError(f'least_squares: shapes {a.shape}, {rcond.shape} and {b.shape} do not fit')
-    return aval(a.shape[:-2] + (a.shape[-1], b.shape[-1]), b.dtype)
-
-
-def least_squares(a, rcond, b):
-    """The x of smallest norm that minimises |a x - b|, where singular values of a up to rcond times the largest count as 0."""
-    found = _normal_equations(a, rcond, b) if a.ndim == 2 and a.size else None
-    if found is not None:
-        return found
-    u, s, vh = svd(a, False)
-    keep = s > rcond[..., None] * s[..., :1]
-    inverse = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(s.dtype)[..., None]
-    return vh.conj().swapaxes(-1, -2) @ (inverse * (u.conj().swapaxes(-1, -2) @ b))
-
-
-def _normal_equations(a, rcond, b):
-    """least_squares through the Cholesky factor of a^H a, or a a^H, with two refinements; None for a matrix whose
-    condition number allows less, or might be too large for rcond.
-
-    Each refinement is as good as the square of the condition number is below 1 / eps; the result is then as exact as that
-    of QR factors (Bjoerck, Stability analysis of the method of seminormal equations, 1987).
-    """
-    tall = a.shape[0] >= a.shape[1]
-    adjoint = a.conj().T
-    gram = adjoint @ a if tall else a @ adjoint
-    factor, info = routine('potrf', gram)(gram)
-    if info:
-        return None
-    reciprocal, _ = routine('pocon', gram)(factor, np.abs(gram).sum(0).max())     # of (largest / smallest singular value)²
-    if not reciprocal > max(1000 * np.finfo(gram.dtype).eps, 10 * rcond**2):      # not so too if it is NaN
-        return None
-    potrs = routine('potrs', factor)
-    step = lambda r: potrs(factor, adjoint @ r)[0] if tall else adjoint @ potrs(factor, r)[0]
-    x = step(b)
-    for _ in range(2):
-        x = x + step(b - a @ x)
-    return x
-
-
 def triangular_solve(a, b, lower, transpose, unit_diagonal):
     """x in op(a) x = b for triangular a, batched over leading axes; op is transposition when asked for."""
     count, n = int(np.prod(a.shape[:-2])), a.shape[-1]

@@ -340,11 +340,11 @@ def matrix_rank(M, rtol=None, *, hermitian=False, tol=None):
 def lstsq(a, b, rcond=None, *, numpy_resid=False):
     """(x, residuals, rank, singular values): the x of smallest norm that minimises |a x - b|.
 
-    Singular values up to rcond (by default the machine precision times the larger size of a) times the largest count as 0.
-    Rank and singular values cost nothing where they are not used.
+    Singular values up to rcond (by default the machine precision times the larger size of a) times the largest count
+    as 0. Rank and singular values cost nothing where they are not used.
 
-    Raises TypeError where a isn't a matrix, ValueError for shapes that don't fit; LinAlgError, when a result is waited for,
-    where the singular values don't converge.
+    Raises TypeError where a isn't a matrix, ValueError for shapes that don't fit; LinAlgError, when a result is waited
+    for, where the singular values don't converge.
 
     >>> import lazy.numpy as np
     >>> x, _, rank, _ = np.linalg.lstsq(np.array([[1., 0.], [1., 1.], [1., 2.]]), np.array([1., 3., 5.]))

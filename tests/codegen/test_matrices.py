@@ -1,4 +1,4 @@
-"""Kernels for many small matrices, on all widths of vectors that this machine has, against the operations' references."""
+"""Kernels for many small matrices, on all widths of vectors that this machine has, and large ones against LAPACK."""
 import types
 
 import numpy as np
@@ -90,7 +90,8 @@ def test_results_are_those_of_the_reference(case, dtype, width):
     for n in SIZES:
         for count in counts(width, dtype):
             for x, y in zip(*computed(op, arrays(numbers((count, n, n), dtype)), keywords)):
-                np.testing.assert_allclose(x, y, rtol=0, atol=(1e-3 if dtype == 'float32' else 1e-11) * abs(y).max(initial=1))
+                error = (1e-3 if dtype == 'float32' else 1e-11) * abs(y).max(initial=1)
+                np.testing.assert_allclose(x, y, rtol=0, atol=error)
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'float64'])
@@ -117,7 +118,7 @@ def test_eigenvalues_of_what_is_not_finite_are_nan(op, width):
     a[4, 2, 1], a[5, 0, 0] = np.nan, np.inf
     assert matrices.prepare(op, [aval(a.shape, a.dtype)], True)
     found = [np.empty(a.shape[:2], a.dtype), np.empty(a.shape, a.dtype)][:2 if op is ops.eigh else 1]
-    assert matrices.run(op, found, [a], {})                          # LAPACK raises, or not, as its method for the size does
+    assert matrices.run(op, found, [a], {})                          # LAPACK raises for some sizes and not for others
     for x in found:
         np.testing.assert_array_equal(np.isnan(x).reshape(20, -1).all(1), np.isin(np.arange(20), [4, 5]))
 
@@ -207,6 +208,18 @@ def test_lu_factors_of_large_matrices(shape, dtype):
                 np.testing.assert_allclose(x, y, atol=2e-2 if dtype == 'float32' else 1e-10)
     a[5, 7] = np.nan
     assert matrices.run(ops.lu, got, [a], {}) and np.isnan(np.diagonal(got[0]).prod())
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_solutions_of_large_equations(dtype):
+    a, b = numbers((150, 150), dtype), numbers((150, 3), dtype, 1)
+    assert lu.prepare(dtype, True)
+    got = np.empty_like(b)
+    assert matrices.run(ops.solve, [got], [a, b], {})
+    np.testing.assert_allclose(a @ got, b, atol=1e-2 if dtype == 'float32' else 1e-10)
+    a[4] = 0
+    with pytest.raises(np.linalg.LinAlgError, match='Singular'):
+        matrices.run(ops.solve, [got], [a, b], {})
 
 
 @pytest.mark.parametrize('bits', WIDTHS)
