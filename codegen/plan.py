@@ -133,7 +133,7 @@ class Program:
             self.launches += [('product', i, launch, found) for launch in found.launches]
             return
         op = x.params[0] if x.op is ops.packed else x.op
-        if not matrices.prepare(op, [self.linear.instructions[j].aval for j in x.inputs], self.repeated):
+        if self.products and not matrices.prepare(op, [self.linear.instructions[j].aval for j in x.inputs], self.repeated):
             self.provisional = True
         self.launches.append(('library', i))
 

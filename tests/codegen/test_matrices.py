@@ -263,3 +263,28 @@ def test_programs_that_turn_matrices_around(n):
         np.testing.assert_array_equal(lapack.pivots_to_permutation(pivots, n), permutation)
     w, v = (np.asarray(x) for x in lnp.linalg.eig(lnp.asarray(a[:, :n])))
     np.testing.assert_allclose(a[:, :n] @ v, v * w, atol=1e-11 * n)
+
+
+def test_results_in_common_memory():
+    """One of several results is read where it lies; it is copied where it is a result, or written over."""
+    a = numbers((7, 7), 'float64')
+    u, s, vh = np.linalg.svd(a)
+
+    def program(x):
+        u, s, vh = lnp.linalg.svd(x)
+        later = s.at[0].set(-1.0)
+        return s, later, later * 2 + s, (u * u).reshape(-1), (u * s) @ vh, s.reshape(1, 7), abs(vh).at[2].add(1.0), s[::-1]
+
+    for f in (program, lazy.jit(program)):
+        got = [np.asarray(x) for x in f(lnp.asarray(a))]
+        changed, rows = s.copy(), abs(vh)
+        changed[0], rows[2] = -1, rows[2] + 1
+        want = [s, changed, changed * 2 + s, (u * u).reshape(-1), a, s[None], rows, s[::-1]]
+        for x, y in zip(got, want, strict=True):
+            np.testing.assert_allclose(x, y, atol=1e-12)
+    total = lazy.jit(lambda x: sum([(part * part).sum() for part in lnp.linalg.eigh(x + x.mT)]))
+    np.testing.assert_allclose(total(lnp.asarray(a)), (np.linalg.eigvalsh(a + a.T)**2).sum() + 7)
+    folded = lazy.jit(lambda x: lnp.linalg.qr(x)[1].reshape(49).at[3].set(0.0))
+    want = np.linalg.qr(a)[1].reshape(49)
+    want[3] = 0
+    np.testing.assert_allclose(folded(lnp.asarray(a)), want, atol=1e-12)
