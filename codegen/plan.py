@@ -133,7 +133,8 @@ class Program:
             self.launches += [('product', i, launch, found) for launch in found.launches]
             return
         op = x.params[0] if x.op is ops.packed else x.op
-        if self.products and not matrices.prepare(op, [self.linear.instructions[j].aval for j in x.inputs], self.repeated):
+        avals = [self.linear.instructions[j].aval for j in x.inputs]
+        if self.products and not matrices.prepare(op, avals, self.repeated):
             self.provisional = True
         self.launches.append(('library', i))
 

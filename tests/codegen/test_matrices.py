@@ -273,7 +273,8 @@ def test_results_in_common_memory():
     def program(x):
         u, s, vh = lnp.linalg.svd(x)
         later = s.at[0].set(-1.0)
-        return s, later, later * 2 + s, (u * u).reshape(-1), (u * s) @ vh, s.reshape(1, 7), abs(vh).at[2].add(1.0), s[::-1]
+        return (s, later, later * 2 + s, (u * u).reshape(-1), (u * s) @ vh, s.reshape(1, 7), abs(vh).at[2].add(1.0),
+                s[::-1])
 
     for f in (program, lazy.jit(program)):
         got = [np.asarray(x) for x in f(lnp.asarray(a))]
