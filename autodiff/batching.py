@@ -209,11 +209,11 @@ def _solve(node, inputs, flags, size):
     *matrix, b = inputs
     if any(flags[:-1]):
         return build.make(node.op, all_batched(inputs, flags, size), node.params)
-    n, m = b.aval.shape[-2:]
+    m = b.aval.shape[-1]
     columns = build.moveaxis(b, 0, b.aval.ndim - 2)
     columns = build.reshape(columns, (*b.aval.shape[1:-1], size * m))
     result = build.make(node.op, (*matrix, columns), node.params)
-    result = build.reshape(result, (*b.aval.shape[1:-1], size, m))
+    result = build.reshape(result, (*result.aval.shape[:-1], size, m))
     return build.moveaxis(result, result.aval.ndim - 2, 0)
 
 
@@ -266,7 +266,7 @@ ops.gather.batch, ops.scatter.batch = _gather, _scatter
 ops.dot_general.batch, ops.conv.batch, ops.searchsorted.batch = _dot_general, _conv, _searchsorted
 ops.project.batch = _same
 ops.partition.batch = _unary(lambda size, x, kth, axis: (kth, axis + 1))
-ops.triangular_solve.batch = ops.solve.batch = ops.tridiagonal_solve.batch = _solve
+ops.triangular_solve.batch = ops.solve.batch = ops.tridiagonal_solve.batch = ops.least_squares.batch = _solve
 ops.call.batch, ops.custom.batch, ops.custom_linear.batch = _call, _custom, _custom_linear
 for _op in (ops.cholesky, ops.inverse, ops.cholesky_update, ops.pivots_to_permutation, ops.lu, ops.qr, ops.eigh,
             ops.eig, ops.svd,

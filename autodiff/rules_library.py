@@ -160,6 +160,25 @@ def _triangular_solve_transpose(ct, node, linear):
     return [None, triangular_solve(node.inputs[0], ct, lower, not transpose, unit_diagonal)]
 
 
+def _least_squares_jvp(node, tangents):
+    """dx = A+ (db - dA x + A+^H dA^H r) + (1 - A+ A) dA^H A+^H x, with r = b - A x (Golub and Pereyra, 1973)."""
+    (a, rcond, b), (ta, _, tb) = node.inputs, tangents
+    pseudo = lambda a, b: build.make(ops.least_squares, (a, rcond, b))
+    if ta is None:
+        return pseudo(a, tb)
+    residual, adjoint_a, adjoint_t = build.sub(b, matmul(a, node)), adjoint(a), adjoint(ta)
+    beside = matmul(adjoint_t, pseudo(adjoint_a, node))
+    right = build.sub(pseudo(adjoint_a, matmul(adjoint_t, residual)), matmul(ta, node))
+    right = build.sub(right if tb is None else build.add(right, tb), matmul(a, beside))
+    return build.add(beside, pseudo(a, right))
+
+
+def _least_squares_transpose(ct, node, linear):
+    a, rcond, _ = node.inputs
+    return [None, None, build.make(ops.least_squares, (transposed(a), rcond, ct))]
+
+
+ops.least_squares.jvp, ops.least_squares.transpose = _least_squares_jvp, _least_squares_transpose
 ops.cholesky.jvp, ops.inverse.jvp = _cholesky_jvp, _inverse_jvp
 ops.solve.jvp = ops.triangular_solve.jvp = _solve_jvp
 ops.solve.transpose, ops.triangular_solve.transpose = _solve_transpose, _triangular_solve_transpose

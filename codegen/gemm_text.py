@@ -236,7 +236,14 @@ SIGNATURES = {
     'pack_rows': 'ptr target, i64 group, ptr source, i64 row, i64 column, i64 rows, i64 depth',
     'pack_panel': 'ptr target, ptr source, i64 column, i64 row, i64 columns, i64 depth',
     'pack_windows': 'ptr target, ptr source, ptr taps, ptr places, i64 depth',
-    'dot': 'ptr matrix, i64 row, ptr x, ptr y, i64 step, i64 k'}
+    'dot': 'ptr matrix, i64 row, ptr x, ptr y, i64 step, i64 k',
+    'interleave': 'ptr target, ptr source, i64 step, i64 lanes, i64 elements',
+    'separate': 'ptr target, ptr source, i64 step, i64 lanes, i64 elements',
+    'pivot': 'ptr column, i64 step, i64 count, ptr chosen',
+    'exchange': 'ptr first, i64 row, i64 columns, ptr chosen, i64 count',
+    'rotate': 'ptr p, ptr q, ptr p_column, ptr q_column, i64 step, i64 count, ptr rotation',
+    'square': 'ptr target, i64 target_step, ptr source, i64 source_step, i64 rows, i64 columns',
+    'subtract': 'ptr rows, i64 row, i64 columns, ptr first, ptr factors, i64 step, i64 count'}
 
 
 def function(tile, name):

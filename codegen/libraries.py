@@ -9,7 +9,7 @@ import numpy as np
 
 from ..ir import lapack, ops
 from ..ir.graph import aval
-from . import reference, threads
+from . import matrices, reference, threads
 
 BUSY = 1 << 16                          # elements or products from which a thread is worth its start
 
@@ -80,10 +80,13 @@ def _unpack(to, arrays, offset, shape, dtype):
 
 def _in_parts(op, places, arrays, keywords):
     """The results of an operation, of many small matrices by as many threads as their number and size are worth."""
+    if matrices.run(op, places, arrays, keywords):
+        return
+
     def part(start, stop):
-        results = op.numpy(*[x[start:stop] for x in arrays] if many else arrays, **keywords)
+        results = op.numpy(*[x[start:stop] if many else matrices.by_columns(op, x) for x in arrays], **keywords)
         for place, result in zip(places, results if isinstance(results, tuple) else (results,)):
-            np.copyto(place[start:stop] if many else place, result)
+            matrices.copy(place[start:stop] if many else place, result)
     x, smallest = arrays[0], min(arrays[0].shape[-2:])
     many = op in _MATRICES and x.ndim > 2 and smallest <= lapack.SMALL
     _at_once(_ranges(len(x), 1 + x.size * smallest // BUSY if many else 1), part)
@@ -118,4 +121,5 @@ def _at_once(ranges, call):
 
 
 _INTO = {ops.sort: _sort, ops.partition: _partition, ops.fft: _fft, ops.packed: _packed, ops.unpack: _unpack,
-         **{op: _matrices(op) for op in (ops.cholesky, ops.solve, ops.inverse, ops.svdvals, ops.eigvalsh)}}
+         **{op: _matrices(op) for op in (ops.cholesky, ops.solve, ops.inverse, ops.triangular_solve, ops.svdvals,
+                                          ops.eigvalsh)}}

@@ -154,7 +154,7 @@ def contiguous(shape):
 
 def layouts(linear, stored, aliases=()):
     """({value: (owner, offset, strides)}) of stored values: parts lie inside of what they are put into, and `aliases`,
-    which are reshapes of stored values, in the memory of those."""
+    which are reshapes or one of the results of stored values, in the memory of those."""
     instructions, inside = linear.instructions, {}
     in_leaf = {i for i, x in enumerate(instructions) if x.op is ops.leaf}
     for i, x in enumerate(instructions):
@@ -188,6 +188,8 @@ def layouts(linear, stored, aliases=()):
                 offset += sum([a * s for a, s in zip(start, strides)])
                 result[j] = owner, offset, tuple([a * s for a, s in zip(step, strides)])
             else:
-                result[j] = owner, offset, contiguous(instructions[j].aval.shape)
+                x = instructions[j]
+                offset += x.params[0] // x.aval.dtype.itemsize if x.op is ops.unpack else 0
+                result[j] = owner, offset, contiguous(x.aval.shape)
             i = j
     return result

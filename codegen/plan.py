@@ -12,8 +12,8 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval, broadcast_shapes
-from . import (choices, compiled, convolution, gemm, libraries, memory, native, native_printer, reference, regions,
-               runtime, scatter, threads, tune)
+from . import (choices, compiled, convolution, gemm, libraries, matrices, memory, native, native_printer, reference,
+               regions, runtime, scatter, threads, tune)
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import is_repeated, Step
@@ -54,8 +54,8 @@ class Program:
             linear = locate_scatters(linear)
         self.linear = linear = native.legalise(stage_reductions(linear), self.supports)
         self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
-        self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
-                                                                 if x.op is ops.leaf}, schedule.extra_roots)
+        leaves = {i for i, x in enumerate(linear.instructions) if x.op is ops.leaf}
+        self.layouts = native.layouts(linear, schedule.stored | leaves, self._aliases())
         self.places = {i: (offset, strides) for i, (_, offset, strides) in self.layouts.items()}
         self.kernels, self.launches = [], []
         for step in schedule.steps:
@@ -66,6 +66,18 @@ class Program:
         self.following = {at: found for at in range(len(self.launches) - 1) if (found := self._following(at))}
         self._place()
         self._compile()
+
+    def _aliases(self):
+        """Values that lie in the memory of their operand: reshapes of stored values, and one of several results.
+
+        Not so where that or a reshape of it is an output: outputs have buffers of their own.
+        """
+        instructions, reshapes, own = self.linear.instructions, self.schedule.extra_roots, set()
+        for i in self.linear.outputs if self.products else range(len(instructions)):
+            while i in reshapes:
+                i = instructions[i].inputs[0]
+            own.add(i)
+        return {*reshapes, *[i for i, x in enumerate(instructions) if x.op is ops.unpack and i not in own]}
 
     # --- kernels ------------------------------------------------------------------------------------------------
 
@@ -106,9 +118,11 @@ class Program:
         """A product of matrices or a convolution by kernels of our own, where there are any; else what a library does.
 
         They take longer to compile than a few products take in NumPy. Where their code isn't at hand the program is
-        provisional: it uses NumPy, and is outdated after choices.PROVISIONAL_RUNS.
+        provisional: it uses NumPy, and is outdated after choices.PROVISIONAL_RUNS. So with many small matrices.
         """
         x, found = self.linear.instructions[i], None
+        if x.op is ops.unpack and self._owner(i) == self._owner(x.inputs[0]):
+            return
         if x.op in self.products and all(j in self.layouts for j in (*x.inputs, i)):
             found = self.products[x.op](x, *[(self.linear.instructions[j].aval, *self.layouts[j][1:])
                                              for j in (*x.inputs, i)])
@@ -117,8 +131,12 @@ class Program:
             mine, self.provisional = False, True
         if mine:
             self.launches += [('product', i, launch, found) for launch in found.launches]
-        else:
-            self.launches.append(('library', i))
+            return
+        op = x.params[0] if x.op is ops.packed else x.op
+        avals = [self.linear.instructions[j].aval for j in x.inputs]
+        if self.products and not matrices.prepare(op, avals, self.repeated):
+            self.provisional = True
+        self.launches.append(('library', i))
 
     def _following(self, at):
         """Where a kernel needs of the product before it only the rows that belong to its own, it is run for each band
@@ -357,7 +375,7 @@ class Program:
         number, shape, dtype = self.pool[owner], x.aval.shape, x.aval.dtype
         if offset == 0 and strides == native.contiguous(shape):
             return lambda holders: holders[number].array(shape, dtype)
-        elements = self.linear.instructions[owner].aval.size
+        elements = self._nbytes(owner) // dtype.itemsize
         steps = tuple([s * dtype.itemsize for s in strides])
 
         def view(holders):

@@ -254,6 +254,15 @@ def with_right(matrix, *shape):
     return lambda rng, dtype: [*matrix(rng, dtype), values(rng, shape, dtype)]
 
 
+def with_cutoff(*shape):
+    """A matrix of full rank, what its singular values have to exceed relative to the largest, and two right sides."""
+    def make_arguments(rng, dtype):
+        a, = with_scale(shape)(rng, dtype)
+        cutoff = np.full(shape[:-2], 1e-3, dtypes.real_of(dtype))
+        return [a, cutoff, values(rng, (*shape[:-1], 2), dtype)]
+    return make_arguments
+
+
 def searched(rng, dtype):
     return [np.sort(values(rng, (7,), dtype, -3, 3)), values(rng, (2, 3), dtype, -3, 3)]
 
@@ -399,6 +408,8 @@ def _library_cases():
     yield _case(ops.solve, 'batch', with_right(square(3, 2), 2, 3, 2), matrices, **more)
     yield _case(ops.inverse, '', square(3), matrices, **more)
     yield _case(ops.inverse, 'batch', square(3, 2), matrices, **more)
+    for suffix, shape in (('tall', (5, 3)), ('wide', (3, 4)), ('batch', (2, 4, 3))):
+        yield _case(ops.least_squares, suffix, with_cutoff(*shape), matrices, by=(0, 2), **more)
     real = matrices[:2]
     yield _case(ops.lu, '', square(3), matrices, outputs=(0,), **more)
     yield _case(ops.lu, 'tall', given((4, 3)), matrices, outputs=(0,), **more)

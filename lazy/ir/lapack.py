@@ -2,6 +2,7 @@
 
 All go over leading axes, one matrix after the other. SciPy is imported when first needed.
 """
+import functools
 import importlib
 import warnings
 
@@ -17,7 +18,13 @@ def scipy_linalg():
 
 def routine(name, *arrays):
     """LAPACK's routine for the arrays' dtype."""
-    function, = importlib.import_module('scipy.linalg.lapack').get_lapack_funcs((name,), arrays)
+    return _routine('lapack', name, *[x.dtype for x in arrays])
+
+
+@functools.cache
+def _routine(library, name, *dtypes_):
+    module = importlib.import_module(f'scipy.linalg.{library}')
+    function, = getattr(module, f'get_{library}_funcs')((name,), [np.empty(0, dtype) for dtype in dtypes_])
     return function
 
 
@@ -119,9 +126,13 @@ def lu(a):
     else:
         getrf = routine('getrf', a)
         factors, pivots = each(lambda x: getrf(x)[:2], (a,), 2, [((m, n), a.dtype), ((k,), np.int32)])
-    exchanges = np.count_nonzero(pivots != np.arange(k), axis=-1)
-    sign = np.asarray(1 - 2 * (exchanges % 2)).astype(np.int32)
-    return factors, pivots_to_permutation(pivots, m), sign, pivots
+    return factors, *order_and_sign(pivots, m), pivots
+
+
+def order_and_sign(pivots, m):
+    """The permutation of m rows that exchanges make, and its sign."""
+    exchanges = np.count_nonzero(pivots != np.arange(pivots.shape[-1]), axis=-1)
+    return pivots_to_permutation(pivots, m), np.asarray(1 - 2 * (exchanges % 2)).astype(np.int32)
 
 
 def infer_svd(avals, full):
@@ -232,8 +243,7 @@ def substitute(a, b, lower, unit_diagonal):
     """x in a x = b for triangular matrices a (count, n, n) and b (count, n, m)."""
     n = a.shape[-1]
     x, diagonal = np.array(b), np.einsum('eii->ei', a)
-    if not unit_diagonal and not diagonal.all():
-        raise np.linalg.LinAlgError('Singular matrix')
+    check_diagonal(a, unit_diagonal)
     for i in range(n) if lower else range(n - 1, -1, -1):
         if not unit_diagonal:
             x[:, i] /= diagonal[:, i, None]
@@ -273,14 +283,20 @@ def triangular_solve(a, b, lower, transpose, unit_diagonal):
     if count > n:
         a = (a.swapaxes(-1, -2) if transpose else a).reshape(count, n, n)
         return substitute(a, b.reshape(count, n, b.shape[-1]), lower != transpose, unit_diagonal).reshape(b.shape)
-    solve_triangular = scipy_linalg().solve_triangular
-    result = np.empty_like(b)
-    for index in np.ndindex(a.shape[:-2]):
-        result[index] = solve_triangular(a[index], b[index], trans=1 if transpose else 0, lower=lower,
-                                         unit_diagonal=unit_diagonal, check_finite=False) if b[index].size else b[index]
-    return result
+    if not b.size:
+        return b
+    check_diagonal(a, unit_diagonal)
+    trsm = _routine('blas', 'trsm', a.dtype, b.dtype)
+
+    def one(a, b):                                                   # x^T op(a)^T = b^T, as columns: no copies
+        return trsm(1, a.T, b.T, side=1, lower=not lower, trans_a=int(transpose), diag=int(unit_diagonal)).T,
+    return each(one, (a, b), 2, [(b.shape[-2:], b.dtype)])[0]
 
 
+def check_diagonal(a, unit_diagonal):
+    """LinAlgError where a triangular matrix has a 0 on its diagonal."""
+    if not unit_diagonal and not np.einsum('...ii->...i', a).all():
+        raise np.linalg.LinAlgError('Singular matrix')
 
 
 def infer_eigh(avals):
@@ -296,13 +312,31 @@ def infer_eig(avals, left):
     return (aval(a.shape[:-1], dtype), *[aval(a.shape, dtype)] * (2 if left else 1))
 
 
+def _geev(x):
+    """(eigenvalues, right eigenvectors) of one matrix. LAPACK has the vectors of conjugate eigenvalues as real and
+    imaginary part in neighbouring columns."""
+    n = len(x)
+    geev, query = routine('geev', x), routine('geev_lwork', x)
+    *w, _, v, info = geev(x, compute_vl=0, lwork=int(query(n, compute_vl=0)[0].real))
+    checked('eig', info)
+    if len(w) == 1:
+        return w[0], v
+    real, imaginary = w
+    vectors = v.astype(dtypes.complex_of(x.dtype))
+    first, = np.nonzero(imaginary > 0)
+    vectors[:, first] += 1j * v[:, first + 1]
+    vectors[:, first + 1] = vectors[:, first].conj()
+    return real + np.asarray(1j, vectors.dtype) * imaginary, vectors
+
+
 def eig(a, left):
     """Eigenvalues and right eigenvectors; left: also those of the adjoint for the conjugate eigenvalues, in step."""
     dtype = dtypes.complex_of(a.dtype)
+    check_finite(a)
+    if not left and a.shape[-1] > SMALL:
+        return each(_geev, (a,), 2, [(a.shape[-1:], dtype), (a.shape[-2:], dtype)])
     if not left:
         return tuple([x.astype(dtype, copy=False) for x in np.linalg.eig(a)])
-
-    check_finite(a)
 
     def one(x):
         w, of_left, of_right = scipy_linalg().eig(x, left=True, check_finite=False)
@@ -323,12 +357,10 @@ def pivots_to_permutation(pivots, size):
     """The order of rows after row i was exchanged with row pivots[i], for all i in turn."""
     *batch, k = pivots.shape
     count = int(np.prod(batch))
-    if count <= k:                                                   # one after the other, else all at once
-        orders = [list(range(size)) for _ in range(count)]
-        for order, exchanged in zip(orders, pivots.reshape(count, k).tolist()):
-            for i, p in enumerate(exchanged):
-                order[i], order[p] = order[p], order[i]
-        return np.asarray(orders, np.int32).reshape(*batch, size)
+    if count <= k and size:                                          # one after the other, else all at once
+        laswp = routine('laswp', np.empty(0))
+        one = lambda p: (laswp(np.arange(size, dtype=np.float64)[:, None], p)[:, 0],)
+        return each(one, (pivots,), 1, [((size,), np.int32)])[0]
     order, examples = np.tile(np.arange(size, dtype=np.int32), (count, 1)), np.arange(count)
     for i, p in enumerate(pivots.reshape(count, k).T):
         exchange_rows(order, examples, i, p)

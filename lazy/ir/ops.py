@@ -9,7 +9,7 @@ with `lz_` are functions of codegen's prelude.
 """
 import numpy as np
 
-from . import elements, lapack, nibbles, reference as ref, special, windows
+from . import elements, lapack, least_squares as squares, nibbles, reference as ref, special, windows
 from .graph import Op, aval
 
 OPS = {}
@@ -250,6 +250,7 @@ triangular_solve = library('triangular_solve', lapack.triangular_solve, lapack.i
                            'unit_diagonal', linear=True)
 solve = library('solve', lapack.solve, lapack.infer_solve, linear=True)
 inverse = library('inverse', lapack.inverse, lapack.infer_square)
+least_squares = library('least_squares', squares.least_squares, squares.infer_least_squares, linear=True)  # a, rcond, b
 
 tridiagonal_solve = library('tridiagonal_solve', lapack.tridiagonal_solve, lapack.infer_tridiagonal_solve, 'perturb',
                             linear=True)

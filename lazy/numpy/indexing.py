@@ -233,7 +233,7 @@ def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indic
     if fill_value is not None and index_.index_mode(mode) == 'fill':
         return wrap(node).at[(slice(None),) * axis + (index,)].get(mode='fill', fill_value=fill_value)
     n = node.aval.shape[axis]
-    if not n and index.size:
+    if not n and index.size and index_.index_mode(mode) != 'fill':
         raise IndexError(f'cannot do a non-empty take from the empty axis {axis} of shape {x.shape}')
     if isinstance(indices, (int, onp.integer)) and -n <= indices < n:
         i = int(indices) % n

@@ -97,6 +97,53 @@ def test_derivatives(n):
         np.testing.assert_allclose(stacked, [float(f(a)), float(f(a * 2))], rtol=1e-9)
 
 
+def with_values(values, shape, dtype):
+    """A matrix with these singular values."""
+    u, v = (np.linalg.qr(matrices((n, n), dtype, seed))[0] for n, seed in zip(shape, (1, 2)))
+    return ((u[:, :len(values)] * values) @ v[:len(values)]).astype(dtype)
+
+
+@pytest.mark.parametrize('dtype', DTYPES)
+@pytest.mark.parametrize('shape', [(60, 12), (12, 60), (20, 20), (1, 1), (1, 5), (5, 1)], ids=str)
+def test_least_squares(shape, dtype):
+    """Well-conditioned matrices, ill-conditioned ones, and those without full rank, whose small values count as 0."""
+    k, wide = min(shape), 'complex128' if 'complex' in dtype else 'float64'
+    for least, rank in ((0.5, k), (1e-2, k), (1e-5, k), (0, max(1, k - 2))):
+        values = np.geomspace(1, least or 1e-2, k)
+        values[rank:] = 0
+        a = with_values(values, shape, wide)
+        b = a @ matrices((shape[1], 3), wide, 3) + 0.1 * matrices((shape[0], 3), wide, 4)
+        a, b = a.astype(dtype), b.astype(dtype)
+        got = [np.asarray(x) for x in lnp.linalg.lstsq(lnp.asarray(a), lnp.asarray(b), 1e-6)]
+        want = np.linalg.lstsq(a.astype(wide), b.astype(wide), 1e-6)
+        error = np.finfo(dtype).eps * (20 / (least or 1e-2))**2
+        assert abs(got[0] - want[0]).max() <= max(error, 1e-6 if error > 1e-7 else 0) * max(1, abs(want[0]).max())
+        np.testing.assert_allclose(got[1], (abs(b - a @ want[0])**2).sum(0), rtol=1e-3, atol=1e-4)
+        assert got[2] == want[2] == rank or k == 1
+        np.testing.assert_allclose(got[3], want[3], atol=1e-5)
+
+
+@pytest.mark.parametrize('shape', [(9, 4), (4, 9), (6, 6)], ids=str)
+@pytest.mark.parametrize('rank', [4, 3])
+def test_derivatives_of_least_squares(shape, rank):
+    """Along directions that keep the rank: a is a product of matrices of which it is the inner size."""
+    m, n = shape
+    p, q, b = (lnp.asarray(matrices(of, 'float64', seed)) for of, seed in (((m, rank), 0), ((rank, n), 1), ((m, 2), 2)))
+    f = lambda p, q, b: (lnp.linalg.lstsq(p @ q, b, 1e-10)[0] ** 2).sum()
+    for number, x in enumerate((p, q, b)):
+        step = 1e-6 * lnp.asarray(matrices(x.shape, 'float64', 3))
+        moved = lambda s: [y + s * step if i == number else y for i, y in enumerate((p, q, b))]
+        want = (float(f(*moved(1))) - float(f(*moved(-1)))) / 2
+        assert float((lazy.grad(f, number)(p, q, b) * step).sum()) == pytest.approx(want, rel=1e-4, abs=1e-9)
+
+
+def test_least_squares_of_what_is_not_finite_is_a_linalg_error():
+    a = np.eye(50, 7)
+    a[3, 3] = np.nan
+    with pytest.raises(np.linalg.LinAlgError, match='converge'):
+        np.asarray(lnp.linalg.lstsq(lnp.asarray(a), lnp.ones(50))[0])
+
+
 def test_values_alone_are_computed_without_vectors():
     """Where only the values are used the vectors are not computed, also of svd and eigh themselves."""
     a = lnp.asarray(positive((40, 40), 'float64'))
