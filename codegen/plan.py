@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval, broadcast_shapes
-from . import (choices, compiled, convolution, gemm, libraries, memory, native, native_printer, reference, regions,
+from . import (choices, compiled, convolution, fft, gemm, libraries, memory, native, native_printer, reference, regions,
                runtime, scatter, threads, tune)
 from .kernel import Kernel
 from .program import Instruction
@@ -38,7 +38,7 @@ class Program:
     """
 
     kernel_type = Kernel
-    products = {ops.dot_general: gemm.from_dot_general, ops.conv: convolution.from_conv}
+    products = {ops.dot_general: gemm.from_dot_general, ops.conv: convolution.from_conv, ops.fft: fft.from_fft}
     widened = dtypes.NARROW_FLOATS                                   # types whose products are those of float32
     supports = staticmethod(native.supports)
 
@@ -113,7 +113,8 @@ class Program:
             found = self.products[x.op](x, *[(self.linear.instructions[j].aval, *self.layouts[j][1:])
                                              for j in (*x.inputs, i)])
         mine = found and found.launches
-        if mine and not self.repeated and not gemm.at_hand(found.launches, x.aval.dtype.name, runtime.cache()):
+        if mine and not self.repeated and not gemm.at_hand(found.launches, dtypes.real_of(x.aval.dtype).name,
+                                                              runtime.cache()):
             mine, self.provisional = False, True
         if mine:
             self.launches += [('product', i, launch, found) for launch in found.launches]
@@ -300,7 +301,7 @@ class Program:
         picks += [self.pool[owners[slot]] for slot in record.slots]
         self.keep.append(record.constants)
         self.work += record.nanoseconds
-        address = gemm.address(record.name, x.aval.dtype.name, cache=runtime.cache())
+        address = gemm.address(record.name, dtypes.real_of(x.aval.dtype).name, cache=runtime.cache())
         return threads.record(address, offset, record.constants.ctypes.data, record.extent, record.grain,
                               following=self.following.get(at, (0,))[0])
 

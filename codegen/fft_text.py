@@ -1,0 +1,413 @@
+"""LLVM IR text of the kernels for Fourier transforms; `fft.py` says what they do and plans their launches.
+
+A *cell* is one complex number of each of some transforms side by side, as many as a vector has lanes: the vector of their
+real parts, then that of the imaginary parts. As many neighbours in an array, real and imaginary parts in turn, take the
+same bytes, and are *interleaved*. Distances are in bytes and come, with all sizes, as constants of the plan.
+"""
+import functools
+import math
+
+import numpy as np
+
+from .gemm_text import SIGNATURES, Tile, declarations, function, kernel
+
+RADICES = {'fft': (1, 2, 4, 8, 16), 'fft_odd': (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 16)}      # of a kernel
+OUTER = (1, 2, 4, 8, 16)                # that also read or write what is interleaved
+
+# What a pass reads and writes (whether interleaved), and whether its results are multiplied by roots of unity.
+FIRST, MIDDLE, LAST, OUT = range(4)
+KINDS = {FIRST: (True, True, False), MIDDLE: (False, True, False), LAST: (False, False, False), OUT: (False, False, True)}
+
+# Where an array, or a piece of one, lies: its slot, then bytes from there; for each batch index, worker, first lane,
+# bundle.
+PLACE = 'slot offset batch0 batch1 worker lane bundle'.split()
+STEP = (['kind', 'bundles', 'lanes', 'n'] + [f'from_{name}' for name in PLACE] + ['from_step'] +
+        [f'to_{name}' for name in PLACE] + ['to_step', 'row_roots', 'roots'] +
+        ['from_rows', 'to_kind', 'passes', 'pass_table', 'factors', 'roots_bundle', 'block', 'here', 'there'] +
+        ['back', 'blocks', 'share', 'chunk'])
+TRANSFORM, MIRROR = 0, 1                # kinds of steps
+INTERLEAVED, TURNED, ROWS = 0, 1, 2     # what a transform writes
+HEAD = 'batch1 bundles steps scratch_bytes'.split()
+
+
+def passes(name):
+    """The passes of a kernel: (radix, kind) at their numbers."""
+    return [(r, kind) for r in RADICES[name] for kind in KINDS if r in OUTER or kind in (MIDDLE, LAST)]
+
+
+def emit(name, dtype, machine):
+    """The text of the kernel `name`."""
+    t = Tile(dtype, machine)
+    parts = [_pass(t, radix, kind) for radix, kind in passes(name)]
+    return declarations(t) + '\n'.join([*parts, _dispatch(name), _fetch(t), _put(t), _turn(t), _mirror(t), _ends(t),
+                                        _transform(t), _kernel(t, name)])
+
+
+# --- complex vectors: pairs (real, imaginary) ---------------------------------------------------------------------------
+
+def _binary(f, op, x, y):
+    return f.new(f'{op} {f.t.vector} {x}, {y}')
+
+
+def _add(f, x, y):
+    return tuple([_binary(f, 'fadd', a, b) for a, b in zip(x, y)])
+
+
+def _sub(f, x, y):
+    return tuple([_binary(f, 'fsub', a, b) for a, b in zip(x, y)])
+
+
+def _neg(f, x):
+    return f.new(f'fneg {f.t.vector} {x}')
+
+
+def _times(f, x, w):
+    (a, b), (c, d) = x, w
+    return (f.multiply_add(a, c, _neg(f, _binary(f, 'fmul', b, d))), f.multiply_add(a, d, _binary(f, 'fmul', b, c)))
+
+
+def _constant(f, value):
+    value = float(np.float32(value)) if f.t.size == 4 else float(value)
+    return f'splat ({f.t.scalar} 0x{np.float64(value).view(np.uint64):016X})'
+
+
+def _scaled(f, x, factor):
+    return tuple([_binary(f, 'fmul', a, factor) for a in x])
+
+
+def _rotated(f, x, e, n):
+    """x exp(-2 pi i e / n)."""
+    for _ in range(4 * e // n % 4):
+        x = x[1], _neg(f, x[0])
+    e = e % n - 4 * e // n % 4 * n / 4
+    if e == 0:
+        return x
+    if 8 * e == n:
+        return _scaled(f, (_binary(f, 'fadd', *x), _binary(f, 'fsub', x[1], x[0])), _constant(f, math.sqrt(0.5)))
+    return _times(f, x, (_constant(f, math.cos(2 * math.pi * e / n)), _constant(f, -math.sin(2 * math.pi * e / n))))
+
+
+def _dft(f, xs):
+    """y[k] = sum_j x[j] exp(-2 pi i j k / n), in registers."""
+    n = len(xs)
+    if n == 1:
+        return xs
+    if n == 2:
+        return [_add(f, *xs), _sub(f, *xs)]
+    inner = next((r for r in (4, 2, 3, 5, 7) if n % r == 0 and r < n), None)
+    if n == 4:
+        inner = 2
+    if inner is None:
+        return _odd_dft(f, xs)
+    outer = n // inner
+    columns = [_dft(f, xs[j::outer]) for j in range(outer)]
+    columns = [[_rotated(f, x, j * k, n) for k, x in enumerate(column)] for j, column in enumerate(columns)]
+    rows = [_dft(f, list(row)) for row in zip(*columns)]
+    return [rows[k % inner][k // inner] for k in range(n)]
+
+
+def _odd_dft(f, xs):
+    """Of an odd number: of sums and differences of x[j] and x[n - j], whose factors are cosines and sines."""
+    n = len(xs)
+    pairs = [(j, _add(f, xs[j], xs[n - j]), _sub(f, xs[j], xs[n - j])) for j in range(1, n // 2 + 1)]
+    total = functools.reduce(lambda x, pair: _add(f, x, pair[1]), pairs, xs[0])
+    front, back = [], []
+    for k in range(1, n // 2 + 1):
+        (re, im), turned = xs[0], None
+        for j, plus, minus in pairs:
+            angle = 2 * math.pi * (j * k % n) / n
+            cos, sin = _constant(f, math.cos(angle)), _constant(f, math.sin(angle))
+            re, im = f.multiply_add(plus[0], cos, re), f.multiply_add(plus[1], cos, im)
+            b, a = minus
+            turned = _scaled(f, (a, b), sin) if turned is None else (
+                f.multiply_add(a, sin, turned[0]), f.multiply_add(b, sin, turned[1]))
+        a, b = turned                                                 # -i times the differences is (a, -b)
+        front.append((_binary(f, 'fadd', re, a), _binary(f, 'fsub', im, b)))
+        back.insert(0, (_binary(f, 'fsub', re, a), _binary(f, 'fadd', im, b)))
+    return [total, *front, *back]
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+def _shuffle(f, x, y, order):
+    n, v = f.t.lanes, f.t.vector
+    order = ', '.join([f'i32 {i}' for i in order])
+    return f.new(f'shufflevector {v} {x}, {v} {y}, <{n} x i32> <{order}>')
+
+
+def _load(f, pointer):
+    return f.load(f.t.vector, pointer), f.load(f.t.vector, f.at(pointer, f.t.lanes * f.t.size))
+
+
+def _store(f, x, pointer):
+    f.store(f.t.vector, x[0], pointer)
+    f.store(f.t.vector, x[1], f.at(pointer, f.t.lanes * f.t.size))
+
+
+def _load_apart(f, pointer, backwards=False):
+    """The cell of what is interleaved; backwards: from the last to the first."""
+    low, high = _load(f, pointer)
+    places = range(0, 2 * f.t.lanes, 2)
+    places = places[::-1] if backwards else places
+    return _shuffle(f, low, high, places), _shuffle(f, low, high, [i + 1 for i in places])
+
+
+def _store_interleaved(f, x, pointer, backwards=False):
+    n = f.t.lanes
+    order = [i // 2 + n * (i % 2) for i in range(2 * n)]
+    if backwards:
+        order = [n - 1 - i // 2 + n * (i % 2) for i in range(2 * n)]
+    _store(f, (_shuffle(f, *x, order[:n]), _shuffle(f, *x, order[n:])), pointer)
+
+
+def _factor(f, pointer, number):
+    return f.splat(f.load(f.t.scalar, f.at(pointer, number * f.t.size)))
+
+
+def _root(f, pointer):
+    return _factor(f, pointer, 0), _factor(f, pointer, 1)
+
+
+def _transposed(f, rows):
+    """Vectors as the vectors of their first elements, their second ones ...: by taking every other one of two."""
+    n, inside = f.t.lanes, max(1, 16 // f.t.size)                     # shuffles within 128 bits are cheap
+    bit = 1
+    for unit, group in ((1, inside), (inside, n)):
+        while group > unit:
+            orders = [[start + lane + u * unit + e for lane in range(0, n, group) for start in (0, n)
+                       for u in range(half, group // unit, 2) for e in range(unit)] for half in (0, 1)]
+            for i in range(n):
+                if not i & bit:
+                    pair = rows[i], rows[i | bit]
+                    rows[i], rows[i | bit] = [_shuffle(f, *pair, order) for order in orders]
+            bit *= 2
+            if bit >= group:
+                break
+    return rows
+
+
+# --- passes -----------------------------------------------------------------------------------------------------------
+
+def _pass(t, radix, kind):
+    """One pass of Stockham's algorithm: y[q + s (r p + k)] = w^(p k) sum_j x[q + s (p + m j)] exp(-2 pi i j k / r) for
+    p < m, q < s; w = exp(-2 pi i / (m r))."""
+    f = function(t, f'pass_{radix}_{kind}')
+    apart, rooted, interleaved = KINDS[kind]
+    count, jump_to = f.mul('%m', '%s'), f.mul('%s', '%to')
+    jump_from = f.mul(count, '%from')
+    sign, scale, both = [_factor(f, '%factors', i) if apart or interleaved else None for i in range(3)]
+    source, target, w = f.variable('ptr', '%source'), f.variable('ptr', '%target'), f.variable('ptr', '%roots')
+    with f.loop(0, '%m'):
+        with f.loop(0, '%s'):
+            xs, at = [], f.get(source)
+            for j in range(radix):
+                at = f.at(at, jump_from) if j else at
+                x = _load_apart(f, at) if apart else _load(f, at)
+                xs.append((x[0], _binary(f, 'fmul', x[1], sign)) if apart else x)
+            at = f.get(target)
+            for k, y in enumerate(_dft(f, xs)):
+                at = f.at(at, jump_to) if k else at
+                if k and rooted:
+                    y = _times(f, y, _root(f, f.at(f.get(w), 2 * t.size * (k - 1))))
+                if interleaved:
+                    _store_interleaved(f, (_binary(f, 'fmul', y[0], scale), _binary(f, 'fmul', y[1], both)), at)
+                else:
+                    _store(f, y, at)
+            f.advance(source, '%from')
+            f.advance(target, '%to')
+        f.advance(w, 2 * t.size * (radix - 1))
+        f.advance(target, f.mul(jump_to, radix - 1))
+    return f.text()
+
+
+def _dispatch(name):
+    """Calls a pass by its number."""
+    arguments = SIGNATURES['pass'].replace(' ', ' %').replace(', %', ', ')
+    cases = ' '.join(f'i64 {i}, label %c{i}' for i in range(len(passes(name))))
+    lines = [f'c{i}:\n  call void @pass_{radix}_{kind}({arguments})\n  ret void'
+             for i, (radix, kind) in enumerate(passes(name))]
+    return '\n'.join([f'define internal void @dispatch(i64 %number, {arguments}) noinline nounwind "no-jump-tables"="true" {{',
+                      f'  switch i64 %number, label %c0 [ {cases} ]', *lines, '}'])
+
+
+# --- on the way in and out ----------------------------------------------------------------------------------------------
+
+def _blocks(f, n, size, body):
+    """body(number, start) for stretches of `size` up to n; the last one begins earlier where it would go beyond."""
+    count = f.divmod(f.add(n, size - 1), size)[0]
+    with f.loop(0, count) as number:
+        body(number, f.min(f.mul(number, size), f.sub(n, size)))
+
+
+def _fetch(t):
+    """Cells of rows: of as many as there are lanes, so many bytes apart."""
+    f = function(t, 'fetch')
+    one, sign = _constant(f, 1), _factor(f, '%factors', 0)
+
+    def block(_, start):
+        at, rows = f.at('%source', f.mul(start, 2 * t.size)), []
+        for i in range(t.lanes):
+            at = f.at(at, '%from') if i else at
+            rows.append(f.load(t.vector, at))
+        at = f.at('%target', f.mul(start, 2 * t.lanes * t.size))
+        for i, x in enumerate(_transposed(f, rows)):
+            x = _binary(f, 'fmul', x, sign) if i % 2 else x
+            f.store(t.vector, x, f.at(at, i * t.lanes * t.size))
+    _blocks(f, '%n', t.lanes // 2, block)
+    return f.text()
+
+
+def _put(t):
+    """Rows of cells, scaled."""
+    f = function(t, 'put')
+    factors = _factor(f, '%factors', 1), _factor(f, '%factors', 2)
+
+    def block(_, start):
+        at = f.at('%source', f.mul(start, 2 * t.lanes * t.size))
+        rows = [_binary(f, 'fmul', f.load(t.vector, f.at(at, i * t.lanes * t.size)), factors[i % 2])
+                for i in range(t.lanes)]
+        at = f.at('%target', f.mul(start, 2 * t.size))
+        for i, x in enumerate(_transposed(f, rows)):
+            at = f.at(at, '%to') if i else at
+            f.store(t.vector, x, at)
+    _blocks(f, '%n', t.lanes // 2, block)
+    return f.text()
+
+
+def _turn(t):
+    """What the first step of a long transform hands over: each cell times roots of unity, and bundles of cells across."""
+    f = function(t, 'turn')
+    cell = 2 * t.lanes * t.size
+
+    def block(number, start):
+        at, roots = f.mul(start, cell), f.mul(start, 2 * t.size)
+        cells = []
+        for i in range(t.lanes):
+            root = _times(f, _load(f, f.at('%row_roots', at, i * cell)), _root(f, f.at('%roots', roots, 2 * t.size * i)))
+            cells.append(_times(f, _load(f, f.at('%source', at, i * cell)), root))
+        at = f.at('%target', f.mul(number, '%block'))
+        for part in (0, 1):
+            for i, x in enumerate(_transposed(f, [x[part] for x in cells])):
+                f.store(t.vector, x, f.at(at, i * cell + part * t.lanes * t.size))
+    _blocks(f, '%n', t.lanes, block)
+    return f.text()
+
+
+def _mirror(t):
+    """From a transform z of n complex numbers to x of 2 n real ones, or back: x[k] = p + c[k] d, x[n - k]* = p - c[k] d
+    with p = (z[k] + z[n - k]*) / 2, d = z[k] - z[n - k]*."""
+    f = function(t, 'mirror')
+    half, base, size = _constant(f, 0.5), _load(f, '%row_roots'), 2 * t.size
+    last = f.max(f.sub(f.add(f.divmod('%n', 2)[0], 1), t.lanes), 1)
+    with f.loop('%lo', '%hi') as i:
+        k = f.min(f.add(f.mul(i, t.lanes), 1), last)
+        other = f.sub(f.sub('%n', k), t.lanes - 1)
+        k, other = f.mul(k, size), f.mul(other, size)
+        c = _times(f, base, _root(f, f.at('%roots', f.mul(i, size))))
+        z, y = _load_apart(f, f.at('%source', k)), _load_apart(f, f.at('%source', other), True)
+        p = _scaled(f, (_binary(f, 'fadd', z[0], y[0]), _binary(f, 'fsub', z[1], y[1])), half)
+        d = _times(f, (_binary(f, 'fsub', z[0], y[0]), _binary(f, 'fadd', z[1], y[1])), c)
+        x = _sub(f, p, d)
+        _store_interleaved(f, _add(f, p, d), f.at('%target', k))
+        _store_interleaved(f, (x[0], _neg(f, x[1])), f.at('%target', other), True)
+    return f.text()
+
+
+def _ends(t):
+    """The first and the last element of that."""
+    f = function(t, 'ends')
+    of, end = t.scalar, f.mul('%n', 2 * t.size)
+    a = f.load(of, '%source')
+
+    def forward():
+        b = f.load(of, f.at('%source', t.size))
+        for pointer, x in (('%target', f.new(f'fadd {of} {a}, {b}')), (f.at('%target', end), f.new(f'fsub {of} {a}, {b}'))):
+            f.store(of, x, pointer)
+            f.store(of, '0.0', f.at(pointer, t.size))
+
+    def back():
+        b = f.load(of, f.at('%source', end))
+        for i, op in enumerate(('fadd', 'fsub')):
+            f.store(of, f.new(f'fmul {of} {f.new(f"{op} {of} {a}, {b}")}, 0.5'), f.at('%target', i * t.size))
+    f.branch(f.test('ne', '%back', 0), back, forward)
+    return f.text()
+
+
+# --- the kernel ---------------------------------------------------------------------------------------------------------
+
+def _transform(t):
+    """A bundle of transforms: passes from one piece of scratch memory to the other."""
+    f = function(t, 'transform')
+    g = lambda name: f.load('i64', f.at('%step', 8 * STEP.index(name)))
+    factors = f.at('%constants', g('factors'))
+    x, distance = f.variable('ptr', '%source'), f.variable('i64', g('from_step'))
+    there, other, cell = f.variable('ptr', '%here'), f.variable('ptr', '%there'), 2 * t.lanes * t.size
+
+    def fetch():
+        f.call('fetch', f.get(x), f.get(distance), f.get(other), g('n'), factors)
+        f.set(x, f.get(other))
+        f.set(distance, str(cell))
+    f.branch(f.test('ne', g('from_rows'), 0), fetch)
+    table, count, kind = f.at('%constants', g('pass_table')), g('passes'), g('to_kind')
+    last = f.sub(count, 1)
+    with f.loop(0, count) as i:
+        entry = f.at(table, f.mul(i, 32))
+        number, m, s, roots = [f.load('i64', f.at(entry, 8 * k)) for k in range(4)]
+        final = f.both(f.test('eq', i, last), f.test('eq', kind, INTERLEAVED))
+        to = f.new(f'select i1 {final}, ptr %target, ptr {f.get(there)}')
+        step = f.new(f'select i1 {final}, i64 {g("to_step")}, i64 {cell}')
+        f.line(f'call void @dispatch(i64 {number}, ptr {f.get(x)}, i64 {f.get(distance)}, ptr {to}, i64 {step}, i64 {m}, '
+               f'i64 {s}, ptr {f.at("%constants", roots)}, ptr {factors})')
+        f.set(x, to)
+        f.set(distance, str(cell))
+        before = f.get(there)
+        f.set(there, f.get(other))
+        f.set(other, before)
+
+    def turn():
+        f.call('turn', f.get(x), '%target', g('n'), g('block'), f.at('%constants', g('row_roots')),
+               f.at('%constants', g('roots'), f.mul('%bundle', g('roots_bundle'))))
+    f.branch(f.test('eq', kind, TURNED), turn)
+    f.branch(f.test('eq', kind, ROWS), lambda: f.call('put', f.get(x), '%target', g('to_step'), g('n'), factors))
+    return f.text()
+
+
+def _kernel(t, name):
+    """Items are batch indexes and bundles; of each all steps are done in order, for all bundles where an item has no
+    number of one."""
+    f, v = kernel(t, name, '', ' '.join(HEAD))
+    own = f.load('ptr', f.at('%slots', 24))
+    with f.loop('%lo', '%hi') as item:
+        rest, bundle = f.divmod(item, v['bundles'])
+        i0, i1 = f.divmod(rest, v['batch1'])
+        step = f.variable('ptr', f.at('%constants', 8 * len(HEAD)))
+        with f.loop(0, v['steps']):
+            at = f.get(step)
+            g = lambda name: f.load('i64', f.at(at, 8 * STEP.index(name)))
+
+            def place(which, first, bundle):
+                numbers = {'batch0': i0, 'batch1': i1, 'worker': '%worker', 'lane': first, 'bundle': bundle}
+                base = f.load('ptr', f.at('%slots', f.mul(g(f'{which}_slot'), 8)))
+                return f.at(base, g(f'{which}_offset'), *[f.mul(n, g(f'{which}_{key}')) for key, n in numbers.items()])
+            lanes, n = g('lanes'), g('n')
+            scratch = f.mul('%worker', v['scratch_bytes'])
+
+            def transforms():
+                with f.loop(bundle, f.add(bundle, g('bundles'))) as b:
+                    first = f.min(f.mul(b, t.lanes), f.sub(lanes, t.lanes))
+                    f.call('transform', at, '%constants', place('from', first, b), place('to', first, b),
+                           f.at(own, f.add(scratch, g('here'))), f.at(own, f.add(scratch, g('there'))), b)
+
+            def mirrors():
+                first = f.min(f.mul(bundle, t.lanes), f.sub(lanes, t.lanes))
+                lo = f.mul(bundle, g('share'))
+                hi = f.min(f.add(lo, g('chunk')), g('blocks'))
+                with f.loop(0, g('bundles')) as row:
+                    source, target = f.at(place('from', first, '0'), f.mul(row, g('from_step'))), f.at(
+                        place('to', first, '0'), f.mul(row, g('to_step')))
+                    f.call('mirror', source, target, lo, hi, n, f.at('%constants', g('row_roots')),
+                           f.at('%constants', g('roots')))
+                    f.branch(f.test('eq', lo, 0), lambda: f.call('ends', source, target, n, g('back')))
+            f.branch(f.test('eq', g('kind'), TRANSFORM), transforms, mirrors)
+            f.advance(step, 8 * len(STEP))
+    return f.text()
