@@ -72,6 +72,11 @@ GRAIN_NS = 20_000
 # After so many runs a program is worth compiling matrix products for, which takes 60 to 80 ms once on a machine.
 PROVISIONAL_RUNS = 2
 
+# A row of so many times the square of a vector's lanes is transformed (FFT) as columns and columns of these; shorter ones
+# beside each other. A thread does rows of FFT_ROW_BYTES at most by itself, which stay in its cache, but where there is not one
+# for each thread rows of FFT_SHARED_BYTES.
+FFT_LONG, FFT_ROW_BYTES, FFT_SHARED_BYTES = 2, 1 << 18, 1 << 17
+
 # Up to so many bytes of a result that only copies elements are copied by NumPy.
 COPY_BYTES = 1 << 14
 

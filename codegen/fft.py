@@ -1,315 +1,291 @@
-"""Fourier transforms by kernels of our own: plans of launches for what `fft_text` emits. (wip)"""
+"""Fourier transforms as LLVM IR in the ABI of kernels; `gemm` says what plans, launches and slots are.
+
+    found = from_fft(instruction, source, out)           # a gemm.Plan, or None where SciPy does it
+
+As many transforms as a vector has lanes, a *bundle*, are computed side by side by Stockham's algorithm: passes of
+radix 2 to 11 over a piece of scratch memory that stays in a near cache (Van Loan, Computational Frameworks for the
+Fast Fourier Transform, SIAM 1992, section 1.7). What lies side by side:
+
+    columns   the axis isn't the last one: neighbouring elements of a later axis
+    rows      the last axis, too short for what follows: rows, which are transposed on the way in and out
+    long      one row of n = n1 n2: its n2 columns of length n1 and, transposed and multiplied by roots of unity, then
+              its n1 columns of length n2 (section 3.3 there); one thread does both where the row stays in its cache
+
+2 n real numbers are transformed as n complex ones, and what that mixes is taken apart; their inverse is the other way
+round. The inverse transform is that of the conjugates, conjugated. A result doesn't depend on the number of threads.
+
+SciPy does what is left: lengths with prime factors above 11, transforms of real numbers of odd length or along another
+axis than the last, fewer transforms than lanes where a row can't be cut into factors of at least that many.
+"""
 import functools
 import math
-import os
 
 import numpy as np
 
 from ..ir import dtypes
-from . import choices, gemm, llvm, threads
-from .fft_text import (FIRST, HEAD, INTERLEAVED, LAST, MIDDLE, MIRROR, OUT, OUTER, RADICES, ROWS, STEP, TRANSFORM, TURNED,
-                       emit, passes)  # noqa: F401
-from .gemm_text import Tile
+from . import choices, gemm, llvm
+from .fft_text import (FIRST, HEAD, INTERLEAVED, LAST, MIDDLE, MIRROR, OUT, OUTER, ROWS, STEP, TRANSFORM, TURNED, passes,
+                       Place)
+from .gemm_text import DTYPES, LINE, Tile
 
-ROW_BYTES = 1 << 18                     # longest row that one thread transforms at once: with its copy in a near cache
-COST = {1: 1.5, 2: 2, 3: 2.4, 4: 2.4, 5: 3, 6: 3, 7: 4, 8: 3, 9: 4, 10: 4.2, 11: 6.5, 13: 7.5, 15: 5, 16: 4}
-BYTES_PER_NS, PASS_NS = 10, 0.5
+PAD = 17 * LINE                         # between pieces of scratch memory: at equal offsets in a page they hinder each other
+CHUNK = 256                             # blocks of a mirror that are one item
+PASS_NS = 0.03                          # estimate, for a pass over a byte
+COSTS = {1: 2, 2: 2, 3: 2.4, 4: 2.4, 5: 3, 7: 4, 8: 3, 9: 4, 11: 6.5}       # of passes, relative to each other
+A, B, PACKED, OWN = range(4)            # slots: operand, result, memory for all workers, a worker's own
 
 
 def from_fft(x, source, out, workers=None):
-    """The plan of an fft; None where SciPy does it."""
+    """The plan of an fft; x: the instruction; source, out: (aval, offset, strides) of operand and result, in elements."""
     kind, axis, length = x.params
     (a, at_a, s_a), (c, at_c, s_c) = source, out
-    real = dtypes.real_of(x.aval.dtype)
-    if real.name not in ('float32', 'float64') or not c.size:
-        return None if c.size else gemm.Plan((), 0, 0)
-    n = length
-    pair = 2 * real.itemsize
-    if kind in ('rfft', 'irfft'):
-        if length % 2 or s_a[axis] != 1 or s_c[axis] != 1:
-            return None
-        n = length // 2
-    size = {'c': pair, 'f': real.itemsize}
-    a_size, c_size = size[dtypes.kind(a.dtype)], size[dtypes.kind(c.dtype)]
-    axes = [(m, s * a_size, t * c_size) for i, (m, s, t) in enumerate(zip(a.shape, s_a, s_c)) if i != axis]
-    batch = gemm.merged(axes)
-    p = _Planner(kind, n, real.name, at_a * a_size, at_c * c_size, workers or threads.get_num_threads())
-    if s_a[axis] == s_c[axis] == 1:
-        return p.rows(batch)
-    return p.columns(batch, s_a[axis] * pair, s_c[axis] * pair)
+    dtype = dtypes.real_of(x.aval.dtype).name
+    if dtype not in DTYPES or not c.size:
+        return None
+    real, last = kind in ('rfft', 'irfft'), s_a[axis] == s_c[axis] == 1
+    if real and (length % 2 or not last):
+        return None
+    size_a, size_c = a.dtype.itemsize, c.dtype.itemsize
+    batch = gemm.merged([(n, s * size_a, t * size_c) for i, (n, s, t) in enumerate(zip(a.shape, s_a, s_c)) if i != axis])
+    planner = _Planner(kind, length // 2 if real else length, dtype, at_a * size_a, at_c * size_c, batch)
+    if not last:
+        return planner.columns(s_a[axis] * size_a, s_c[axis] * size_c)
+    return planner.long(workers or gemm.threads.get_num_threads()) or planner.rows()
 
 
 class _Planner:
-    def __init__(self, kind, n, dtype, from_offset, to_offset, workers):
-        self.kind, self.n, self.dtype, self.workers = kind, n, dtype, workers
+    """Plans transforms of n complex numbers; batch: (size, bytes from one to the next in operand and result) of other axes."""
+
+    def __init__(self, kind, n, dtype, from_offset, to_offset, batch):
+        self.kind, self.n, self.dtype, self.batch = kind, n, dtype, batch
         self.tile = Tile(dtype, llvm.host())
         self.v, self.pair = self.tile.lanes, 2 * self.tile.size
         self.cell = self.v * self.pair
-        inverse = kind in ('ifft', 'irfft')
-        sign, scale = (-1.0, 1.0 / n) if inverse else (1.0, 1.0)
-        self.factors = np.array([sign, scale, sign * scale, 0])
-        self.source = {'slot': 0, 'offset': from_offset}
-        self.target = {'slot': 1, 'offset': to_offset}
+        self.name = 'fft' if n & (n - 1) == 0 else 'fft_odd'
+        self.offsets, self.row = (from_offset, to_offset), n * self.pair + self.pair
+        self.own = self.packed = 0                                    # bytes of scratch memory, and of memory for all
 
-    def columns(self, batch, from_step, to_step):
-        lanes = next((axis for axis in batch if axis[1] == axis[2] == self.pair and axis[0] >= self.v), None)
-        rest = [axis for axis in batch if axis is not lanes]
-        if lanes is None or len(rest) > 2:
+    def columns(self, from_step, to_step):
+        lanes = next((axis for axis in self.batch if axis[1] == axis[2] == self.pair and axis[0] >= self.v), None)
+        places, radices = self._places(lanes, (self.pair, self.pair), (from_step, to_step)), factors(self.n, True, True)
+        if lanes is None or radices is None or places is None:
             return None
-        radices = factors(self.n, True, True)
-        if radices is None:
-            return None
-        source, target = self.batched(rest)
-        bundles = -(-lanes[0] // self.v)
-        step = self.step(radices, lanes=lanes[0], source=dict(source, lane=self.pair), from_step=from_step,
-                         target=dict(target, lane=self.pair), to_step=to_step, first=FIRST, last=OUT)
-        return self.plan([self.launch(radices, rest, bundles, [step], 2 * self.n * self.cell)])
+        self.own = self._work(self.n)
+        return self._plan([self._launch([self._transform(radices, lanes[0], *places)], -(-lanes[0] // self.v))])
 
-    def batched(self, batch):
-        """The places of the arrays with the strides of batch axes."""
-        return [dict(place, **{f'batch{2 - len(batch) + i}': axis[1 + which] for i, axis in enumerate(batch)})
-                for which, place in enumerate((self.source, self.target))]
-
-    def rows(self, batch):
-        split = split_of(self.n, self.v)
-        many = [axis for axis in batch if axis[0] >= self.v]
-        if split is None or many and self.n < 4 * self.v * self.v // 2:
-            return self.bundled_rows(batch, many)
-        if len(batch) > 2:
+    def rows(self):
+        lanes = next((axis for axis in self.batch[::-1] if axis[0] >= self.v), (0, 0, 0))
+        places, radices = self._places(lanes, lanes[1:], lanes[1:]), factors(self.n, False, False)
+        least = self.v // 2 if self.kind in ('fft', 'ifft') else self.v + 1
+        if not lanes[0] or radices is None or places is None or self.n < least:
             return None
-        source, target = self.batched(batch)
+        self.own = self._work(self.n)
+        transforms = lambda source, target: [self._transform(radices, lanes[0], source, target, from_rows=1, to_kind=ROWS)]
+        between = self._piece(self.v * self.row)._replace(step=self.row)
+        steps = self._steps(transforms, *places, between, rows=self.v, lanes=lanes[0])
+        return self._plan([self._launch(steps, -(-lanes[0] // self.v))])
+
+    def long(self, workers):
+        split, places = None, self._places(None, (self.pair, self.pair), (0, 0))
+        if self.n >= choices.FFT_LONG * self.v**2 or not any(axis[0] >= self.v for axis in self.batch):
+            split = split_of(self.n, self.v)
+        if split is None or places is None:
+            return None
         n1, n2 = split
-        one, two = factors(n1, True, False), factors(n2, False, True)
-        work = 2 * max(n1, n2) * self.cell
-        first2 = -(-n1 // self.v)
-        inter = first2 * n2 * self.cell
-        h, count = self.n, math.prod([axis[0] for axis in batch])
-        row = 64 + -(-h * self.pair // 64) * 64 + 64 + self.pair
-        long = h * self.pair > ROW_BYTES or count < self.workers and h * self.pair > ROW_BYTES // 8
-        real = self.kind in ('rfft', 'irfft')
-        if long:
-            held = {'slot': 2, 'batch0': inter * (batch[1][0] if len(batch) > 1 else 1), 'batch1': inter}
-            held2 = {'slot': 2, 'offset': count * inter, 'batch0': row * (batch[1][0] if len(batch) > 1 else 1), 'batch1': row}
-        else:
-            held = {'slot': 3, 'offset': work, 'worker': work + inter + row}
-            held2 = {'slot': 3, 'offset': work + inter, 'worker': work + inter + row}
-        start, end = source, target
-        if self.kind == 'irfft':
-            start = held2
+        self.own = self._work(max(split))
+        few = math.prod([axis[0] for axis in self.batch]) < workers
+        shared = self.row > (choices.FFT_SHARED_BYTES if few else choices.FFT_ROW_BYTES)
+        turned = self._piece(-(-n1 // self.v) * n2 * self.cell, shared)
+
+        def transforms(source, target):
+            return [self._transform(factors(n1, True, False), n2, source._replace(lane=self.pair, step=n2 * self.pair),
+                                    turned._replace(lane=self.cell), to_kind=TURNED, block=n2 * self.cell,
+                                    roots_bundle=n1 * self.pair, **_between(self.n, n1, n2, self.v)),
+                    self._transform(factors(n2, False, True), n1, turned._replace(bundle=n2 * self.cell, step=self.cell),
+                                    target._replace(lane=self.pair, step=n1 * self.pair))]
+        steps = self._steps(transforms, *places, self._piece(self.row, shared))
+        bundles = [-(-step['lanes'] // self.v) if step['kind'] == TRANSFORM else -(-step['blocks'] // CHUNK) for step in steps]
+        if shared:
+            return self._plan([self._launch([dict(step, share=CHUNK, chunk=CHUNK)], n) for step, n in zip(steps, bundles)])
+        return self._plan([self._launch([dict(step, turns=n if step['kind'] == TRANSFORM else 1)
+                                         for step, n in zip(steps, bundles)], 1)])
+
+    # --- places -------------------------------------------------------------------------------------------------------
+
+    def _places(self, lanes, lane, step):
+        """Places of operand and result, where an axis of the batch becomes lanes; None: too many axes are left."""
+        self.rest = [axis for axis in self.batch if axis is not lanes]
+        outer, inner = ([(1, 0, 0)] * (2 - len(self.rest)) + self.rest)[:2]
+        self.inner = inner[0]
+        return [Place(slot, self.offsets[slot], outer[1 + slot], inner[1 + slot], lane[slot], 0, step[slot])
+                for slot in (A, B)] if len(self.rest) <= 2 else None
+
+    def _work(self, n):
+        """Bytes of the two pieces of scratch memory that passes go between."""
+        return 2 * (n * self.cell + PAD)
+
+    def _piece(self, nbytes, shared=False):
+        """More scratch memory, or memory for all workers, in which each transform of the batch has a piece."""
+        nbytes = -(-nbytes // LINE) * LINE + PAD
+        if not shared:
+            self.own += nbytes
+            return Place(OWN, self.own - nbytes)
+        at, self.packed = self.packed, self.packed + math.prod([axis[0] for axis in self.rest]) * nbytes
+        return Place(PACKED, at, self.inner * nbytes, nbytes)
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def _steps(self, transforms, source, target, between, rows=1, lanes=0):
+        """Those of transforms(source, target), and before or after it those that make real numbers of complex ones."""
         if self.kind == 'rfft':
-            end = held2
-        step1 = self.step(one, lanes=n2, source=dict(start, lane=self.pair), from_step=n2 * self.pair, first=FIRST,
-                          target=dict(held, lane=self.cell), last=LAST, to_kind=TURNED, block=n2 * self.cell,
-                          row_roots=cells(self.n, n1, self.v), roots=between(self.n, n1, n2, self.v),
-                          roots_bundle=n1 * self.pair)
-        step2 = self.step(two, lanes=n1, source=dict(held, bundle=n2 * self.cell), from_step=self.cell, first=MIDDLE,
-                          target=dict(end, lane=self.pair), to_step=n1 * self.pair, last=OUT)
-        steps = [(one, step1, -(-n2 // self.v)), (two, step2, first2)]
-        if real:
-            mirror = self.mirror(source if self.kind == 'irfft' else held2, held2 if self.kind == 'irfft' else target)
-            chunks = -(-mirror['blocks'] // 256)
-            at = 0 if self.kind == 'irfft' else 2
-            steps.insert(at, (one, mirror, chunks))
-        if not long:
-            for _, step, bundles in steps:
-                step['bundles'] = bundles if step['kind'] == TRANSFORM else 1
-                if step['kind'] == MIRROR:
-                    step['chunk'], step['share'] = step['blocks'], 0
-            return self.plan([self.launch(one + two, batch, 1, [s for _, s, _ in steps], work + inter + row)])
-        for _, step, _ in steps:
-            step['bundles'] = 1
-            if step['kind'] == MIRROR:
-                step['chunk'] = step['share'] = 256
-        return self.plan([self.launch(radices, batch, bundles, [step], work) for radices, step, bundles in steps],
-                         count * (inter + (row if real else 0)))
-
-    def bundled_rows(self, batch, many):
-        radices = factors(self.n, False, False)
-        if not many or radices is None or self.n < self.v // 2 or len(batch) > 3:
-            return None
-        lanes = many[-1]
-        rest = [axis for axis in batch if axis is not lanes]
-        source, target = self.batched(rest)
-        work = 2 * self.n * self.cell
-        row = self.n * self.pair + self.pair
-        real = self.kind in ('rfft', 'irfft')
-        if real and self.n < self.v + 1:
-            return None
-        held = {'slot': 3, 'offset': work, 'worker': work + self.v * row}
-        source['lane'], target['lane'] = lanes[1], lanes[2]
-        start, end, from_step, to_step = source, target, lanes[1], lanes[2]
+            return [*transforms(source, between), self._mirror(between, target, rows, lanes)]
         if self.kind == 'irfft':
-            start, from_step = held, row
-        if self.kind == 'rfft':
-            end, to_step = held, row
-        step = self.step(radices, lanes=lanes[0], source=start, from_step=from_step, from_rows=1, first=MIDDLE,
-                         target=end, to_step=to_step, to_kind=ROWS, last=LAST)
-        steps = [step]
-        if real:
-            mirror = self.mirror(source if self.kind == 'irfft' else held, held if self.kind == 'irfft' else target)
-            mirror.update(bundles=self.v, chunk=mirror['blocks'], share=0, lanes=lanes[0])
-            if self.kind == 'irfft':
-                mirror['from_step'], mirror['to_step'] = lanes[1], row
-            else:
-                mirror['from_step'], mirror['to_step'] = row, lanes[2]
-            steps.insert(0 if self.kind == 'irfft' else 1, mirror)
-        return self.plan([self.launch(radices, rest, -(-lanes[0] // self.v), steps, work + self.v * row)])
+            return [self._mirror(source, between, rows, lanes), *transforms(between, target)]
+        return transforms(source, target)
 
-    def mirror(self, source, target):
-        h, v = self.n, self.v
-        last = max(h // 2 + 1 - v, 1)
-        blocks = -(-(h // 2) // v)
-        c = roots(2 * h, np.arange(v)) * -0.5j
-        s = roots(2 * h, np.minimum(1 + v * np.arange(blocks), last))
-        if self.kind == 'irfft':
-            c, s = c.conj(), s.conj()
-        step = {'kind': MIRROR, 'n': h, 'lanes': v, 'back': self.kind == 'irfft', 'blocks': blocks,
-                'row_roots': _apart(c[None]), 'roots': _pairs(s)}
-        step.update({f'from_{key}': value for key, value in source.items()})
-        step.update({f'to_{key}': value for key, value in target.items()})
-        return step
-
-    def step(self, radices, lanes, source, target, first, last, **more):
-        numbers = {each: i for i, each in enumerate(passes(self.name(radices)))}
-        self_passes, s, n = [], 1, math.prod(radices)
+    def _transform(self, radices, lanes, source, target, from_rows=0, to_kind=INTERLEAVED, **more):
+        """A step of bundles of transforms. Cells are read where the source has a piece for each bundle, or rows."""
+        n, s, found = math.prod(radices), 1, []
         for i, r in enumerate(radices):
-            m = n // (s * r)
-            kind = MIDDLE
-            if i == 0 and first == FIRST:
-                kind = FIRST
-            elif i == len(radices) - 1:
-                kind = last
-            self_passes.append((r, kind, m, s))
+            kind = FIRST if i == 0 and not (source.bundle or from_rows) else MIDDLE
+            if i == len(radices) - 1 and kind == MIDDLE:
+                kind = OUT if to_kind == INTERLEAVED else LAST
+            found.append((r, kind, n // (r * s), s))
             s *= r
-        step = {'kind': TRANSFORM, 'lanes': lanes, 'n': n, 'passes': len(radices), 'list': self_passes, 'bundles': 1, **more}
-        step.update({f'from_{key}': value for key, value in source.items()})
-        step.update({f'to_{key}': value for key, value in target.items()})
-        step['here'], step['there'] = 0, n * self.cell
-        return step
+        return dict(kind=TRANSFORM, turns=1, lanes=lanes, n=n, source=source, target=target, from_rows=from_rows, to_kind=to_kind,
+                    passes=found, there=n * self.cell + PAD, **more)
 
-    def name(self, radices):
-        return 'fft' if set(radices) <= set(RADICES['fft']) else 'fft_odd'
+    def _mirror(self, source, target, rows, lanes):
+        """A step from transforms of complex numbers to real ones or back, of so many rows for each item."""
+        blocks = -(-(self.n // 2) // self.v)
+        return dict(kind=MIRROR, turns=rows, lanes=lanes or self.v, n=self.n, source=source, target=target, blocks=blocks,
+                    chunk=blocks, share=0, back=self.kind == 'irfft', **_mixing(self.n, self.v, self.kind))
 
-    def launch(self, radices, batch, bundles, steps, scratch):
-        name = self.name(radices)
-        numbers = {each: i for i, each in enumerate(passes(name))}
-        scratch = -(-scratch // 64) * 64 + 64
-        batch1 = batch[-1][0] if batch else 1
-        head = [batch1, bundles, len(steps), scratch]
-        words = len(HEAD) + len(STEP) * len(steps)
-        tables, at = [], -(-words // 8) * 8
-        def put(table):
-            nonlocal at
-            data = np.ascontiguousarray(table).view(np.uint8).ravel()
-            data = np.concatenate([data, np.zeros(-data.size % 64, np.uint8)]).view(np.int64)
-            tables.append(data)
-            at += data.size
-            return 8 * (at - data.size)
-        of = np.dtype(self.dtype)
-        factors_at = put(self.factors.astype(of))
-        body = []
+    # --- launches -----------------------------------------------------------------------------------------------------
+
+    def _launch(self, steps, bundles):
+        """One launch of steps in order, for the batch and so many bundles."""
+        extent, nanoseconds = math.prod([axis[0] for axis in self.rest]) * bundles, 0
+        sign, scale = (-1.0, 1 / self.n) if self.kind in ('ifft', 'irfft') else (1.0, 1.0)
+        tables = _Tables(len(HEAD) + len(steps) * len(STEP), self.dtype)
+        words = [self.inner, bundles, len(steps), self.own]
         for step in steps:
-            step = dict(step, factors=factors_at)
-            for key in ('row_roots', 'roots'):
-                if key in step:
-                    step[key] = put(step[key].astype(of))
-            if 'list' in step:
-                rows = [(numbers[r, kind], m, s, put(_pairs(pass_roots(r, m)).astype(of)) if r > 1 else 0)
-                        for r, kind, m, s in step.pop('list')]
-                step['pass_table'] = put(np.array(rows, np.int64))
-            body += [int(step.pop(key, 0)) for key in STEP]
-            assert not step, step
-        whole = np.zeros(at + 8, np.int64)
-        skip = -whole.ctypes.data // 8 % 8
-        whole = whole[skip:skip + at]
-        whole[:words] = head + body
-        position = -(-words // 8) * 8
-        whole[position:] = np.concatenate(tables)
-        self.scratch = max(getattr(self, 'scratch', 0), scratch)
-        extent = math.prod([axis[0] for axis in batch]) * bundles
-        bytes_ = sum([step['lanes'] * step['n'] if 'n' in step else 0 for step in steps])
-        per = 0.15 * len(radices) * (self.tile.size // 4)
-        ns = 500 + extent * per * sum([s['bundles'] * self.v * s['n'] for s in steps if s['kind'] == TRANSFORM] or [4 * 256 * self.v])
-        grain = max(1, int(choices.GRAIN_NS * extent / ns))
-        slots = ('a', 'b', 'b' if not any(s.get('from_slot') == 2 or s.get('to_slot') == 2 for s in steps) else 'packed', 'scratch')
-        return gemm.Launch(name, slots, whole, extent, grain, ns)
+            width = step['n'] if step['kind'] == TRANSFORM else 2 * step['chunk']
+            nanoseconds += PASS_NS * extent * step['turns'] * width * self.cell * (len(step.get('passes', ())) + 1)
+            words += self._words(step, tables, tables.add(np.array([sign, scale, sign * scale])))
+        used = {step[which].slot for step in steps for which in ('source', 'target')}
+        slots = ('a', 'b', 'packed' if PACKED in used else 'b', 'scratch')
+        grain = max(1, int(choices.GRAIN_NS * extent / max(nanoseconds, 1)))
+        return gemm.Launch(self.name, slots, tables.behind(words), extent, grain, nanoseconds)
 
-    def plan(self, launches, packed=0):
-        return gemm.Plan(tuple(launches), packed, self.scratch)
+    def _words(self, step, tables, factors):
+        """A step as numbers; where its tables are is counted in bytes from the first of all numbers."""
+        found = dict(step, factors=factors)
+        for which in ('source', 'target'):
+            found.update({f'{which}_{key}': value for key, value in found.pop(which)._asdict().items()})
+        for key in ('row_roots', 'roots'):
+            found[key] = tables.add(found[key]) if key in found else 0
+        if step['kind'] == TRANSFORM:
+            numbers = passes(self.name)
+            rows = [(numbers.index((r, kind)), m, s, tables.add(_pass_roots(r, m))) for r, kind, m, s in step['passes']]
+            found.update(passes=len(rows), pass_table=tables.add(np.array(rows, np.int64)))
+        return [int(found.get(key, 0)) for key in STEP]
+
+    def _plan(self, launches):
+        return gemm.Plan(tuple(launches), self.packed, self.own)
 
 
-@functools.lru_cache(4096)
+class _Tables:
+    """Tables that lie behind so many numbers, each at a multiple of a cache line."""
+
+    def __init__(self, count, dtype):
+        self.dtype, self.parts, self.at = np.dtype(dtype), [], -(-8 * count // LINE) * LINE
+
+    def add(self, table):
+        """The place of a table in bytes."""
+        data = np.ascontiguousarray(table if table.dtype.kind == 'i' else table.astype(self.dtype)).view(np.uint8).ravel()
+        self.parts.append((self.at, data))
+        self.at += -(-data.size // LINE) * LINE
+        return self.parts[-1][0]
+
+    def behind(self, words):
+        """All together, as int64."""
+        memory = np.zeros(self.at + LINE, np.uint8)
+        memory = memory[-memory.ctypes.data % LINE:][:self.at]
+        memory[:8 * len(words)] = np.array(words, np.int64).view(np.uint8)
+        for at, data in self.parts:
+            memory[at:at + data.size] = data
+        return memory.view(np.int64)
+
+
+# --- lengths ----------------------------------------------------------------------------------------------------------
+
+@functools.lru_cache(maxsize=4096)
 def factors(n, first, last):
     """Radices of passes whose product is n, None where it has other factors. first, last: whether these are OUTER ones."""
     found = []
-    for r in OUTER if first else [None]:
-        for q in OUTER if last else [None]:
-            ends = [[x] * (x is not None) for x in (r, q)]
-            product = math.prod(ends[0] + ends[1])
-            if n % product == 0:
-                cost, rest = _middle(n // product)
-                found.append((cost + sum([COST[x] for x in ends[0] + ends[1]]), [*ends[0], *rest, *ends[1]]))
-    cost, best = min(found)
-    return best if cost < math.inf and best else None
+    for before in [(r,) for r in OUTER] if first else [()]:
+        for after in [(r,) for r in OUTER] if last else [()]:
+            rest, left = divmod(n, math.prod(before + after))
+            if not left and (radices := _inner_factors(rest)) is not None:
+                found.append(before + radices + after)
+    return min(found, key=_cost, default=None) or None
 
 
-@functools.lru_cache(1 << 14)
-def _middle(n):
-    """(cost, radices)"""
-    if n == 1:
-        return 0, ()
-    found = [(math.inf, ())]
-    for r in RADICES['fft_odd'][1:]:
-        if n % r == 0:
-            cost, rest = _middle(n // r)
-            found.append((cost + COST[r], (r, *rest)))
-    return min(found)
+@functools.lru_cache(maxsize=4096)
+def _inner_factors(n):
+    found = [()] if n == 1 else [(r, *rest) for r in COSTS if r > 1 and n % r == 0
+                                 and (rest := _inner_factors(n // r)) is not None]
+    return min(found, key=_cost, default=None)
 
 
-def cost_of(n, first, last):
-    radices = factors(n, first, last)
-    return math.inf if radices is None else sum([COST[r] for r in radices])
+def _cost(radices):
+    return sum([COSTS[r] for r in radices])
 
 
+@functools.lru_cache(maxsize=4096)
 def split_of(n, v):
-    best, found = math.inf, None
-    for n1 in range(v, math.isqrt(n) + 1):
-        if n % n1 == 0:
-            for one, two in ((n1, n // n1), (n // n1, n1)):
-                if two < v:
-                    continue
-                a, b = cost_of(one, True, False), cost_of(two, False, True)
-                cost = (-(-one // v) * v * b * two + -(-two // v) * v * one * (a + 3))
-                if cost < best:
-                    best, found = cost, (one, two)
-    return found
+    """The factors (n1, n2) of n, of at least v, that take the least time; None where there are none."""
+    found = []
+    for n1 in [k for k in range(v, math.isqrt(n) + 1) if n % k == 0]:
+        for pair in {(n1, n // n1), (n // n1, n1)}:
+            one, two = factors(pair[0], True, False), factors(pair[1], False, True)
+            if one and two:
+                lanes = [-(-k // v) * v for k in pair]
+                found.append((lanes[1] * pair[0] * (_cost(one) + COSTS[4]) + lanes[0] * pair[1] * _cost(two), pair))
+    return min(found, default=(0, None))[1]
 
 
-def roots(n, exponents):
-    """exp(-2 pi i e / n), exact to the last bit or so: angles are at most an eighth of a turn."""
+# --- roots of unity -----------------------------------------------------------------------------------------------------
+
+def roots_of_unity(n, exponents):
+    """exp(-2 pi i e / n) with parts [..., 0] and [..., 1], exact up to rounding: angles are an eighth of a turn at most."""
     e = np.asarray(exponents, np.int64) % n
     quarter = (4 * e + n // 2) // n
-    angle = (4 * e - quarter * n) * (2 * np.pi / (4 * n))
-    cos, sin = np.cos(angle), -np.sin(angle)
-    return np.choose(quarter % 4, [cos + 1j * sin, sin - 1j * cos, -cos - 1j * sin, -sin + 1j * cos])
+    angle = (4 * e - quarter * n) * (np.pi / (2 * n))
+    cos, sin = np.cos(angle), np.sin(angle)
+    turned = [np.stack(parts, -1) for parts in ((cos, -sin), (-sin, -cos), (-cos, sin), (sin, cos))]
+    return np.choose(quarter[..., None] % 4, turned)
 
 
-def _pairs(z):
-    return np.stack([z.real, z.imag], -1)
+@functools.lru_cache(maxsize=64)
+def _pass_roots(r, m):
+    return roots_of_unity(r * m, np.arange(m)[:, None] * np.arange(1, r))
 
 
-def _apart(z):
-    return np.stack([z.real, z.imag], -2)
+@functools.lru_cache(maxsize=8)
+def _between(n, n1, n2, v):
+    """What a long transform multiplies by between its steps, exp(-2 pi i k j / n) with j = first lane + lane, as the product
+    of two tables: cells for k and a lane (row_roots), and numbers for k and a bundle (roots)."""
+    firsts = np.minimum(np.arange(-(-n2 // v)) * v, n2 - v)
+    cells = roots_of_unity(n, np.arange(n1)[:, None] * np.arange(v))
+    return {'row_roots': np.moveaxis(cells, -1, -2), 'roots': roots_of_unity(n, firsts[:, None] * np.arange(n1))}
 
 
-def pass_roots(r, m):
-    return roots(r * m, np.arange(m)[:, None] * np.arange(1, r))
-
-
-def cells(n, n1, v):
-    return _apart(roots(n, np.arange(n1)[:, None] * np.arange(v)))
-
-
-def between(n, n1, n2, v):
-    starts = np.minimum(np.arange(-(-n2 // v)) * v, n2 - v)
-    return _pairs(roots(n, starts[:, None] * np.arange(n1)))
+def _mixing(n, v, kind):
+    """c[k] = -i / 2 exp(-2 pi i k / 2 n), or its conjugate, for a mirror: a cell for lanes times a number for a block."""
+    firsts = np.minimum(1 + v * np.arange(-(-(n // 2) // v)), max(n // 2 + 1 - v, 1))
+    lanes, blocks = roots_of_unity(2 * n, np.arange(v)), roots_of_unity(2 * n, firsts)
+    lanes = np.stack([lanes[:, 1], -lanes[:, 0]]) / 2
+    back = np.array([1, -1 if kind == 'irfft' else 1])
+    return {'row_roots': lanes * back[:, None], 'roots': blocks * back}

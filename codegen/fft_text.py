@@ -6,33 +6,45 @@ same bytes, and are *interleaved*. Distances are in bytes and come, with all siz
 """
 import functools
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from .gemm_text import SIGNATURES, Tile, declarations, function, kernel
 
-RADICES = {'fft': (1, 2, 4, 8, 16), 'fft_odd': (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 16)}      # of a kernel
-OUTER = (1, 2, 4, 8, 16)                # that also read or write what is interleaved
+RADICES = {'fft': (1, 2, 4, 8), 'fft_odd': (1, 2, 3, 4, 5, 7, 8, 9, 11)}             # of a kernel
+OUTER = (1, 4, 8)                       # that also read or write what is interleaved
 
 # What a pass reads and writes (whether interleaved), and whether its results are multiplied by roots of unity.
 FIRST, MIDDLE, LAST, OUT = range(4)
 KINDS = {FIRST: (True, True, False), MIDDLE: (False, True, False), LAST: (False, False, False), OUT: (False, False, True)}
 
-# Where an array, or a piece of one, lies: its slot, then bytes from there; for each batch index, worker, first lane,
-# bundle.
-PLACE = 'slot offset batch0 batch1 worker lane bundle'.split()
-STEP = (['kind', 'bundles', 'lanes', 'n'] + [f'from_{name}' for name in PLACE] + ['from_step'] +
-        [f'to_{name}' for name in PLACE] + ['to_step', 'row_roots', 'roots'] +
-        ['from_rows', 'to_kind', 'passes', 'pass_table', 'factors', 'roots_bundle', 'block', 'here', 'there'] +
-        ['back', 'blocks', 'share', 'chunk'])
+class Place(NamedTuple):
+    """Where an array lies, or a piece of one: its slot, then bytes from there, for each of two batch indexes, for the first
+    lane, for the bundle; and bytes from an element to the next."""
+    slot: int
+    offset: int
+    batch0: int = 0
+    batch1: int = 0
+    lane: int = 0
+    bundle: int = 0
+    step: int = 0
+
+
+# The numbers of a plan, and of each of its steps. A table is given by its place.
+HEAD = 'batch1 bundles steps own'.split()
+STEP = ('kind turns lanes n row_roots roots'.split() + [f'source_{key}' for key in Place._fields] +
+        [f'target_{key}' for key in Place._fields] +
+        'from_rows to_kind passes pass_table factors there block roots_bundle'.split() +       # of a transform
+        'blocks share chunk back'.split())                                                     # of a mirror
 TRANSFORM, MIRROR = 0, 1                # kinds of steps
 INTERLEAVED, TURNED, ROWS = 0, 1, 2     # what a transform writes
-HEAD = 'batch1 bundles steps scratch_bytes'.split()
 
 
 def passes(name):
     """The passes of a kernel: (radix, kind) at their numbers."""
-    return [(r, kind) for r in RADICES[name] for kind in KINDS if r in OUTER or kind in (MIDDLE, LAST)]
+    return [(r, kind) for r in RADICES[name] for kind in KINDS
+            if (r > 1 if kind in (MIDDLE, LAST) else r in OUTER)]
 
 
 def emit(name, dtype, machine):
@@ -222,12 +234,12 @@ def _pass(t, radix, kind):
 
 def _dispatch(name):
     """Calls a pass by its number."""
-    arguments = SIGNATURES['pass'].replace(' ', ' %').replace(', %', ', ')
+    head, parameters = [SIGNATURES[key].replace(' ', ' %').replace(', %', ', ') for key in ('dispatch', 'pass')]
     cases = ' '.join(f'i64 {i}, label %c{i}' for i in range(len(passes(name))))
-    lines = [f'c{i}:\n  call void @pass_{radix}_{kind}({arguments})\n  ret void'
+    lines = [f'c{i}:\n  call void @pass_{radix}_{kind}({parameters})\n  ret void'
              for i, (radix, kind) in enumerate(passes(name))]
-    return '\n'.join([f'define internal void @dispatch(i64 %number, {arguments}) noinline nounwind "no-jump-tables"="true" {{',
-                      f'  switch i64 %number, label %c0 [ {cases} ]', *lines, '}'])
+    return '\n'.join([f'define internal void @dispatch({head}) noinline nounwind "no-jump-tables"="true" {{',
+                      f'  switch i64 %number, label %c0 [ {cases} ]', *lines, '}\n'])
 
 
 # --- on the way in and out ----------------------------------------------------------------------------------------------
@@ -335,79 +347,82 @@ def _ends(t):
 
 # --- the kernel ---------------------------------------------------------------------------------------------------------
 
+def _field(f, step, name):
+    return f.load('i64', f.at(step, 8 * STEP.index(name)))
+
+
 def _transform(t):
     """A bundle of transforms: passes from one piece of scratch memory to the other."""
     f = function(t, 'transform')
-    g = lambda name: f.load('i64', f.at('%step', 8 * STEP.index(name)))
-    factors = f.at('%constants', g('factors'))
-    x, distance = f.variable('ptr', '%source'), f.variable('i64', g('from_step'))
-    there, other, cell = f.variable('ptr', '%here'), f.variable('ptr', '%there'), 2 * t.lanes * t.size
+    g = functools.partial(_field, f, '%step')
+    factors, cell = f.at('%constants', g('factors')), str(2 * t.lanes * t.size)
+    x, distance = f.variable('ptr', '%source'), f.variable('i64', g('source_step'))
+    here, there = f.variable('ptr', '%own'), f.variable('ptr', f.at('%own', g('there')))
 
     def fetch():
-        f.call('fetch', f.get(x), f.get(distance), f.get(other), g('n'), factors)
-        f.set(x, f.get(other))
-        f.set(distance, str(cell))
+        f.call('fetch', f.get(x), f.get(distance), f.get(there), g('n'), factors)
+        f.set(x, f.get(there))
+        f.set(distance, cell)
     f.branch(f.test('ne', g('from_rows'), 0), fetch)
     table, count, kind = f.at('%constants', g('pass_table')), g('passes'), g('to_kind')
     last = f.sub(count, 1)
     with f.loop(0, count) as i:
         entry = f.at(table, f.mul(i, 32))
         number, m, s, roots = [f.load('i64', f.at(entry, 8 * k)) for k in range(4)]
-        final = f.both(f.test('eq', i, last), f.test('eq', kind, INTERLEAVED))
-        to = f.new(f'select i1 {final}, ptr %target, ptr {f.get(there)}')
-        step = f.new(f'select i1 {final}, i64 {g("to_step")}, i64 {cell}')
-        f.line(f'call void @dispatch(i64 {number}, ptr {f.get(x)}, i64 {f.get(distance)}, ptr {to}, i64 {step}, i64 {m}, '
-               f'i64 {s}, ptr {f.at("%constants", roots)}, ptr {factors})')
+        out = f.both(f.test('eq', i, last), f.test('eq', kind, INTERLEAVED))
+        to = f.new(f'select i1 {out}, ptr %target, ptr {f.get(here)}')
+        step = f.new(f'select i1 {out}, i64 {g("target_step")}, i64 {cell}')
+        f.call('dispatch', number, f.get(x), f.get(distance), to, step, m, s, f.at('%constants', roots), factors)
         f.set(x, to)
-        f.set(distance, str(cell))
-        before = f.get(there)
-        f.set(there, f.get(other))
-        f.set(other, before)
+        f.set(distance, cell)
+        other = f.get(here)
+        f.set(here, f.get(there))
+        f.set(there, other)
 
     def turn():
         f.call('turn', f.get(x), '%target', g('n'), g('block'), f.at('%constants', g('row_roots')),
                f.at('%constants', g('roots'), f.mul('%bundle', g('roots_bundle'))))
     f.branch(f.test('eq', kind, TURNED), turn)
-    f.branch(f.test('eq', kind, ROWS), lambda: f.call('put', f.get(x), '%target', g('to_step'), g('n'), factors))
+    f.branch(f.test('eq', kind, ROWS), lambda: f.call('put', f.get(x), '%target', g('target_step'), g('n'), factors))
     return f.text()
 
 
 def _kernel(t, name):
-    """Items are batch indexes and bundles; of each all steps are done in order, for all bundles where an item has no
-    number of one."""
-    f, v = kernel(t, name, '', ' '.join(HEAD))
-    own = f.load('ptr', f.at('%slots', 24))
+    """Items are batch indexes and bundles. Of each all steps are done in order; `turns`: bundles of a transform where the
+    item has no number of one, rows of a mirror."""
+    f, v = kernel(t, name, 'operand result packed scratch', ' '.join(HEAD))
+    own, slots = f.at(v['scratch'], f.mul('%worker', v['own'])), f.fixed('[4 x ptr]')
+    for number, pointer in enumerate((v['operand'], v['result'], v['packed'], own)):
+        f.store('ptr', pointer, f.at(slots, 8 * number))
     with f.loop('%lo', '%hi') as item:
         rest, bundle = f.divmod(item, v['bundles'])
         i0, i1 = f.divmod(rest, v['batch1'])
-        step = f.variable('ptr', f.at('%constants', 8 * len(HEAD)))
+        at = f.variable('ptr', f.at('%constants', 8 * len(HEAD)))
         with f.loop(0, v['steps']):
-            at = f.get(step)
-            g = lambda name: f.load('i64', f.at(at, 8 * STEP.index(name)))
+            step = f.get(at)
+            g = functools.partial(_field, f, step)
 
-            def place(which, first, bundle):
-                numbers = {'batch0': i0, 'batch1': i1, 'worker': '%worker', 'lane': first, 'bundle': bundle}
-                base = f.load('ptr', f.at('%slots', f.mul(g(f'{which}_slot'), 8)))
-                return f.at(base, g(f'{which}_offset'), *[f.mul(n, g(f'{which}_{key}')) for key, n in numbers.items()])
-            lanes, n = g('lanes'), g('n')
-            scratch = f.mul('%worker', v['scratch_bytes'])
+            def place(which, bundle):
+                base = f.load('ptr', f.at(slots, f.mul(g(f'{which}_slot'), 8)))
+                first = f.min(f.mul(bundle, t.lanes), f.sub(g('lanes'), t.lanes))
+                return f.at(base, g(f'{which}_offset'), *[f.mul(number, g(f'{which}_{key}')) for key, number in (
+                    ('batch0', i0), ('batch1', i1), ('lane', first), ('bundle', bundle))])
 
             def transforms():
-                with f.loop(bundle, f.add(bundle, g('bundles'))) as b:
-                    first = f.min(f.mul(b, t.lanes), f.sub(lanes, t.lanes))
-                    f.call('transform', at, '%constants', place('from', first, b), place('to', first, b),
-                           f.at(own, f.add(scratch, g('here'))), f.at(own, f.add(scratch, g('there'))), b)
+                with f.loop(bundle, f.add(bundle, g('turns'))) as b:
+                    f.call('transform', step, '%constants', place('source', b), place('target', b), own, b)
 
             def mirrors():
-                first = f.min(f.mul(bundle, t.lanes), f.sub(lanes, t.lanes))
                 lo = f.mul(bundle, g('share'))
                 hi = f.min(f.add(lo, g('chunk')), g('blocks'))
-                with f.loop(0, g('bundles')) as row:
-                    source, target = f.at(place('from', first, '0'), f.mul(row, g('from_step'))), f.at(
-                        place('to', first, '0'), f.mul(row, g('to_step')))
-                    f.call('mirror', source, target, lo, hi, n, f.at('%constants', g('row_roots')),
+                source, target = f.variable('ptr', place('source', bundle)), f.variable('ptr', place('target', bundle))
+                with f.loop(0, g('turns')):
+                    f.call('mirror', f.get(source), f.get(target), lo, hi, g('n'), f.at('%constants', g('row_roots')),
                            f.at('%constants', g('roots')))
-                    f.branch(f.test('eq', lo, 0), lambda: f.call('ends', source, target, n, g('back')))
+                    f.branch(f.test('eq', lo, 0),
+                             lambda: f.call('ends', f.get(source), f.get(target), g('n'), g('back')))
+                    f.advance(source, g('source_step'))
+                    f.advance(target, g('target_step'))
             f.branch(f.test('eq', g('kind'), TRANSFORM), transforms, mirrors)
-            f.advance(step, 8 * len(STEP))
+            f.advance(at, 8 * len(STEP))
     return f.text()

@@ -293,7 +293,7 @@ def _group(name):
     return (_PRODUCTS, gemm_text.emit_products) if name in _PRODUCTS else (_MATVECS, gemm_text.emit_matvecs)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=16)
 def _text(name, dtype, machine):
     return _group(name)[1](dtype, machine)
 

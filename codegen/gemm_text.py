@@ -238,12 +238,13 @@ SIGNATURES = {
     'pack_windows': 'ptr target, ptr source, ptr taps, ptr places, i64 depth',
     'dot': 'ptr matrix, i64 row, ptr x, ptr y, i64 step, i64 k',
     'pass': 'ptr source, i64 from, ptr target, i64 to, i64 m, i64 s, ptr roots, ptr factors',
+    'dispatch': 'i64 number, ptr source, i64 from, ptr target, i64 to, i64 m, i64 s, ptr roots, ptr factors',
     'fetch': 'ptr source, i64 from, ptr target, i64 n, ptr factors',
     'put': 'ptr source, ptr target, i64 to, i64 n, ptr factors',
     'turn': 'ptr source, ptr target, i64 n, i64 block, ptr row_roots, ptr roots',
     'mirror': 'ptr source, ptr target, i64 lo, i64 hi, i64 n, ptr row_roots, ptr roots',
     'ends': 'ptr source, ptr target, i64 n, i64 back',
-    'transform': 'ptr step, ptr constants, ptr source, ptr target, ptr here, ptr there, i64 bundle'}
+    'transform': 'ptr step, ptr constants, ptr source, ptr target, ptr own, i64 bundle'}
 
 
 def function(tile, name):
