@@ -25,7 +25,7 @@ import numpy as np
 from ..ir import dtypes
 from . import choices, gemm, llvm
 from .fft_text import (FIRST, HEAD, INTERLEAVED, LAST, MIDDLE, MIRROR, OUT, OUTER, ROWS, STEP, TRANSFORM, TURNED, passes,
-                       Place)
+                       Place, roots_of_unity)
 from .gemm_text import DTYPES, LINE, Tile
 
 PAD = 17 * LINE                         # between pieces of scratch memory: at equal offsets in a page they hinder each other
@@ -40,7 +40,7 @@ def from_fft(x, source, out, workers=None):
     kind, axis, length = x.params
     (a, at_a, s_a), (c, at_c, s_c) = source, out
     dtype = dtypes.real_of(x.aval.dtype).name
-    if dtype not in DTYPES or not c.size:
+    if dtype not in DTYPES or not c.size or kind != 'rfft' and dtypes.kind(a.dtype) != 'c':
         return None
     real, last = kind in ('rfft', 'irfft'), s_a[axis] == s_c[axis] == 1
     if real and (length % 2 or not last):
@@ -257,16 +257,6 @@ def split_of(n, v):
 
 
 # --- roots of unity -----------------------------------------------------------------------------------------------------
-
-def roots_of_unity(n, exponents):
-    """exp(-2 pi i e / n) with parts [..., 0] and [..., 1], exact up to rounding: angles are an eighth of a turn at most."""
-    e = np.asarray(exponents, np.int64) % n
-    quarter = (4 * e + n // 2) // n
-    angle = (4 * e - quarter * n) * (np.pi / (2 * n))
-    cos, sin = np.cos(angle), np.sin(angle)
-    turned = [np.stack(parts, -1) for parts in ((cos, -sin), (-sin, -cos), (-cos, sin), (sin, cos))]
-    return np.choose(quarter[..., None] % 4, turned)
-
 
 @functools.lru_cache(maxsize=64)
 def _pass_roots(r, m):

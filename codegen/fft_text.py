@@ -55,6 +55,16 @@ def emit(name, dtype, machine):
                                         _transform(t), _kernel(t, name)])
 
 
+def roots_of_unity(n, exponents):
+    """exp(-2 pi i e / n) with parts [..., 0] and [..., 1], exact up to rounding: angles are an eighth of a turn at most."""
+    e = np.asarray(exponents, np.int64) % n
+    quarter = (4 * e + n // 2) // n
+    angle = (4 * e - quarter * n) * (np.pi / (2 * n))
+    cos, sin = np.cos(angle), np.sin(angle)
+    turned = [np.stack(parts, -1) for parts in ((cos, -sin), (-sin, -cos), (-cos, sin), (sin, cos))]
+    return np.choose(quarter[..., None] % 4, turned)
+
+
 # --- complex vectors: pairs (real, imaginary) ---------------------------------------------------------------------------
 
 def _binary(f, op, x, y):
@@ -89,14 +99,13 @@ def _scaled(f, x, factor):
 
 def _rotated(f, x, e, n):
     """x exp(-2 pi i e / n)."""
-    for _ in range(4 * e // n % 4):
-        x = x[1], _neg(f, x[0])
-    e = e % n - 4 * e // n % 4 * n / 4
     if e == 0:
         return x
     if 8 * e == n:
         return _scaled(f, (_binary(f, 'fadd', *x), _binary(f, 'fsub', x[1], x[0])), _constant(f, math.sqrt(0.5)))
-    return _times(f, x, (_constant(f, math.cos(2 * math.pi * e / n)), _constant(f, -math.sin(2 * math.pi * e / n))))
+    if 4 * e >= n:
+        return _rotated(f, (x[1], _neg(f, x[0])), e - n / 4, n)
+    return _times(f, x, [_constant(f, part) for part in roots_of_unity(4 * n, round(4 * e))])
 
 
 def _dft(f, xs):
@@ -127,8 +136,7 @@ def _odd_dft(f, xs):
     for k in range(1, n // 2 + 1):
         (re, im), turned = xs[0], None
         for j, plus, minus in pairs:
-            angle = 2 * math.pi * (j * k % n) / n
-            cos, sin = _constant(f, math.cos(angle)), _constant(f, math.sin(angle))
+            cos, sin = [_constant(f, part) for part in roots_of_unity(n, j * k) * (1, -1)]
             re, im = f.multiply_add(plus[0], cos, re), f.multiply_add(plus[1], cos, im)
             b, a = minus
             turned = _scaled(f, (a, b), sin) if turned is None else (
