@@ -251,8 +251,9 @@ def split_of(n, v):
         for pair in {(n1, n // n1), (n // n1, n1)}:
             one, two = factors(pair[0], True, False), factors(pair[1], False, True)
             if one and two:
-                lanes = [-(-k // v) * v for k in pair]
-                found.append((lanes[1] * pair[0] * (_cost(one) + COSTS[4]) + lanes[0] * pair[1] * _cost(two), pair))
+                passes = _cost(one) + COSTS[4] + _cost(two)
+                lanes = [-(-k // v) * v / k for k in pair]
+                found.append((passes * sum(lanes) * math.log2(sum(pair)), pair))        # the nearer the cache, the better
     return min(found, default=(0, None))[1]
 
 
