@@ -77,6 +77,9 @@ PROVISIONAL_RUNS = 2
 # for each thread rows of FFT_SHARED_BYTES.
 FFT_LONG, FFT_ROW_BYTES, FFT_SHARED_BYTES = 2, 1 << 18, 1 << 17
 
+# Fewer transforms than a vector has lanes are computed one by one up to so many elements: to call SciPy takes longer.
+FFT_SINGLE = 4096
+
 # Up to so many bytes of a result that only copies elements are copied by NumPy.
 COPY_BYTES = 1 << 14
 

@@ -25,8 +25,8 @@ import numpy as np
 from ..ir import dtypes
 from . import choices, gemm, llvm
 from .fft_text import (FIRST, HEAD, INTERLEAVED, LAST, MIDDLE, MIRROR, OUT, OUTER, ROWS, STEP, TRANSFORM, TURNED, passes,
-                       Place, roots_of_unity)
-from .gemm_text import DTYPES, LINE, Tile
+                       Place, roots_of_unity, tile)
+from .gemm_text import DTYPES, LINE
 
 PAD = 17 * LINE                         # between pieces of scratch memory: at equal offsets in a page they hinder each other
 CHUNK = 256                             # blocks of a mirror that are one item
@@ -47,27 +47,36 @@ def from_fft(x, source, out, workers=None):
         return None
     size_a, size_c = a.dtype.itemsize, c.dtype.itemsize
     batch = gemm.merged([(n, s * size_a, t * size_c) for i, (n, s, t) in enumerate(zip(a.shape, s_a, s_c)) if i != axis])
-    planner = _Planner(kind, length // 2 if real else length, dtype, at_a * size_a, at_c * size_c, batch)
-    if not last:
-        return planner.columns(s_a[axis] * size_a, s_c[axis] * size_c)
-    return planner.long(workers or gemm.threads.get_num_threads()) or planner.rows()
+    n, steps = (length // 2, (max(size_a, size_c),) * 2) if real else (length, (s_a[axis] * size_a, s_c[axis] * size_c))
+    planner = functools.partial(_Planner, kind, n, dtype, (at_a * size_a, at_c * size_c), batch)
+    name = 'fft' if n & (n - 1) == 0 else 'fft_odd'
+    found = planner(name).long(workers or gemm.threads.get_num_threads()) or planner(name).rows() if last else (
+        planner(name).columns(steps))
+    return found or planner('fft_single').single(steps)
 
 
 class _Planner:
     """Plans transforms of n complex numbers; batch: (size, bytes from one to the next in operand and result) of other axes."""
 
-    def __init__(self, kind, n, dtype, from_offset, to_offset, batch):
-        self.kind, self.n, self.dtype, self.batch = kind, n, dtype, batch
-        self.tile = Tile(dtype, llvm.host())
-        self.v, self.pair = self.tile.lanes, 2 * self.tile.size
-        self.cell = self.v * self.pair
-        self.name = 'fft' if n & (n - 1) == 0 else 'fft_odd'
-        self.offsets, self.row = (from_offset, to_offset), n * self.pair + self.pair
+    def __init__(self, kind, n, dtype, offsets, batch, name):
+        self.kind, self.n, self.dtype, self.offsets, self.batch, self.name = kind, n, dtype, offsets, batch, name
+        t = tile(name, dtype, llvm.host())
+        self.v, self.pair, self.cell = t.lanes, 2 * t.size, 2 * t.lanes * t.size
+        self.row = n * self.pair + self.pair
         self.own = self.packed = 0                                    # bytes of scratch memory, and of memory for all
 
-    def columns(self, from_step, to_step):
+    def single(self, step):
+        places, radices = self._places(None, (0, 0), step), _inner_factors(self.n)
+        elements = self.n * math.prod([axis[0] for axis in self.batch])
+        if radices is None or places is None or elements > choices.FFT_SINGLE:
+            return None
+        self.own = self._work(self.n)
+        transform = lambda source, target: [self._transform((1, *radices, 1), 1, source, target)]
+        return self._plan([self._launch(self._steps(transform, *places, self._piece(self.row)._replace(step=self.pair)), 1)])
+
+    def columns(self, step):
         lanes = next((axis for axis in self.batch if axis[1] == axis[2] == self.pair and axis[0] >= self.v), None)
-        places, radices = self._places(lanes, (self.pair, self.pair), (from_step, to_step)), factors(self.n, True, True)
+        places, radices = self._places(lanes, (self.pair, self.pair), step), factors(self.n, True, True)
         if lanes is None or radices is None or places is None:
             return None
         self.own = self._work(self.n)

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .gemm_text import SIGNATURES, Tile, declarations, function, kernel
+from .gemm_text import DTYPES, SIGNATURES, Tile, declarations, function, kernel
 
-RADICES = {'fft': (1, 2, 4, 8), 'fft_odd': (1, 2, 3, 4, 5, 7, 8, 9, 11)}             # of a kernel
+# Radices of the passes of a kernel. fft_single does one transform at a time.
+RADICES = {'fft': (1, 2, 4, 8), 'fft_odd': (1, 2, 3, 4, 5, 7, 8, 9, 11), 'fft_single': (1, 2, 3, 4, 5, 7, 8, 9, 11)}
 OUTER = (1, 4, 8)                       # that also read or write what is interleaved
 
 # What a pass reads and writes (whether interleaved), and whether its results are multiplied by roots of unity.
@@ -43,16 +44,22 @@ INTERLEAVED, TURNED, ROWS = 0, 1, 2     # what a transform writes
 
 def passes(name):
     """The passes of a kernel: (radix, kind) at their numbers."""
-    return [(r, kind) for r in RADICES[name] for kind in KINDS
-            if (r > 1 if kind in (MIDDLE, LAST) else r in OUTER)]
+    outer, inner = ((1,), (MIDDLE,)) if name == 'fft_single' else (OUTER, (MIDDLE, LAST))
+    return [(r, kind) for r in RADICES[name] for kind in KINDS if (r > 1 if kind in inner else kind in (FIRST, OUT) and r in outer)]
+
+
+def tile(name, dtype, machine):
+    """The vectors of a kernel."""
+    return Tile(dtype, machine._replace(width_bits=8 * DTYPES[dtype][1]) if name == 'fft_single' else machine)
 
 
 def emit(name, dtype, machine):
     """The text of the kernel `name`."""
-    t = Tile(dtype, machine)
+    t = tile(name, dtype, machine)
     parts = [_pass(t, radix, kind) for radix, kind in passes(name)]
-    return declarations(t) + '\n'.join([*parts, _dispatch(name), _fetch(t), _put(t), _turn(t), _mirror(t), _ends(t),
-                                        _transform(t), _kernel(t, name)])
+    if t.lanes > 1:
+        parts += [_fetch(t), _put(t), _turn(t)]
+    return declarations(t) + '\n'.join([*parts, _dispatch(name), _mirror(t), _ends(t), _transform(t), _kernel(t, name)])
 
 
 def roots_of_unity(n, exponents):
@@ -190,7 +197,7 @@ def _root(f, pointer):
 
 def _transposed(f, rows):
     """Vectors as the vectors of their first elements, their second ones ...: by taking every other one of two."""
-    n, inside = f.t.lanes, max(1, 16 // f.t.size)                     # shuffles within 128 bits are cheap
+    n, inside = f.t.lanes, min(f.t.lanes, 16 // f.t.size)               # shuffles within 128 bits are cheap
     bit = 1
     for unit, group in ((1, inside), (inside, n)):
         while group > unit:
@@ -371,7 +378,8 @@ def _transform(t):
         f.call('fetch', f.get(x), f.get(distance), f.get(there), g('n'), factors)
         f.set(x, f.get(there))
         f.set(distance, cell)
-    f.branch(f.test('ne', g('from_rows'), 0), fetch)
+    if t.lanes > 1:
+        f.branch(f.test('ne', g('from_rows'), 0), fetch)
     table, count, kind = f.at('%constants', g('pass_table')), g('passes'), g('to_kind')
     last = f.sub(count, 1)
     with f.loop(0, count) as i:
@@ -390,8 +398,9 @@ def _transform(t):
     def turn():
         f.call('turn', f.get(x), '%target', g('n'), g('block'), f.at('%constants', g('row_roots')),
                f.at('%constants', g('roots'), f.mul('%bundle', g('roots_bundle'))))
-    f.branch(f.test('eq', kind, TURNED), turn)
-    f.branch(f.test('eq', kind, ROWS), lambda: f.call('put', f.get(x), '%target', g('target_step'), g('n'), factors))
+    if t.lanes > 1:
+        f.branch(f.test('eq', kind, TURNED), turn)
+        f.branch(f.test('eq', kind, ROWS), lambda: f.call('put', f.get(x), '%target', g('target_step'), g('n'), factors))
     return f.text()
 
 

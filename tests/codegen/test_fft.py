@@ -105,7 +105,7 @@ def check(kind, x, axis, machine=None, workers=WORKERS, planned=True):
     assert np.all(memory[:GUARD + 1] == 77) and np.all(memory[-GUARD:] == 77)
     expected = exact(kind, x, axis, length)
     error = np.sqrt(np.mean(np.abs(out - expected)**2) / np.mean(np.abs(expected)**2))
-    assert error <= np.finfo(out.real.dtype).eps * (0.5 + 0.15 * np.log2(length)), (kind, x.shape, axis, error)
+    assert error <= np.finfo(out.real.dtype).eps * (0.8 + 0.12 * np.log2(length)), (kind, x.shape, axis, error)
     return out
 
 
@@ -125,7 +125,14 @@ def test_rows_of_every_length(kind, real):
     lanes = llvm.host().lanes(np.dtype(real).itemsize)
     for n in SMOOTH:
         shape = (lanes + n % 5, n + 1 if kind == 'irfft' else 2 * n if kind == 'rfft' else n)
-        check(kind, operand(shape, kind, real), 1, planned=n > lanes)
+        check(kind, operand(shape, kind, real), 1)
+
+
+@pytest.mark.parametrize('real', REALS)
+@pytest.mark.parametrize('kind', KINDS)
+def test_one_row_of_every_length(kind, real):
+    for n in SMOOTH:
+        check(kind, operand((1, n + 1 if kind == 'irfft' else 2 * n if kind == 'rfft' else n), kind, real), 1)
 
 
 @pytest.mark.parametrize('real', REALS)
@@ -175,8 +182,8 @@ def test_imaginary_parts_that_irfft_leaves_out():
 
 
 @pytest.mark.parametrize('kind, shape, axis', [
-    ('fft', (40, 13), 1), ('fft', (1009,), 0), ('fft', (2, 100), 1), ('rfft', (40, 99), 1), ('rfft', (64, 64), 0),
-    ('irfft', (33, 64), 0), ('fft', (64, 3), 0), ('fft', (0, 64), 1)])
+    ('fft', (40, 13), 1), ('fft', (1009,), 0), ('fft', (14, 300), 1), ('rfft', (40, 99), 1), ('rfft', (64, 64), 0),
+    ('irfft', (33, 64), 0), ('fft', (2048, 3), 0), ('fft', (0, 64), 1)])
 def test_what_is_left_to_scipy(kind, shape, axis):
     assert check(kind, operand(shape, kind, 'float32'), axis, planned=False) is None
 
