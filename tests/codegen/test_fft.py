@@ -105,7 +105,7 @@ def check(kind, x, axis, machine=None, workers=WORKERS, planned=True):
     assert np.all(memory[:GUARD + 1] == 77) and np.all(memory[-GUARD:] == 77)
     expected = exact(kind, x, axis, length)
     error = np.sqrt(np.mean(np.abs(out - expected)**2) / np.mean(np.abs(expected)**2))
-    assert error <= np.finfo(out.real.dtype).eps * (0.8 + 0.12 * np.log2(length)), (kind, x.shape, axis, error)
+    assert error <= np.finfo(out.real.dtype).eps * (1 + 0.1 * np.log2(length)), (kind, x.shape, axis, error)
     return out
 
 
