@@ -24,7 +24,7 @@ import numpy as np
 
 from ..ir import dtypes
 from . import choices, gemm, llvm
-from .fft_text import (FIRST, HEAD, INTERLEAVED, LAST, MIDDLE, MIRROR, OUT, OUTER, ROWS, STEP, TRANSFORM, TURNED, passes,
+from .fft_text import (DIRECT, FIRST, HEAD, LAST, MIDDLE, MIRROR, OUT, OUTER, PAIRS, ROWS, STEP, TRANSFORM, TURNED, passes,
                        Place, roots_of_unity, tile)
 from .gemm_text import DTYPES, LINE
 
@@ -43,24 +43,27 @@ def from_fft(x, source, out, workers=None):
     if dtype not in DTYPES or not c.size or kind != 'rfft' and dtypes.kind(a.dtype) != 'c':
         return None
     real, last = kind in ('rfft', 'irfft'), s_a[axis] == s_c[axis] == 1
-    if real and (length % 2 or not last):
-        return None
     size_a, size_c = a.dtype.itemsize, c.dtype.itemsize
     batch = gemm.merged([(n, s * size_a, t * size_c) for i, (n, s, t) in enumerate(zip(a.shape, s_a, s_c)) if i != axis])
-    n, steps = (length // 2, (max(size_a, size_c),) * 2) if real else (length, (s_a[axis] * size_a, s_c[axis] * size_c))
-    planner = functools.partial(_Planner, kind, n, dtype, (at_a * size_a, at_c * size_c), batch)
-    name = 'fft' if n & (n - 1) == 0 else 'fft_odd'
-    found = planner(name).long(workers or gemm.threads.get_num_threads()) or planner(name).rows() if last else (
-        planner(name).columns(steps))
-    return found or planner('fft_single').single(steps)
+    offsets, steps = (at_a * size_a, at_c * size_c), (s_a[axis] * size_a, s_c[axis] * size_c)
+    planner = functools.partial(_Planner, kind, dtype, offsets, batch)
+    if not last:
+        found = planner(length).paired_columns(steps) if real else planner(length).columns(steps)
+    elif real and length % 2:
+        return None
+    else:
+        length, steps = (length // 2, (max(size_a, size_c),) * 2) if real else (length, steps)
+        found = planner(length).long(workers or gemm.threads.get_num_threads()) or planner(length).rows()
+    return found or (planner(length, 'fft_single').single(steps) if last or not real else None)
 
 
 class _Planner:
     """Plans transforms of n complex numbers; batch: (size, bytes from one to the next in operand and result) of other axes."""
 
-    def __init__(self, kind, n, dtype, offsets, batch, name):
-        self.kind, self.n, self.dtype, self.offsets, self.batch, self.name = kind, n, dtype, offsets, batch, name
-        t = tile(name, dtype, llvm.host())
+    def __init__(self, kind, dtype, offsets, batch, n, name=None):
+        self.kind, self.n, self.dtype, self.offsets, self.batch = kind, n, dtype, offsets, batch
+        self.name = name or ('fft_odd' if n & (n - 1) else 'fft')
+        t = tile(self.name, dtype, llvm.host())
         self.v, self.pair, self.cell = t.lanes, 2 * t.size, 2 * t.lanes * t.size
         self.row = n * self.pair + self.pair
         self.own = self.packed = 0                                    # bytes of scratch memory, and of memory for all
@@ -82,6 +85,18 @@ class _Planner:
         self.own = self._work(self.n)
         return self._plan([self._launch([self._transform(radices, lanes[0], *places)], -(-lanes[0] // self.v))])
 
+    def paired_columns(self, step):
+        """Two columns of real numbers in the place of one of complex numbers."""
+        sizes = (self.pair // 2, self.pair) if self.kind == 'rfft' else (self.pair, self.pair // 2)
+        lanes = next((axis for axis in self.batch if axis[1:] == sizes and axis[0] % 2 == 0 and axis[0] >= 2 * self.v), None)
+        places = self._places(lanes, [2 * size for size in sizes], step)
+        radices = factors(self.n, self.kind == 'rfft', self.kind == 'irfft')
+        if lanes is None or radices is None or places is None:
+            return None
+        self.own, count = self._work(self.n), lanes[0] // 2
+        pairs = {'to_kind' if self.kind == 'rfft' else 'from_kind': PAIRS}
+        return self._plan([self._launch([self._transform(radices, count, *places, **pairs)], -(-count // self.v))])
+
     def rows(self):
         lanes = next((axis for axis in self.batch[::-1] if axis[0] >= self.v), (0, 0, 0))
         places, radices = self._places(lanes, lanes[1:], lanes[1:]), factors(self.n, False, False)
@@ -89,7 +104,7 @@ class _Planner:
         if not lanes[0] or radices is None or places is None or self.n < least:
             return None
         self.own = self._work(self.n)
-        transforms = lambda source, target: [self._transform(radices, lanes[0], source, target, from_rows=1, to_kind=ROWS)]
+        transforms = lambda source, target: [self._transform(radices, lanes[0], source, target, from_kind=ROWS, to_kind=ROWS)]
         between = self._piece(self.v * self.row)._replace(step=self.row)
         steps = self._steps(transforms, *places, between, rows=self.v, lanes=lanes[0])
         return self._plan([self._launch(steps, -(-lanes[0] // self.v))])
@@ -152,16 +167,16 @@ class _Planner:
             return [self._mirror(source, between, rows, lanes), *transforms(between, target)]
         return transforms(source, target)
 
-    def _transform(self, radices, lanes, source, target, from_rows=0, to_kind=INTERLEAVED, **more):
+    def _transform(self, radices, lanes, source, target, from_kind=DIRECT, to_kind=DIRECT, **more):
         """A step of bundles of transforms. Cells are read where the source has a piece for each bundle, or rows."""
         n, s, found = math.prod(radices), 1, []
         for i, r in enumerate(radices):
-            kind = FIRST if i == 0 and not (source.bundle or from_rows) else MIDDLE
+            kind = FIRST if i == 0 and not (source.bundle or from_kind) else MIDDLE
             if i == len(radices) - 1 and kind == MIDDLE:
-                kind = OUT if to_kind == INTERLEAVED else LAST
+                kind = OUT if to_kind == DIRECT else LAST
             found.append((r, kind, n // (r * s), s))
             s *= r
-        return dict(kind=TRANSFORM, turns=1, lanes=lanes, n=n, source=source, target=target, from_rows=from_rows, to_kind=to_kind,
+        return dict(kind=TRANSFORM, turns=1, lanes=lanes, n=n, source=source, target=target, from_kind=from_kind, to_kind=to_kind,
                     passes=found, there=n * self.cell + PAD, **more)
 
     def _mirror(self, source, target, rows, lanes):

@@ -36,10 +36,10 @@ class Place(NamedTuple):
 HEAD = 'batch1 bundles steps own'.split()
 STEP = ('kind turns lanes n row_roots roots'.split() + [f'source_{key}' for key in Place._fields] +
         [f'target_{key}' for key in Place._fields] +
-        'from_rows to_kind passes pass_table factors there block roots_bundle'.split() +       # of a transform
+        'from_kind to_kind passes pass_table factors there block roots_bundle'.split() +       # of a transform
         'blocks share chunk back'.split())                                                     # of a mirror
 TRANSFORM, MIRROR = 0, 1                # kinds of steps
-INTERLEAVED, TURNED, ROWS = 0, 1, 2     # what a transform writes
+DIRECT, TURNED, ROWS, PAIRS = range(4)  # what a transform reads or writes
 
 
 def passes(name):
@@ -58,7 +58,7 @@ def emit(name, dtype, machine):
     t = tile(name, dtype, machine)
     parts = [_pass(t, radix, kind) for radix, kind in passes(name)]
     if t.lanes > 1:
-        parts += [_fetch(t), _put(t), _turn(t)]
+        parts += [_fetch(t), _put(t), _turn(t), _pair(t), _unpair(t)]
     return declarations(t) + '\n'.join([*parts, _dispatch(name), _mirror(t), _ends(t), _transform(t), _kernel(t, name)])
 
 
@@ -180,11 +180,9 @@ def _load_apart(f, pointer, backwards=False):
 
 
 def _store_interleaved(f, x, pointer, backwards=False):
-    n = f.t.lanes
-    order = [i // 2 + n * (i % 2) for i in range(2 * n)]
     if backwards:
-        order = [n - 1 - i // 2 + n * (i % 2) for i in range(2 * n)]
-    _store(f, (_shuffle(f, *x, order[:n]), _shuffle(f, *x, order[n:])), pointer)
+        x = [_shuffle(f, part, 'poison', range(f.t.lanes - 1, -1, -1)) for part in x]
+    _store(f, _zip(f, *x), pointer)
 
 
 def _factor(f, pointer, number):
@@ -320,6 +318,48 @@ def _turn(t):
     return f.text()
 
 
+def _unpair(t):
+    """From transforms z of two real columns in the place of a complex one to theirs, a and b, of half the length:
+    a[k] = (z[k] + z[n - k]*) / 2, b[k] = -i (z[k] - z[n - k]*) / 2."""
+    f = function(t, 'unpair')
+    half, cell = _constant(f, 0.5), 2 * t.lanes * t.size
+    with f.loop(0, f.add(f.divmod('%n', 2)[0], 1)) as k:
+        z, y = _load(f, f.at('%source', f.mul(k, cell))), _load(f, f.at('%source', f.mul(_opposite(f, k), cell)))
+        a = _scaled(f, (_binary(f, 'fadd', z[0], y[0]), _binary(f, 'fsub', z[1], y[1])), half)
+        b = _scaled(f, (_binary(f, 'fadd', z[1], y[1]), _binary(f, 'fsub', y[0], z[0])), half)
+        at = f.at('%target', f.mul(k, '%to'))
+        for i, x in enumerate(zip(*[_zip(f, *parts) for parts in zip(a, b)])):
+            _store_interleaved(f, x, f.at(at, i * cell))
+    return f.text()
+
+
+def _pair(t):
+    """The way back: z[k] = a[k] + i b[k], z[n - k] = a[k]* + i b[k]*. What is real has no imaginary part."""
+    f = function(t, 'pair')
+    sign, cell, n, v = _factor(f, '%factors', 0), 2 * t.lanes * t.size, t.lanes, t.vector
+    with f.loop(0, f.add(f.divmod('%n', 2)[0], 1)) as k:
+        at, other = f.at('%source', f.mul(k, '%from')), _opposite(f, k)
+        (re0, im0), (re1, im1) = _load_apart(f, at), _load_apart(f, f.at(at, cell))
+        re = [_shuffle(f, re0, re1, range(i, 2 * n, 2)) for i in (0, 1)]
+        real = f.test('eq', k, other)
+        im = [f.new(f'select i1 {real}, {v} zeroinitializer, {v} {_shuffle(f, im0, im1, range(i, 2 * n, 2))}') for i in (0, 1)]
+        for place, to, back in ((k, 'fsub', 'fadd'), (other, 'fadd', 'fsub')):
+            z = _binary(f, to, re[0], im[1]), _binary(f, 'fmul', _binary(f, back, re[1], im[0]), sign)
+            _store(f, z, f.at('%target', f.mul(place, cell)))
+    return f.text()
+
+
+def _opposite(f, k):
+    """n - k, 0 for 0."""
+    return f.new(f'select i1 {f.test("eq", k, 0)}, i64 0, i64 {f.sub("%n", k)}')
+
+
+def _zip(f, x, y):
+    """Elements of two vectors in turn, as two vectors."""
+    n = f.t.lanes
+    return [_shuffle(f, x, y, [i // 2 + n * (i % 2) for i in range(start, start + n)]) for start in (0, n)]
+
+
 def _mirror(t):
     """From a transform z of n complex numbers to x of 2 n real ones, or back: x[k] = p + c[k] d, x[n - k]* = p - c[k] d
     with p = (z[k] + z[n - k]*) / 2, d = z[k] - z[n - k]*."""
@@ -374,18 +414,19 @@ def _transform(t):
     x, distance = f.variable('ptr', '%source'), f.variable('i64', g('source_step'))
     here, there = f.variable('ptr', '%own'), f.variable('ptr', f.at('%own', g('there')))
 
-    def fetch():
-        f.call('fetch', f.get(x), f.get(distance), f.get(there), g('n'), factors)
+    def read(name):
+        f.call(name, f.get(x), f.get(distance), f.get(there), g('n'), factors)
         f.set(x, f.get(there))
         f.set(distance, cell)
     if t.lanes > 1:
-        f.branch(f.test('ne', g('from_rows'), 0), fetch)
+        f.branch(f.test('eq', g('from_kind'), ROWS), lambda: read('fetch'))
+        f.branch(f.test('eq', g('from_kind'), PAIRS), lambda: read('pair'))
     table, count, kind = f.at('%constants', g('pass_table')), g('passes'), g('to_kind')
     last = f.sub(count, 1)
     with f.loop(0, count) as i:
         entry = f.at(table, f.mul(i, 32))
         number, m, s, roots = [f.load('i64', f.at(entry, 8 * k)) for k in range(4)]
-        out = f.both(f.test('eq', i, last), f.test('eq', kind, INTERLEAVED))
+        out = f.both(f.test('eq', i, last), f.test('eq', kind, DIRECT))
         to = f.new(f'select i1 {out}, ptr %target, ptr {f.get(here)}')
         step = f.new(f'select i1 {out}, i64 {g("target_step")}, i64 {cell}')
         f.call('dispatch', number, f.get(x), f.get(distance), to, step, m, s, f.at('%constants', roots), factors)
@@ -400,7 +441,8 @@ def _transform(t):
                f.at('%constants', g('roots'), f.mul('%bundle', g('roots_bundle'))))
     if t.lanes > 1:
         f.branch(f.test('eq', kind, TURNED), turn)
-        f.branch(f.test('eq', kind, ROWS), lambda: f.call('put', f.get(x), '%target', g('target_step'), g('n'), factors))
+        for name, of in (('put', ROWS), ('unpair', PAIRS)):
+            f.branch(f.test('eq', kind, of), lambda: f.call(name, f.get(x), '%target', g('target_step'), g('n'), factors))
     return f.text()
 
 

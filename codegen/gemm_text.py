@@ -241,6 +241,8 @@ SIGNATURES = {
     'dispatch': 'i64 number, ptr source, i64 from, ptr target, i64 to, i64 m, i64 s, ptr roots, ptr factors',
     'fetch': 'ptr source, i64 from, ptr target, i64 n, ptr factors',
     'put': 'ptr source, ptr target, i64 to, i64 n, ptr factors',
+    'pair': 'ptr source, i64 from, ptr target, i64 n, ptr factors',
+    'unpair': 'ptr source, ptr target, i64 to, i64 n, ptr factors',
     'turn': 'ptr source, ptr target, i64 n, i64 block, ptr row_roots, ptr roots',
     'mirror': 'ptr source, ptr target, i64 lo, i64 hi, i64 n, ptr row_roots, ptr roots',
     'ends': 'ptr source, ptr target, i64 n, i64 back',

@@ -79,9 +79,9 @@ def execute(found, x, out, machine=None):
     threads.runner().run(records.ctypes.data, len(found.launches), slots.ctypes.data)
 
 
-def result_of(kind, x, axis):
+def result_of(kind, x, axis, length=None):
     """(length, memory, the place inside of it for the result): surrounded by values that nobody may touch."""
-    length = 2 * (x.shape[axis] - 1) if kind == 'irfft' else x.shape[axis]
+    length = length or (2 * (x.shape[axis] - 1) if kind == 'irfft' else x.shape[axis])
     shape = list(x.shape)
     shape[axis] = length // 2 + 1 if kind == 'rfft' else length
     real = x.real.dtype
@@ -94,9 +94,9 @@ def exact(kind, x, axis, length):
     return getattr(scipy_fft, kind)(x.astype(wide), length, axis)
 
 
-def check(kind, x, axis, machine=None, workers=WORKERS, planned=True):
+def check(kind, x, axis, machine=None, workers=WORKERS, planned=True, length=None):
     """The result of the transform; None where there is no plan, which `planned` forbids."""
-    length, memory, out = result_of(kind, x, axis)
+    length, memory, out = result_of(kind, x, axis, length)
     found = plan(kind, x, axis, length, out, machine, workers)
     assert found or not planned, (kind, x.shape, axis)
     if not found:
@@ -112,11 +112,19 @@ def check(kind, x, axis, machine=None, workers=WORKERS, planned=True):
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('real', REALS)
-@pytest.mark.parametrize('kind', ['fft', 'ifft'])
+@pytest.mark.parametrize('kind', KINDS)
 def test_columns_of_every_length(kind, real):
     lanes = llvm.host().lanes(np.dtype(real).itemsize)
     for n in SMOOTH:
-        check(kind, operand((n, lanes + n % 3), kind, real), 0)
+        check_columns(kind, n, lanes + n % 3 if kind in ('fft', 'ifft') else 2 * (lanes + n % 3), real)
+
+
+def check_columns(kind, n, columns, real, machine=None):
+    if kind != 'irfft':
+        check(kind, operand((n, columns), kind, real), 0, machine)
+    else:
+        for length in {n - 1, n} & set(SMOOTH):
+            check(kind, operand((length // 2 + 1, columns), kind, real), 0, machine, length=length)
 
 
 @pytest.mark.parametrize('real', REALS)
@@ -152,6 +160,9 @@ def test_machines(machine, real):
         for kind in ('fft', 'ifft'):
             check(kind, operand((n, 33), kind, real), 0, machine)
             check(kind, operand((33, n), kind, real), 1, machine)
+    for n in (60, 77, 1024):
+        check_columns('rfft', n, 36, real, machine)
+        check_columns('irfft', n, 36, real, machine)
     for n in (60, 1024, 44100):
         check('rfft', operand((35, n), 'rfft', real), 1, machine)
         check('irfft', operand((35, n // 2 + 1), 'irfft', real), 1, machine)
@@ -182,8 +193,8 @@ def test_imaginary_parts_that_irfft_leaves_out():
 
 
 @pytest.mark.parametrize('kind, shape, axis', [
-    ('fft', (40, 13), 1), ('fft', (1009,), 0), ('fft', (14, 300), 1), ('rfft', (40, 99), 1), ('rfft', (64, 64), 0),
-    ('irfft', (33, 64), 0), ('fft', (2048, 3), 0), ('fft', (0, 64), 1)])
+    ('fft', (40, 13), 1), ('fft', (1009,), 0), ('fft', (14, 300), 1), ('rfft', (40, 99), 1), ('rfft', (64, 65), 0),
+    ('irfft', (33, 65), 0), ('fft', (2048, 3), 0), ('fft', (0, 64), 1)])
 def test_what_is_left_to_scipy(kind, shape, axis):
     assert check(kind, operand(shape, kind, 'float32'), axis, planned=False) is None
 
