@@ -40,7 +40,8 @@ def from_fft(x, source, out, workers=None):
     kind, axis, length = x.params
     (a, at_a, s_a), (c, at_c, s_c) = source, out
     dtype = dtypes.real_of(x.aval.dtype).name
-    if dtype not in DTYPES or not c.size or kind != 'rfft' and dtypes.kind(a.dtype) != 'c':
+    if dtype not in DTYPES or not c.size or kind != 'rfft' and dtypes.kind(a.dtype) != 'c' or (
+            a.shape[axis] < (length // 2 + 1 if kind == 'irfft' else length)):            # it would have to be padded
         return None
     real, last = kind in ('rfft', 'irfft'), s_a[axis] == s_c[axis] == 1
     size_a, size_c = a.dtype.itemsize, c.dtype.itemsize
