@@ -77,6 +77,9 @@ PROVISIONAL_RUNS = 2
 # for each thread rows of FFT_SHARED_BYTES.
 FFT_LONG, FFT_ROW_BYTES, FFT_SHARED_BYTES = 2, 1 << 18, 1 << 17
 
+# Largest prime factor of a length that is a pass of its own, which takes time in proportion to it.
+FFT_PRIME = 97
+
 # Fewer transforms than a vector has lanes are computed one by one up to so many elements: to call SciPy takes longer.
 FFT_SINGLE = 4096
 

@@ -3,7 +3,7 @@
     found = from_fft(instruction, source, out)           # a gemm.Plan, or None where SciPy does it
 
 As many transforms as a vector has lanes, a *bundle*, are computed side by side by Stockham's algorithm: passes of
-radix 2 to 11 over a piece of scratch memory that stays in a near cache (Van Loan, Computational Frameworks for the
+radix 2 to 9, or a prime, over a piece of scratch memory that stays in a near cache (Van Loan, Computational Frameworks for the
 Fast Fourier Transform, SIAM 1992, section 1.7). What lies side by side:
 
     columns   the axis isn't the last one: neighbouring elements of a later axis
@@ -14,7 +14,7 @@ Fast Fourier Transform, SIAM 1992, section 1.7). What lies side by side:
 2 n real numbers are transformed as n complex ones, and what that mixes is taken apart; their inverse is the other way
 round. The inverse transform is that of the conjugates, conjugated. A result doesn't depend on the number of threads.
 
-SciPy does what is left: lengths with prime factors above 11, transforms of real numbers of odd length or along another
+SciPy does what is left: lengths with large prime factors, transforms of real numbers of odd length or along another
 axis than the last, fewer transforms than lanes where a row can't be cut into factors of at least that many.
 """
 import functools
@@ -24,14 +24,14 @@ import numpy as np
 
 from ..ir import dtypes
 from . import choices, gemm, llvm
-from .fft_text import (DIRECT, FIRST, HEAD, LAST, MIDDLE, MIRROR, OUT, OUTER, PAIRS, ROWS, STEP, TRANSFORM, TURNED, passes,
+from .fft_text import (ANY, DIRECT, FIRST, HEAD, LAST, MIDDLE, MIRROR, OUT, OUTER, PAIRS, ROWS, STEP, TRANSFORM, TURNED, passes,
                        Place, roots_of_unity, tile)
 from .gemm_text import DTYPES, LINE
 
 PAD = 17 * LINE                         # between pieces of scratch memory: at equal offsets in a page they hinder each other
 CHUNK = 256                             # blocks of a mirror that are one item
 PASS_NS = 0.03                          # estimate, for a pass over a byte
-COSTS = {1: 2, 2: 2, 3: 2.4, 4: 2.4, 5: 3, 7: 4, 8: 3, 9: 4, 11: 6.5}       # of passes, relative to each other
+COSTS = {1: 2, 2: 2, 3: 2.4, 4: 2.4, 5: 3, 7: 4, 8: 3, 9: 4}      # of passes, relative to each other
 A, B, PACKED, OWN = range(4)            # slots: operand, result, memory for all workers, a worker's own
 
 
@@ -211,8 +211,9 @@ class _Planner:
         for key in ('row_roots', 'roots'):
             found[key] = tables.add(found[key]) if key in found else 0
         if step['kind'] == TRANSFORM:
-            numbers = passes(self.name)
-            rows = [(numbers.index((r, kind)), m, s, tables.add(_pass_roots(r, m))) for r, kind, m, s in step['passes']]
+            numbers = {each: number for number, each in enumerate(passes(self.name))}
+            rows = [(numbers.get((r, kind), numbers.get((ANY, MIDDLE))), r, m, s, tables.add(_pass_roots(r, m)))
+                    for r, kind, m, s in step['passes']]
             found.update(passes=len(rows), pass_table=tables.add(np.array(rows, np.int64)))
         return [int(found.get(key, 0)) for key in STEP]
 
@@ -259,13 +260,15 @@ def factors(n, first, last):
 
 @functools.lru_cache(maxsize=4096)
 def _inner_factors(n):
-    found = [()] if n == 1 else [(r, *rest) for r in COSTS if r > 1 and n % r == 0
-                                 and (rest := _inner_factors(n // r)) is not None]
+    if n == 1:
+        return ()
+    radices = [r for r in COSTS if r > 1 and n % r == 0] or [r for r in range(11, choices.FFT_PRIME + 1) if n % r == 0][:1]
+    found = [(r, *rest) for r in radices if (rest := _inner_factors(n // r)) is not None]
     return min(found, key=_cost, default=None)
 
 
 def _cost(radices):
-    return sum([COSTS[r] for r in radices])
+    return sum([COSTS.get(r, 0.6 * r) for r in radices])
 
 
 @functools.lru_cache(maxsize=4096)
@@ -286,7 +289,8 @@ def split_of(n, v):
 
 @functools.lru_cache(maxsize=64)
 def _pass_roots(r, m):
-    return roots_of_unity(r * m, np.arange(m)[:, None] * np.arange(1, r))
+    table = roots_of_unity(r * m, np.arange(m)[:, None] * np.arange(r))
+    return table[:, 1:] if r in COSTS else np.concatenate([table.reshape(-1, 2), roots_of_unity(r, np.arange(r))])
 
 
 @functools.lru_cache(maxsize=8)

@@ -12,8 +12,9 @@ import numpy as np
 
 from .gemm_text import DTYPES, SIGNATURES, Tile, declarations, function, kernel
 
-# Radices of the passes of a kernel. fft_single does one transform at a time.
-RADICES = {'fft': (1, 2, 4, 8), 'fft_odd': (1, 2, 3, 4, 5, 7, 8, 9, 11), 'fft_single': (1, 2, 3, 4, 5, 7, 8, 9, 11)}
+# Radices of the passes of a kernel, where ANY is for those that no other pass is for. fft_single does one transform at a time.
+ANY = 0
+RADICES = {'fft': (1, 2, 4, 8), 'fft_odd': (1, 2, 3, 4, 5, 7, 8, 9, ANY), 'fft_single': (1, 2, 3, 4, 5, 7, 8, 9, ANY)}
 OUTER = (1, 4, 8)                       # that also read or write what is interleaved
 
 # What a pass reads and writes (whether interleaved), and whether its results are multiplied by roots of unity.
@@ -45,7 +46,8 @@ DIRECT, TURNED, ROWS, PAIRS = range(4)  # what a transform reads or writes
 def passes(name):
     """The passes of a kernel: (radix, kind) at their numbers."""
     outer, inner = ((1,), (MIDDLE,)) if name == 'fft_single' else (OUTER, (MIDDLE, LAST))
-    return [(r, kind) for r in RADICES[name] for kind in KINDS if (r > 1 if kind in inner else kind in (FIRST, OUT) and r in outer)]
+    return [(r, kind) for r in RADICES[name] for kind in (FIRST, OUT, *inner)
+            if (r in outer if kind in (FIRST, OUT) else r == ANY and kind == MIDDLE or r > 1)]
 
 
 def tile(name, dtype, machine):
@@ -56,7 +58,7 @@ def tile(name, dtype, machine):
 def emit(name, dtype, machine):
     """The text of the kernel `name`."""
     t = tile(name, dtype, machine)
-    parts = [_pass(t, radix, kind) for radix, kind in passes(name)]
+    parts = [_pass(t, radix, kind) if radix != ANY else _any_pass(t) for radix, kind in passes(name)]
     if t.lanes > 1:
         parts += [_fetch(t), _put(t), _turn(t), _pair(t), _unpair(t)]
     return declarations(t) + '\n'.join([*parts, _dispatch(name), _mirror(t), _ends(t), _transform(t), _kernel(t, name)])
@@ -245,6 +247,36 @@ def _pass(t, radix, kind):
     return f.text()
 
 
+def _any_pass(t):
+    """The same for a radix that is an argument, by the sum itself; roots: w^(p k) for all p and k, then those of the sum."""
+    f, pair = function(t, f'pass_{ANY}_{MIDDLE}'), 2 * t.size
+    jump_from, jump_to, turn = f.mul(f.mul('%m', '%s'), '%from'), f.mul('%s', '%to'), f.mul('%radix', pair)
+    source, target, w = f.variable('ptr', '%source'), f.variable('ptr', '%target'), f.variable('ptr', '%roots')
+    roots = f.at('%roots', f.mul('%m', turn))
+    with f.loop(0, '%m'):
+        with f.loop(0, '%s'):
+            to = f.variable('ptr', f.get(target))
+            with f.loop(0, turn, pair) as k:
+                at, e = f.variable('ptr', f.get(source)), f.variable('i64', '0')
+                sums = [f.variable(t.vector, 'zeroinitializer') for _ in range(4)]
+                with f.loop(0, '%radix'):
+                    (a, b), (c, d) = _load(f, f.get(at)), _root(f, f.at(roots, f.get(e)))
+                    for total, x, y in zip(sums, (a, b, a, b), (c, d, d, c)):
+                        f.set(total, f.multiply_add(x, y, f.get(total)))
+                    following = f.add(f.get(e), k)
+                    f.set(e, f.new(f'select i1 {f.test("slt", following, turn)}, i64 {following}, i64 {f.sub(following, turn)}'))
+                    f.advance(at, jump_from)
+                ac, bd, ad, bc = [f.get(total) for total in sums]
+                y = _binary(f, 'fsub', ac, bd), _binary(f, 'fadd', ad, bc)
+                _store(f, _times(f, y, _root(f, f.at(f.get(w), k))), f.get(to))
+                f.advance(to, jump_to)
+            f.advance(source, '%from')
+            f.advance(target, '%to')
+        f.advance(w, turn)
+        f.advance(target, f.sub(f.mul(jump_to, '%radix'), jump_to))
+    return f.text()
+
+
 def _dispatch(name):
     """Calls a pass by its number."""
     head, parameters = [SIGNATURES[key].replace(' ', ' %').replace(', %', ', ') for key in ('dispatch', 'pass')]
@@ -424,12 +456,13 @@ def _transform(t):
     table, count, kind = f.at('%constants', g('pass_table')), g('passes'), g('to_kind')
     last = f.sub(count, 1)
     with f.loop(0, count) as i:
-        entry = f.at(table, f.mul(i, 32))
-        number, m, s, roots = [f.load('i64', f.at(entry, 8 * k)) for k in range(4)]
+        entry = f.at(table, f.mul(i, 40))
+        number, radix, m, s, roots = [f.load('i64', f.at(entry, 8 * k)) for k in range(5)]
         out = f.both(f.test('eq', i, last), f.test('eq', kind, DIRECT))
         to = f.new(f'select i1 {out}, ptr %target, ptr {f.get(here)}')
         step = f.new(f'select i1 {out}, i64 {g("target_step")}, i64 {cell}')
-        f.call('dispatch', number, f.get(x), f.get(distance), to, step, m, s, f.at('%constants', roots), factors)
+        f.call('dispatch', number, f.get(x), f.get(distance), to, step, radix, m, s, f.at('%constants', roots),
+               factors)
         f.set(x, to)
         f.set(distance, cell)
         other = f.get(here)

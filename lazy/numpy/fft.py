@@ -1,6 +1,6 @@
 """Discrete Fourier transforms along axes; the arguments are NumPy's.
 
-Kernels of our own compute them on the CPU where the length has no prime factor above 11 (see `codegen.fft`), else SciPy's
+Kernels of our own compute them on the CPU where the length has no large prime factor (see `codegen.fft`), else SciPy's
 pocketfft.
 """
 import math

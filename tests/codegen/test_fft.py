@@ -34,14 +34,17 @@ def generator():
     return np.random.default_rng(0)
 
 
-def smooth(n):
-    for p in (2, 3, 5, 7, 11):
-        while n % p == 0:
-            n //= p
-    return n == 1
+def largest_prime(n):
+    p, largest = 2, 1
+    while n > 1:
+        if n % p:
+            p += 1
+        else:
+            n, largest = n // p, p
+    return largest
 
 
-SMOOTH = [n for n in range(1, 301) if smooth(n)]
+SMOOTH = [n for n in range(1, 301) if largest_prime(n) <= choices.FFT_PRIME]
 
 
 def operand(shape, kind, real):
@@ -105,7 +108,9 @@ def check(kind, x, axis, machine=None, workers=WORKERS, planned=True, length=Non
     assert np.all(memory[:GUARD + 1] == 77) and np.all(memory[-GUARD:] == 77)
     expected = exact(kind, x, axis, length)
     error = np.sqrt(np.mean(np.abs(out - expected)**2) / np.mean(np.abs(expected)**2))
-    assert error <= np.finfo(out.real.dtype).eps * (1 + 0.1 * np.log2(length)), (kind, x.shape, axis, error)
+    prime = largest_prime(length)
+    bound = 1 + 0.1 * np.log2(length) + 0.1 * (prime if prime > 7 else 0)**0.5              # such sums are spelt out
+    assert error <= np.finfo(out.real.dtype).eps * bound, (kind, x.shape, axis, error)
     return out
 
 
@@ -152,8 +157,7 @@ def test_long_rows(kind, real, n):
         check(kind, operand(shape, kind, real)[:rows], 1, planned=kind in ('fft', 'ifft') or n % 2 == 0, length=n)
 
 
-@pytest.mark.parametrize('machine', MACHINES)
-@pytest.mark.parametrize('real', REALS)
+@pytest.mark.parametrize('machine, real', [(name, 'float32') for name in MACHINES] + [('128', 'float64')])
 def test_machines(machine, real):
     machine = MACHINES[machine]
     for n in (8, 60, 77, 128, 1024, 44100):
@@ -201,7 +205,7 @@ def test_imaginary_parts_that_irfft_leaves_out():
 
 
 @pytest.mark.parametrize('kind, shape, axis', [
-    ('fft', (40, 13), 1), ('fft', (1009,), 0), ('fft', (14, 300), 1), ('rfft', (40, 99), 1), ('rfft', (64, 65), 0),
+    ('fft', (40, 101), 1), ('fft', (1009,), 0), ('fft', (14, 300), 1), ('rfft', (40, 99), 1), ('rfft', (64, 65), 0),
     ('irfft', (33, 65), 0), ('fft', (2048, 3), 0), ('fft', (0, 64), 1)])
 def test_what_is_left_to_scipy(kind, shape, axis):
     assert check(kind, operand(shape, kind, 'float32'), axis, planned=False) is None
