@@ -84,7 +84,7 @@ class _Planner:
         if lanes is None or radices is None or places is None:
             return None
         self.own = self._work(self.n)
-        return self._plan([self._launch([self._transform(radices, lanes[0], *places)], -(-lanes[0] // self.v))])
+        return self._plan([self._launch([self._transform(radices, lanes[0], *places)], -(-lanes[0] // self.v))], lanes[0])
 
     def paired_columns(self, step):
         """Two columns of real numbers in the place of one of complex numbers."""
@@ -108,7 +108,7 @@ class _Planner:
         transforms = lambda source, target: [self._transform(radices, lanes[0], source, target, from_kind=ROWS, to_kind=ROWS)]
         between = self._piece(self.v * self.row)._replace(step=self.row)
         steps = self._steps(transforms, *places, between, rows=self.v, lanes=lanes[0])
-        return self._plan([self._launch(steps, -(-lanes[0] // self.v))])
+        return self._plan([self._launch(steps, -(-lanes[0] // self.v))], lanes[0])
 
     def long(self, workers):
         split, places = None, self._places(None, (self.pair, self.pair), (0, 0))
@@ -217,8 +217,9 @@ class _Planner:
             found.update(passes=len(rows), pass_table=tables.add(np.array(rows, np.int64)))
         return [int(found.get(key, 0)) for key in STEP]
 
-    def _plan(self, launches):
-        return gemm.Plan(tuple(launches), self.packed, self.own)
+    def _plan(self, launches, lanes=0):
+        in_place = self.kind in ('fft', 'ifft') and lanes % self.v == 0           # else bundles overlap
+        return gemm.Plan(tuple(launches), self.packed, self.own, in_place)
 
 
 class _Tables:

@@ -248,28 +248,29 @@ def _pass(t, radix, kind):
 
 
 def _any_pass(t):
-    """The same for a radix that is an argument, by the sum itself; roots: w^(p k) for all p and k, then those of the sum."""
+    """The same for an odd radix that is an argument, by the sum itself for k and r - k, whose terms are the same but for
+    signs. roots: w^(p k) for all p and k, then those of the sum."""
     f, pair = function(t, f'pass_{ANY}_{MIDDLE}'), 2 * t.size
     jump_from, jump_to, turn = f.mul(f.mul('%m', '%s'), '%from'), f.mul('%s', '%to'), f.mul('%radix', pair)
     source, target, w = f.variable('ptr', '%source'), f.variable('ptr', '%target'), f.variable('ptr', '%roots')
     roots = f.at('%roots', f.mul('%m', turn))
     with f.loop(0, '%m'):
         with f.loop(0, '%s'):
-            to = f.variable('ptr', f.get(target))
-            with f.loop(0, turn, pair) as k:
-                at, e = f.variable('ptr', f.get(source)), f.variable('i64', '0')
+            with f.loop(0, f.add(f.divmod('%radix', 2)[0], 1)) as k:
+                at, e, step = f.variable('ptr', f.get(source)), f.variable('i64', '0'), f.mul(k, pair)
                 sums = [f.variable(t.vector, 'zeroinitializer') for _ in range(4)]
                 with f.loop(0, '%radix'):
                     (a, b), (c, d) = _load(f, f.get(at)), _root(f, f.at(roots, f.get(e)))
                     for total, x, y in zip(sums, (a, b, a, b), (c, d, d, c)):
                         f.set(total, f.multiply_add(x, y, f.get(total)))
-                    following = f.add(f.get(e), k)
+                    following = f.add(f.get(e), step)
                     f.set(e, f.new(f'select i1 {f.test("slt", following, turn)}, i64 {following}, i64 {f.sub(following, turn)}'))
                     f.advance(at, jump_from)
                 ac, bd, ad, bc = [f.get(total) for total in sums]
-                y = _binary(f, 'fsub', ac, bd), _binary(f, 'fadd', ad, bc)
-                _store(f, _times(f, y, _root(f, f.at(f.get(w), k))), f.get(to))
-                f.advance(to, jump_to)
+                for place, plus, minus in ((_opposite(f, k, '%radix'), 'fadd', 'fsub'), (k, 'fsub', 'fadd')):
+                    y = _times(f, (_binary(f, plus, ac, bd), _binary(f, minus, bc, ad)),
+                               _root(f, f.at(f.get(w), f.mul(place, pair))))
+                    _store(f, y, f.at(f.get(target), f.mul(place, jump_to)))
             f.advance(source, '%from')
             f.advance(target, '%to')
         f.advance(w, turn)
@@ -381,9 +382,9 @@ def _pair(t):
     return f.text()
 
 
-def _opposite(f, k):
+def _opposite(f, k, n='%n'):
     """n - k, 0 for 0."""
-    return f.new(f'select i1 {f.test("eq", k, 0)}, i64 0, i64 {f.sub("%n", k)}')
+    return f.new(f'select i1 {f.test("eq", k, 0)}, i64 0, i64 {f.sub(n, k)}')
 
 
 def _zip(f, x, y):

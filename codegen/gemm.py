@@ -61,10 +61,12 @@ class Launch(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Launches in order; bytes of packed panels of B, and of scratch memory for each worker."""
+    """Launches in order; bytes of packed panels of B, and of scratch memory for each worker; whether the result may lie where
+    the operand does."""
     launches: tuple
     packed: int
     scratch: int
+    in_place: bool = False
 
 
 def plan(m, n, k, dtype, a, b, c, batch=(), accumulate=False, workers=None):

@@ -169,12 +169,18 @@ class Program:
 
     def _written_over(self):
         """{value: output}: a map that reads a value for the last time writes an output in its place, element by element,
-        so that the value lies in the output's memory: fewer bytes pass through the caches."""
+        or a transform does so in place. The value lies in the output's memory: fewer bytes pass through the caches."""
         first, last, found = {}, {}, {}
         for at, launch in enumerate(self.launches):
             for value in self._values_of(launch):
                 first.setdefault(self._owner(value), at)
                 last[self._owner(value)] = at
+        for i in [launch[1] for launch in self.launches if launch[0] == 'product' and launch[3].in_place]:
+            (owner, *place), (target, *to) = self.layouts[self.linear.instructions[i].inputs[0]], self.layouts[i]
+            group = [at for at, launch in enumerate(self.launches) if launch[:2] == ('product', i)]
+            if target in self.output_of and owner not in self.slot_of and owner not in self.output_of and place == to \
+                    and (first[target], last[owner]) == (group[0], group[-1]) and self._nbytes(owner) == self._nbytes(target):
+                found[owner] = target
         for at, (kind, k, *renamed) in enumerate(self.launches):
             if kind != 'kernel' or k.form != 'map' or k.tile is not None:
                 continue

@@ -14,6 +14,7 @@ scipy_fft = pytest.importorskip('scipy.fft')
 import lazy  # noqa: E402
 import lazy.numpy as lnp  # noqa: E402
 from lazy.codegen import choices, fft, gemm, llvm, runtime, threads  # noqa: E402
+from lazy.codegen import plan as plan_module  # noqa: E402
 from lazy.codegen.cache import DiskCache  # noqa: E402
 from lazy.ir import dtypes  # noqa: E402
 from lazy.ir.graph import aval  # noqa: E402
@@ -309,6 +310,21 @@ def test_first_runs_are_scipys(monkeypatch, tmp_path):
         assert (llvm.kernel_compilations() > before) == (run >= choices.PROVISIONAL_RUNS)
     for found in results:
         np.testing.assert_allclose(found, 3 * np.fft.fft(x), atol=1e-3)
+
+
+@pytest.mark.parametrize('shape, in_place', [((64, 48), True), ((65, 48), True), ((48, 65), False), ((20, 1024), True)])
+def test_last_of_several_axes_in_place(monkeypatch, shape, in_place):
+    """Where bundles don't overlap what the last transform reads lies in the memory of its result."""
+    programs, place = [], plan_module.Program._place
+    monkeypatch.setattr(plan_module.Program, '_place', lambda self: (place(self), programs.append(self)))
+    x = operand(shape, 'fft', 'float32')
+    for f, expected in ((lnp.fft.fft2, [np.fft.fft2(x)]),
+                        (lambda x: (lnp.fft.fft2(x), lnp.fft.fft(x)), [np.fft.fft2(x), np.fft.fft(x)])):
+        f = lazy.jit(f)
+        for _ in range(choices.PROVISIONAL_RUNS + 1):
+            for found, wanted in zip(lazy.tree.leaves(f(x)), expected):
+                np.testing.assert_allclose(found, wanted, atol=1e-3)
+        assert bool(programs[-1].written_over) == (in_place and len(expected) == 1)
 
 
 def test_numpy_target():
