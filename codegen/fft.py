@@ -10,12 +10,15 @@ Fast Fourier Transform, SIAM 1992, section 1.7). What lies side by side:
     rows      the last axis, too short for what follows: rows, which are transposed on the way in and out
     long      one row of n = n1 n2: its n2 columns of length n1 and, transposed and multiplied by roots of unity, then
               its n1 columns of length n2 (section 3.3 there); one thread does both where the row stays in its cache
+    single    little work and too few transforms for that: one after the other, by a kernel whose vectors have one lane
 
-2 n real numbers are transformed as n complex ones, and what that mixes is taken apart; their inverse is the other way
-round. The inverse transform is that of the conjugates, conjugated. A result doesn't depend on the number of threads.
+Of real numbers, two neighbours in a row or two columns are taken for one complex number, and what that mixes is taken
+apart; the inverse is the other way round. The inverse transform is that of the conjugates, conjugated. A result doesn't
+depend on the number of threads.
 
-SciPy does what is left: lengths with large prime factors, transforms of real numbers of odd length or along another
-axis than the last, fewer transforms than lanes where a row can't be cut into factors of at least that many.
+SciPy does what is left: lengths with large prime factors, operands that have to be padded, rows of an odd number of real
+numbers and an odd number of columns of them, and much work on transforms too few to be a bundle, or along one of several
+axes that don't lie in memory as two.
 """
 import functools
 import math
@@ -30,7 +33,7 @@ from .gemm_text import DTYPES, LINE
 
 PAD = 17 * LINE                         # between pieces of scratch memory: at equal offsets in a page they hinder each other
 CHUNK = 256                             # blocks of a mirror that are one item
-PASS_NS = 0.03                          # estimate, for a pass over a byte
+PASS_NS = 0.015                         # estimate, for a pass over a byte
 COSTS = {1: 2, 2: 2, 3: 2.4, 4: 2.4, 5: 3, 7: 4, 8: 3, 9: 4}      # of passes, relative to each other
 A, B, PACKED, OWN = range(4)            # slots: operand, result, memory for all workers, a worker's own
 
@@ -43,19 +46,20 @@ def from_fft(x, source, out, workers=None):
     if dtype not in DTYPES or not c.size or kind != 'rfft' and dtypes.kind(a.dtype) != 'c' or (
             a.shape[axis] < (length // 2 + 1 if kind == 'irfft' else length)):            # it would have to be padded
         return None
-    real, last = kind in ('rfft', 'irfft'), s_a[axis] == s_c[axis] == 1
+    real, rows = kind in ('rfft', 'irfft'), s_a[axis] == s_c[axis] == 1
     size_a, size_c = a.dtype.itemsize, c.dtype.itemsize
     batch = gemm.merged([(n, s * size_a, t * size_c) for i, (n, s, t) in enumerate(zip(a.shape, s_a, s_c)) if i != axis])
-    offsets, steps = (at_a * size_a, at_c * size_c), (s_a[axis] * size_a, s_c[axis] * size_c)
-    planner = functools.partial(_Planner, kind, dtype, offsets, batch)
-    if not last:
-        found = planner(length).paired_columns(steps) if real else planner(length).columns(steps)
-    elif real and length % 2:
+    steps = (s_a[axis] * size_a, s_c[axis] * size_c)
+    planner = functools.partial(_Planner, kind, dtype, (at_a * size_a, at_c * size_c), batch)
+    if real and not rows:
+        return planner(length).paired_columns(steps)
+    if not rows:
+        return planner(length).columns(steps) or planner(length, 'fft_single').single(steps)
+    if real and length % 2:
         return None
-    else:
-        length, steps = (length // 2, (max(size_a, size_c),) * 2) if real else (length, steps)
-        found = planner(length).long(workers or gemm.threads.get_num_threads()) or planner(length).rows()
-    return found or (planner(length, 'fft_single').single(steps) if last or not real else None)
+    n = length // 2 if real else length
+    return (planner(n).long(workers or gemm.threads.get_num_threads()) or planner(n).rows()
+            or planner(n, 'fft_single').single([max(size_a, size_c)] * 2))
 
 
 class _Planner:
