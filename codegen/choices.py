@@ -72,9 +72,9 @@ GRAIN_NS = 20_000
 # After so many runs a program is worth compiling matrix products for, which takes 60 to 80 ms once on a machine.
 PROVISIONAL_RUNS = 2
 
-# A row of so many times the square of a vector's lanes is transformed (FFT) as columns and columns of these; shorter ones
-# beside each other. A thread does rows of FFT_ROW_BYTES at most by itself, which stay in its cache, but where there is not one
-# for each thread rows of FFT_SHARED_BYTES.
+# A row of FFT_LONG times the square of a vector's lanes is transformed as columns and columns of these, shorter ones
+# side by side. A thread does rows of up to FFT_ROW_BYTES by itself, so that they stay in its cache; where there is not a
+# row for each thread, of up to FFT_SHARED_BYTES.
 FFT_LONG, FFT_ROW_BYTES, FFT_SHARED_BYTES = 2, 1 << 18, 1 << 17
 
 # Largest prime factor of a length that is a pass of its own, which takes time in proportion to it.

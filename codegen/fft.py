@@ -3,8 +3,8 @@
     found = from_fft(instruction, source, out)           # a gemm.Plan, or None where SciPy does it
 
 As many transforms as a vector has lanes, a *bundle*, are computed side by side by Stockham's algorithm: passes of
-radix 2 to 9, or a prime, over a piece of scratch memory that stays in a near cache (Van Loan, Computational Frameworks for the
-Fast Fourier Transform, SIAM 1992, section 1.7). What lies side by side:
+radix 2 to 9, or a prime, over a piece of scratch memory that stays in a near cache (Van Loan, Computational Frameworks
+for the Fast Fourier Transform, SIAM 1992, section 1.7). What lies side by side:
 
     columns   the axis isn't the last one: neighbouring elements of a later axis
     rows      the last axis, too short for what follows: rows, which are transposed on the way in and out
@@ -16,9 +16,9 @@ Of real numbers, two neighbours in a row or two columns are taken for one comple
 apart; the inverse is the other way round. The inverse transform is that of the conjugates, conjugated. A result doesn't
 depend on the number of threads.
 
-SciPy does what is left: lengths with large prime factors, operands that have to be padded, rows of an odd number of real
-numbers and an odd number of columns of them, and much work on transforms too few to be a bundle, or along one of several
-axes that don't lie in memory as two.
+SciPy does what is left: lengths with large prime factors; operands that have to be padded; rows of an odd number of
+real numbers, and an odd number of columns of them; much work on transforms too few to be a bundle; batches whose
+elements have more than two strides.
 """
 import functools
 import math
@@ -27,11 +27,11 @@ import numpy as np
 
 from ..ir import dtypes
 from . import choices, gemm, llvm
-from .fft_text import (ANY, DIRECT, FIRST, HEAD, LAST, MIDDLE, MIRROR, OUT, OUTER, PAIRS, ROWS, STEP, TRANSFORM, TURNED, passes,
-                       Place, roots_of_unity, tile)
+from .fft_text import (ANY, DIRECT, FIRST, HEAD, LAST, MIDDLE, MIRROR, OUT, OUTER, PAIRS, Place, ROWS, STEP, TRANSFORM,
+                       TURNED, passes, roots_of_unity, tile)
 from .gemm_text import DTYPES, LINE
 
-PAD = 17 * LINE                         # between pieces of scratch memory: at equal offsets in a page they hinder each other
+PAD = 17 * LINE                         # between pieces of scratch memory: equal places in a page hinder each other
 CHUNK = 256                             # blocks of a mirror that are one item
 PASS_NS = 0.015                         # estimate, for a pass over a byte
 COSTS = {1: 2, 2: 2, 3: 2.4, 4: 2.4, 5: 3, 7: 4, 8: 3, 9: 4}      # of passes, relative to each other
@@ -39,16 +39,21 @@ A, B, PACKED, OWN = range(4)            # slots: operand, result, memory for all
 
 
 def from_fft(x, source, out, workers=None):
-    """The plan of an fft; x: the instruction; source, out: (aval, offset, strides) of operand and result, in elements."""
+    """The plan of an fft; None where SciPy does it.
+
+    x: the instruction; source, out: (aval, offset, strides) of operand and result, in elements; workers: threads.
+    """
     kind, axis, length = x.params
     (a, at_a, s_a), (c, at_c, s_c) = source, out
-    dtype = dtypes.real_of(x.aval.dtype).name
-    if dtype not in DTYPES or not c.size or kind != 'rfft' and dtypes.kind(a.dtype) != 'c' or (
-            a.shape[axis] < (length // 2 + 1 if kind == 'irfft' else length)):            # it would have to be padded
+    dtype, padded = dtypes.real_of(x.aval.dtype).name, a.shape[axis] < (length // 2 + 1 if kind == 'irfft' else length)
+    if dtype not in DTYPES or not c.size or padded or kind != 'rfft' and dtypes.kind(a.dtype) != 'c':
         return None
     real, rows = kind in ('rfft', 'irfft'), s_a[axis] == s_c[axis] == 1
     size_a, size_c = a.dtype.itemsize, c.dtype.itemsize
-    batch = gemm.merged([(n, s * size_a, t * size_c) for i, (n, s, t) in enumerate(zip(a.shape, s_a, s_c)) if i != axis])
+    axes = [(n, s * size_a, t * size_c) for n, s, t in zip(a.shape, s_a, s_c)]
+    batch = gemm.merged(axes[:axis] + axes[axis + 1:])
+    if len(batch) > 3:
+        return None
     steps = (s_a[axis] * size_a, s_c[axis] * size_c)
     planner = functools.partial(_Planner, kind, dtype, (at_a * size_a, at_c * size_c), batch)
     if real and not rows:
@@ -63,7 +68,7 @@ def from_fft(x, source, out, workers=None):
 
 
 class _Planner:
-    """Plans transforms of n complex numbers; batch: (size, bytes from one to the next in operand and result) of other axes."""
+    """Plans transforms of n complex numbers; batch: (size, bytes from one to the next in operand and result) of axes."""
 
     def __init__(self, kind, dtype, offsets, batch, n, name=None):
         self.kind, self.n, self.dtype, self.offsets, self.batch = kind, n, dtype, offsets, batch
@@ -80,74 +85,97 @@ class _Planner:
             return None
         self.own = self._work(self.n)
         transform = lambda source, target: [self._transform((1, *radices, 1), 1, source, target)]
-        return self._plan([self._launch(self._steps(transform, *places, self._piece(self.row)._replace(step=self.pair)), 1)])
+        steps = self._steps(transform, *places, lambda: self._piece(self.row)._replace(step=self.pair))
+        return self._plan([self._launch(steps, 1)], True)
 
     def columns(self, step):
-        lanes = next((axis for axis in self.batch if axis[1] == axis[2] == self.pair and axis[0] >= self.v), None)
+        lanes = self._lanes(lambda axis: axis[1] == axis[2] == self.pair)
         places, radices = self._places(lanes, (self.pair, self.pair), step), factors(self.n, True, True)
         if lanes is None or radices is None or places is None:
             return None
         self.own = self._work(self.n)
-        return self._plan([self._launch([self._transform(radices, lanes[0], *places)], -(-lanes[0] // self.v))], lanes[0])
+        return self._bundles([self._transform(radices, lanes[0], *places)], lanes[0])
 
     def paired_columns(self, step):
         """Two columns of real numbers in the place of one of complex numbers."""
-        sizes = (self.pair // 2, self.pair) if self.kind == 'rfft' else (self.pair, self.pair // 2)
-        lanes = next((axis for axis in self.batch if axis[1:] == sizes and axis[0] % 2 == 0 and axis[0] >= 2 * self.v), None)
+        forward = self.kind == 'rfft'
+        sizes = (self.pair // 2, self.pair) if forward else (self.pair, self.pair // 2)
+        lanes = self._lanes(lambda axis: axis[1:] == sizes and axis[0] % 2 == 0, 2 * self.v)
         places = self._places(lanes, [2 * size for size in sizes], step)
-        radices = factors(self.n, self.kind == 'rfft', self.kind == 'irfft')
+        radices = factors(self.n, forward, not forward)
         if lanes is None or radices is None or places is None:
             return None
         self.own, count = self._work(self.n), lanes[0] // 2
-        pairs = {'to_kind' if self.kind == 'rfft' else 'from_kind': PAIRS}
-        return self._plan([self._launch([self._transform(radices, count, *places, **pairs)], -(-count // self.v))])
+        pairs = {'to_kind' if forward else 'from_kind': PAIRS}
+        return self._bundles([self._transform(radices, count, *places, **pairs)], count)
 
     def rows(self):
-        lanes = next((axis for axis in self.batch[::-1] if axis[0] >= self.v), (0, 0, 0))
-        places, radices = self._places(lanes, lanes[1:], lanes[1:]), factors(self.n, False, False)
-        least = self.v // 2 if self.kind in ('fft', 'ifft') else self.v + 1
-        if not lanes[0] or radices is None or places is None or self.n < least:
+        lanes, radices = self._lanes(lambda axis: True), factors(self.n, False, False)
+        least = self.v // 2 if self.kind in ('fft', 'ifft') else self.v + 1           # of a transposition, of a mirror
+        if lanes is None or radices is None or self.n < least:
             return None
+        places = self._places(lanes, lanes[1:], lanes[1:])
         self.own = self._work(self.n)
-        transforms = lambda source, target: [self._transform(radices, lanes[0], source, target, from_kind=ROWS, to_kind=ROWS)]
-        between = self._piece(self.v * self.row)._replace(step=self.row)
-        steps = self._steps(transforms, *places, between, rows=self.v, lanes=lanes[0])
-        return self._plan([self._launch(steps, -(-lanes[0] // self.v))], lanes[0])
+        transform = lambda source, target: [
+            self._transform(radices, lanes[0], source, target, from_kind=ROWS, to_kind=ROWS)]
+        between = lambda: self._piece(self.v * self.row)._replace(step=self.row)
+        return self._bundles(self._steps(transform, *places, between, rows=self.v, lanes=lanes[0]), lanes[0])
 
     def long(self, workers):
         split, places = None, self._places(None, (self.pair, self.pair), (0, 0))
-        if self.n >= choices.FFT_LONG * self.v**2 or not any(axis[0] >= self.v for axis in self.batch):
+        if self.n >= choices.FFT_LONG * self.v**2 or not self._lanes(lambda axis: True):
             split = split_of(self.n, self.v)
         if split is None or places is None:
             return None
         n1, n2 = split
-        self.own = self._work(max(split))
-        few = math.prod([axis[0] for axis in self.batch]) < workers
+        self.own, few = self._work(max(split)), math.prod([axis[0] for axis in self.batch]) < workers
         shared = self.row > (choices.FFT_SHARED_BYTES if few else choices.FFT_ROW_BYTES)
-        turned = self._piece(-(-n1 // self.v) * n2 * self.cell, shared)
+        turned = self._piece(self._count(n1) * n2 * self.cell, shared)
 
         def transforms(source, target):
-            return [self._transform(factors(n1, True, False), n2, source._replace(lane=self.pair, step=n2 * self.pair),
-                                    turned._replace(lane=self.cell), to_kind=TURNED, block=n2 * self.cell,
+            source = source._replace(lane=self.pair, step=n2 * self.pair)
+            target = target._replace(lane=self.pair, step=n1 * self.pair)
+            to, back = turned._replace(lane=self.cell), turned._replace(bundle=n2 * self.cell, step=self.cell)
+            return [self._transform(factors(n1, True, False), n2, source, to, to_kind=TURNED, block=n2 * self.cell,
                                     roots_bundle=n1 * self.pair, **_between(self.n, n1, n2, self.v)),
-                    self._transform(factors(n2, False, True), n1, turned._replace(bundle=n2 * self.cell, step=self.cell),
-                                    target._replace(lane=self.pair, step=n1 * self.pair))]
-        steps = self._steps(transforms, *places, self._piece(self.row, shared))
-        bundles = [-(-step['lanes'] // self.v) if step['kind'] == TRANSFORM else -(-step['blocks'] // CHUNK) for step in steps]
-        if shared:
-            return self._plan([self._launch([dict(step, share=CHUNK, chunk=CHUNK)], n) for step, n in zip(steps, bundles)])
-        return self._plan([self._launch([dict(step, turns=n if step['kind'] == TRANSFORM else 1)
-                                         for step, n in zip(steps, bundles)], 1)])
+                    self._transform(factors(n2, False, True), n1, back, target)]
+        steps = self._steps(transforms, *places, lambda: self._piece(self.row, shared))
+        parts = lambda step, mirror: self._count(step['lanes']) if step['kind'] == TRANSFORM else mirror
+        if not shared:
+            return self._plan([self._launch([dict(step, turns=parts(step, 1)) for step in steps], 1)], True)
+        return self._plan([self._launch([dict(step, share=CHUNK, chunk=CHUNK)], parts(step, self._chunks()))
+                           for step in steps], True)
+
+    def _bundles(self, steps, lanes):
+        """The plan where an item is a bundle: the last one overlaps another where they don't come out even."""
+        return self._plan([self._launch(steps, self._count(lanes))], lanes % self.v == 0)
+
+    def _plan(self, launches, in_place):
+        return gemm.Plan(tuple(launches), self.packed, self.own, in_place and self.kind in ('fft', 'ifft'))
+
+    def _count(self, lanes):
+        """How many bundles these are."""
+        return -(-lanes // self.v)
+
+    def _chunks(self):
+        """Into how many items a mirror is cut."""
+        return -(-self._count(self.n // 2) // CHUNK)
 
     # --- places -------------------------------------------------------------------------------------------------------
+
+    def _lanes(self, suitable, least=None):
+        """The last suitable axis of the batch that makes a bundle, None where there is none."""
+        return next((axis for axis in self.batch[::-1] if axis[0] >= (least or self.v) and suitable(axis)), None)
 
     def _places(self, lanes, lane, step):
         """Places of operand and result, where an axis of the batch becomes lanes; None: too many axes are left."""
         self.rest = [axis for axis in self.batch if axis is not lanes]
-        outer, inner = ([(1, 0, 0)] * (2 - len(self.rest)) + self.rest)[:2]
+        if len(self.rest) > 2:
+            return None
+        outer, inner = [(1, 0, 0)] * (2 - len(self.rest)) + self.rest
         self.inner = inner[0]
         return [Place(slot, self.offsets[slot], outer[1 + slot], inner[1 + slot], lane[slot], 0, step[slot])
-                for slot in (A, B)] if len(self.rest) <= 2 else None
+                for slot in (A, B)]
 
     def _work(self, n):
         """Bytes of the two pieces of scratch memory that passes go between."""
@@ -165,11 +193,14 @@ class _Planner:
     # --- steps --------------------------------------------------------------------------------------------------------
 
     def _steps(self, transforms, source, target, between, rows=1, lanes=0):
-        """Those of transforms(source, target), and before or after it those that make real numbers of complex ones."""
+        """Those of transforms(source, target), and before or after them what makes real numbers of complex ones, which
+        are kept in the place that `between` makes."""
         if self.kind == 'rfft':
-            return [*transforms(source, between), self._mirror(between, target, rows, lanes)]
+            held = between()
+            return [*transforms(source, held), self._mirror(held, target, rows, lanes)]
         if self.kind == 'irfft':
-            return [self._mirror(source, between, rows, lanes), *transforms(between, target)]
+            held = between()
+            return [self._mirror(source, held, rows, lanes), *transforms(held, target)]
         return transforms(source, target)
 
     def _transform(self, radices, lanes, source, target, from_kind=DIRECT, to_kind=DIRECT, **more):
@@ -181,14 +212,15 @@ class _Planner:
                 kind = OUT if to_kind == DIRECT else LAST
             found.append((r, kind, n // (r * s), s))
             s *= r
-        return dict(kind=TRANSFORM, turns=1, lanes=lanes, n=n, source=source, target=target, from_kind=from_kind, to_kind=to_kind,
-                    passes=found, there=n * self.cell + PAD, **more)
+        return dict(kind=TRANSFORM, turns=1, lanes=lanes, n=n, source=source, target=target, from_kind=from_kind,
+                    to_kind=to_kind, passes=found, there=n * self.cell + PAD, **more)
 
     def _mirror(self, source, target, rows, lanes):
         """A step from transforms of complex numbers to real ones or back, of so many rows for each item."""
-        blocks = -(-(self.n // 2) // self.v)
-        return dict(kind=MIRROR, turns=rows, lanes=lanes or self.v, n=self.n, source=source, target=target, blocks=blocks,
-                    chunk=blocks, share=0, back=self.kind == 'irfft', **_mixing(self.n, self.v, self.kind))
+        blocks = self._count(self.n // 2)
+        return dict(kind=MIRROR, turns=rows, lanes=lanes or self.v, n=self.n, source=source, target=target,
+                    blocks=blocks, chunk=blocks, share=0, back=self.kind == 'irfft',
+                    **_mixing(self.n, self.v, self.kind))
 
     # --- launches -----------------------------------------------------------------------------------------------------
 
@@ -221,10 +253,6 @@ class _Planner:
             found.update(passes=len(rows), pass_table=tables.add(np.array(rows, np.int64)))
         return [int(found.get(key, 0)) for key in STEP]
 
-    def _plan(self, launches, lanes=0):
-        in_place = self.kind in ('fft', 'ifft') and lanes % self.v == 0           # else bundles overlap
-        return gemm.Plan(tuple(launches), self.packed, self.own, in_place)
-
 
 class _Tables:
     """Tables that lie behind so many numbers, each at a multiple of a cache line."""
@@ -234,7 +262,7 @@ class _Tables:
 
     def add(self, table):
         """The place of a table in bytes."""
-        data = np.ascontiguousarray(table if table.dtype.kind == 'i' else table.astype(self.dtype)).view(np.uint8).ravel()
+        data = np.ascontiguousarray(table, None if table.dtype.kind == 'i' else self.dtype).view(np.uint8).ravel()
         self.parts.append((self.at, data))
         self.at += -(-data.size // LINE) * LINE
         return self.parts[-1][0]
@@ -253,7 +281,7 @@ class _Tables:
 
 @functools.lru_cache(maxsize=4096)
 def factors(n, first, last):
-    """Radices of passes whose product is n, None where it has other factors. first, last: whether these are OUTER ones."""
+    """Radices of passes for a length, None where there are none. first, last: whether these passes are OUTER ones."""
     found = []
     for before in [(r,) for r in OUTER] if first else [()]:
         for after in [(r,) for r in OUTER] if last else [()]:
@@ -267,7 +295,8 @@ def factors(n, first, last):
 def _inner_factors(n):
     if n == 1:
         return ()
-    radices = [r for r in COSTS if r > 1 and n % r == 0] or [r for r in range(11, choices.FFT_PRIME + 1) if n % r == 0][:1]
+    radices = [r for r in COSTS if r > 1 and n % r == 0]
+    radices = radices or [r for r in range(11, choices.FFT_PRIME + 1) if n % r == 0][:1]
     found = [(r, *rest) for r in radices if (rest := _inner_factors(n // r)) is not None]
     return min(found, key=_cost, default=None)
 
@@ -286,11 +315,11 @@ def split_of(n, v):
             if one and two:
                 passes = _cost(one) + COSTS[4] + _cost(two)
                 lanes = [-(-k // v) * v / k for k in pair]
-                found.append((passes * sum(lanes) * math.log2(sum(pair)), pair))        # the nearer the cache, the better
+                found.append((passes * sum(lanes) * math.log2(sum(pair)), pair))      # short ones stay in a near cache
     return min(found, default=(0, None))[1]
 
 
-# --- roots of unity -----------------------------------------------------------------------------------------------------
+# --- roots of unity ---------------------------------------------------------------------------------------------------
 
 @functools.lru_cache(maxsize=64)
 def _pass_roots(r, m):
@@ -300,15 +329,15 @@ def _pass_roots(r, m):
 
 @functools.lru_cache(maxsize=8)
 def _between(n, n1, n2, v):
-    """What a long transform multiplies by between its steps, exp(-2 pi i k j / n) with j = first lane + lane, as the product
-    of two tables: cells for k and a lane (row_roots), and numbers for k and a bundle (roots)."""
+    """What a long transform multiplies by between its steps, exp(-2 pi i k j / n) with j = first lane + lane, as the
+    product of two tables: cells for k and a lane (row_roots), and numbers for k and a bundle (roots)."""
     firsts = np.minimum(np.arange(-(-n2 // v)) * v, n2 - v)
     cells = roots_of_unity(n, np.arange(n1)[:, None] * np.arange(v))
     return {'row_roots': np.moveaxis(cells, -1, -2), 'roots': roots_of_unity(n, firsts[:, None] * np.arange(n1))}
 
 
 def _mixing(n, v, kind):
-    """c[k] = -i / 2 exp(-2 pi i k / 2 n), or its conjugate, for a mirror: a cell for lanes times a number for a block."""
+    """c[k] = -i / 2 exp(-pi i k / n) of a mirror, or its conjugate: a cell for the lanes times a number for a block."""
     firsts = np.minimum(1 + v * np.arange(-(-(n // 2) // v)), max(n // 2 + 1 - v, 1))
     lanes, blocks = roots_of_unity(2 * n, np.arange(v)), roots_of_unity(2 * n, firsts)
     lanes = np.stack([lanes[:, 1], -lanes[:, 0]]) / 2

@@ -1,8 +1,8 @@
 """LLVM IR text of the kernels for Fourier transforms; `fft.py` says what they do and plans their launches.
 
-A *cell* is one complex number of each of some transforms side by side, as many as a vector has lanes: the vector of their
-real parts, then that of the imaginary parts. As many neighbours in an array, real and imaginary parts in turn, take the
-same bytes, and are *interleaved*. Distances are in bytes and come, with all sizes, as constants of the plan.
+A *cell* is one complex number of each of some transforms side by side, as many as a vector has lanes: the vector of
+their real parts, then that of the imaginary parts. As many neighbours in an array, real and imaginary parts in turn,
+take the same bytes, and are *interleaved*. Distances are in bytes and come, with all sizes, as constants of the plan.
 """
 import functools
 import math
@@ -12,18 +12,19 @@ import numpy as np
 
 from .gemm_text import DTYPES, SIGNATURES, Tile, declarations, function, kernel
 
-# Radices of the passes of a kernel, where ANY is for those that no other pass is for. fft_single does one transform at a time.
+# Radices of the passes of a kernel; ANY: a pass for all others. fft_single does one transform at a time.
 ANY = 0
 RADICES = {'fft': (1, 2, 4, 8), 'fft_odd': (1, 2, 3, 4, 5, 7, 8, 9, ANY), 'fft_single': (1, 2, 3, 4, 5, 7, 8, 9, ANY)}
 OUTER = (1, 4, 8)                       # that also read or write what is interleaved
 
 # What a pass reads and writes (whether interleaved), and whether its results are multiplied by roots of unity.
 FIRST, MIDDLE, LAST, OUT = range(4)
-KINDS = {FIRST: (True, True, False), MIDDLE: (False, True, False), LAST: (False, False, False), OUT: (False, False, True)}
+KINDS = {FIRST: (True, True, False), MIDDLE: (False, True, False), LAST: (False, False, False),
+         OUT: (False, False, True)}
 
 class Place(NamedTuple):
-    """Where an array lies, or a piece of one: its slot, then bytes from there, for each of two batch indexes, for the first
-    lane, for the bundle; and bytes from an element to the next."""
+    """Where an array lies, or a piece of one: its slot, then bytes from there, for each of two batch indexes, for the
+    first lane, for the bundle; and bytes from an element to the next."""
     slot: int
     offset: int
     batch0: int = 0
@@ -65,7 +66,7 @@ def emit(name, dtype, machine):
 
 
 def roots_of_unity(n, exponents):
-    """exp(-2 pi i e / n) with parts [..., 0] and [..., 1], exact up to rounding: angles are an eighth of a turn at most."""
+    """exp(-2 pi i e / n), its parts last; exact up to rounding, since no angle is above an eighth of a turn."""
     e = np.asarray(exponents, np.int64) % n
     quarter = (4 * e + n // 2) // n
     angle = (4 * e - quarter * n) * (np.pi / (2 * n))
@@ -74,7 +75,7 @@ def roots_of_unity(n, exponents):
     return np.choose(quarter[..., None] % 4, turned)
 
 
-# --- complex vectors: pairs (real, imaginary) ---------------------------------------------------------------------------
+# --- complex vectors: pairs (real, imaginary) -------------------------------------------------------------------------
 
 def _binary(f, op, x, y):
     return f.new(f'{op} {f.t.vector} {x}, {y}')
@@ -248,8 +249,8 @@ def _pass(t, radix, kind):
 
 
 def _any_pass(t):
-    """The same for an odd radix that is an argument, by the sum itself for k and r - k, whose terms are the same but for
-    signs. roots: w^(p k) for all p and k, then those of the sum."""
+    """The same for an odd radix that is an argument, by the sums themselves; those of k and r - k have the same terms
+    but for signs. roots: w^(p k) for all p and k, then those of the sums."""
     f, pair = function(t, f'pass_{ANY}_{MIDDLE}'), 2 * t.size
     jump_from, jump_to, turn = f.mul(f.mul('%m', '%s'), '%from'), f.mul('%s', '%to'), f.mul('%radix', pair)
     source, target, w = f.variable('ptr', '%source'), f.variable('ptr', '%target'), f.variable('ptr', '%roots')
@@ -264,7 +265,8 @@ def _any_pass(t):
                     for total, x, y in zip(sums, (a, b, a, b), (c, d, d, c)):
                         f.set(total, f.multiply_add(x, y, f.get(total)))
                     following = f.add(f.get(e), step)
-                    f.set(e, f.new(f'select i1 {f.test("slt", following, turn)}, i64 {following}, i64 {f.sub(following, turn)}'))
+                    f.set(e, f.new(f'select i1 {f.test("slt", following, turn)}, i64 {following}, '
+                                   f'i64 {f.sub(following, turn)}'))
                     f.advance(at, jump_from)
                 ac, bd, ad, bc = [f.get(total) for total in sums]
                 for place, plus, minus in ((_opposite(f, k, '%radix'), 'fadd', 'fsub'), (k, 'fsub', 'fadd')):
@@ -288,7 +290,7 @@ def _dispatch(name):
                       f'  switch i64 %number, label %c0 [ {cases} ]', *lines, '}\n'])
 
 
-# --- on the way in and out ----------------------------------------------------------------------------------------------
+# --- on the way in and out --------------------------------------------------------------------------------------------
 
 def _blocks(f, n, size, body):
     """body(number, start) for stretches of `size` up to n; the last one begins earlier where it would go beyond."""
@@ -333,7 +335,7 @@ def _put(t):
 
 
 def _turn(t):
-    """What the first step of a long transform hands over: each cell times roots of unity, and bundles of cells across."""
+    """What the first step of a long transform hands over: cells times roots of unity, and across what were lanes."""
     f = function(t, 'turn')
     cell = 2 * t.lanes * t.size
 
@@ -341,7 +343,8 @@ def _turn(t):
         at, roots = f.mul(start, cell), f.mul(start, 2 * t.size)
         cells = []
         for i in range(t.lanes):
-            root = _times(f, _load(f, f.at('%row_roots', at, i * cell)), _root(f, f.at('%roots', roots, 2 * t.size * i)))
+            root = _root(f, f.at('%roots', roots, 2 * t.size * i))
+            root = _times(f, _load(f, f.at('%row_roots', at, i * cell)), root)
             cells.append(_times(f, _load(f, f.at('%source', at, i * cell)), root))
         at = f.at('%target', f.mul(number, '%block'))
         for part in (0, 1):
@@ -375,7 +378,8 @@ def _pair(t):
         (re0, im0), (re1, im1) = _load_apart(f, at), _load_apart(f, f.at(at, cell))
         re = [_shuffle(f, re0, re1, range(i, 2 * n, 2)) for i in (0, 1)]
         real = f.test('eq', k, other)
-        im = [f.new(f'select i1 {real}, {v} zeroinitializer, {v} {_shuffle(f, im0, im1, range(i, 2 * n, 2))}') for i in (0, 1)]
+        im = [_shuffle(f, im0, im1, range(i, 2 * n, 2)) for i in (0, 1)]
+        im = [f.new(f'select i1 {real}, {v} zeroinitializer, {v} {x}') for x in im]
         for place, to, back in ((k, 'fsub', 'fadd'), (other, 'fadd', 'fsub')):
             z = _binary(f, to, re[0], im[1]), _binary(f, 'fmul', _binary(f, back, re[1], im[0]), sign)
             _store(f, z, f.at('%target', f.mul(place, cell)))
@@ -421,8 +425,8 @@ def _ends(t):
 
     def forward():
         b = f.load(of, f.at('%source', t.size))
-        for pointer, x in (('%target', f.new(f'fadd {of} {a}, {b}')), (f.at('%target', end), f.new(f'fsub {of} {a}, {b}'))):
-            f.store(of, x, pointer)
+        for pointer, op in (('%target', 'fadd'), (f.at('%target', end), 'fsub')):
+            f.store(of, f.new(f'{op} {of} {a}, {b}'), pointer)
             f.store(of, '0.0', f.at(pointer, t.size))
 
     def back():
@@ -433,7 +437,7 @@ def _ends(t):
     return f.text()
 
 
-# --- the kernel ---------------------------------------------------------------------------------------------------------
+# --- the kernel -------------------------------------------------------------------------------------------------------
 
 def _field(f, step, name):
     return f.load('i64', f.at(step, 8 * STEP.index(name)))
@@ -476,13 +480,14 @@ def _transform(t):
     if t.lanes > 1:
         f.branch(f.test('eq', kind, TURNED), turn)
         for name, of in (('put', ROWS), ('unpair', PAIRS)):
-            f.branch(f.test('eq', kind, of), lambda: f.call(name, f.get(x), '%target', g('target_step'), g('n'), factors))
+            write = functools.partial(f.call, name, f.get(x), '%target', g('target_step'), g('n'), factors)
+            f.branch(f.test('eq', kind, of), write)
     return f.text()
 
 
 def _kernel(t, name):
-    """Items are batch indexes and bundles. Of each all steps are done in order; `turns`: bundles of a transform where the
-    item has no number of one, rows of a mirror."""
+    """Items are batch indexes and bundles. Of each all steps are done in order; `turns`: bundles of a transform where
+    the item has no number of one, rows of a mirror."""
     f, v = kernel(t, name, 'operand result packed scratch', ' '.join(HEAD))
     own, slots = f.at(v['scratch'], f.mul('%worker', v['own'])), f.fixed('[4 x ptr]')
     for number, pointer in enumerate((v['operand'], v['result'], v['packed'], own)):

@@ -51,7 +51,7 @@ SMOOTH = [n for n in range(1, 301) if largest_prime(n) <= choices.FFT_PRIME]
 def operand(shape, kind, real):
     """Random numbers of the type that a kind of transform takes."""
     x = generator().standard_normal((*shape, 2)).astype(real)
-    return x[..., 0].copy() if kind == 'rfft' else np.ascontiguousarray(x).view(np.dtype(f'complex{16 * x.itemsize}'))[..., 0]
+    return x[..., 0].copy() if kind == 'rfft' else x.view(f'complex{16 * x.itemsize}')[..., 0]
 
 
 def elements(array):
@@ -76,8 +76,8 @@ def execute(found, x, out, machine=None):
     address = {'a': x.ctypes.data, 'b': out.ctypes.data, 'packed': packed.ctypes.data, 'scratch': scratch.ctypes.data}
     slots, records = [], b''
     for launch in found.launches:
-        records += threads.record(gemm.address(launch.name, out.real.dtype.name, machine, runtime.cache()), 8 * len(slots),
-                                  launch.constants.ctypes.data, launch.extent, launch.grain)
+        code = gemm.address(launch.name, out.real.dtype.name, machine, runtime.cache())
+        records += threads.record(code, 8 * len(slots), launch.constants.ctypes.data, launch.extent, launch.grain)
         slots += [address[slot] for slot in launch.slots]
     slots, records = np.array(slots, np.int64), np.frombuffer(records, np.int64)
     threads.runner().run(records.ctypes.data, len(found.launches), slots.ctypes.data)
@@ -88,8 +88,8 @@ def result_of(kind, x, axis, length=None):
     length = length or (2 * (x.shape[axis] - 1) if kind == 'irfft' else x.shape[axis])
     shape = list(x.shape)
     shape[axis] = length // 2 + 1 if kind == 'rfft' else length
-    real = x.real.dtype
-    memory = np.full(int(np.prod(shape)) + 2 * GUARD + 1, 77, real if kind == 'irfft' else np.result_type(real, np.complex64))
+    dtype = x.real.dtype if kind == 'irfft' else np.result_type(x, np.complex64)
+    memory = np.full(int(np.prod(shape)) + 2 * GUARD + 1, 77, dtype)
     return length, memory, memory[GUARD + 1:-GUARD].reshape(shape)
 
 
@@ -173,8 +173,9 @@ def test_machines(machine, real):
         check('irfft', operand((35, n // 2 + 1), 'irfft', real), 1, machine)
 
 
-@pytest.mark.parametrize('shape, axis', [((3, 4, 64), 2), ((3, 64, 40), 1), ((2, 30, 3, 40), 1), ((40, 2, 3, 20), 0),
-                                         ((2, 3, 600), -1), ((5, 1, 18, 24), 2), ((1, 18, 1, 24), 1), ((20, 20, 20), 2)])
+@pytest.mark.parametrize('shape, axis', [
+    ((3, 4, 64), 2), ((3, 64, 40), 1), ((2, 30, 3, 40), 1), ((40, 2, 3, 20), 0), ((2, 3, 600), -1), ((5, 1, 18, 24), 2),
+    ((1, 18, 1, 24), 1), ((20, 20, 20), 2)])
 def test_batches(shape, axis):
     for kind in ('fft', 'ifft'):
         check(kind, operand(shape, kind, 'float64'), axis % len(shape))
@@ -236,13 +237,15 @@ def test_roots_of_unity(n):
     e = generator().integers(-3 * n, 3 * n, 50)
     pi = np.arctan2(np.longdouble(0), np.longdouble(-1))
     angle = -2 * pi * (e % n).astype(np.longdouble) / n
-    np.testing.assert_allclose(fft.roots_of_unity(n, e), np.stack([np.cos(angle), np.sin(angle)], -1), atol=2e-16, rtol=0)
+    expected = np.stack([np.cos(angle), np.sin(angle)], -1)
+    np.testing.assert_allclose(fft.roots_of_unity(n, e), expected, atol=2e-16, rtol=0)
 
 
 # --- threads ----------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('kind, shape, axis', [('fft', (1 << 17,), 0), ('rfft', (1 << 18,), 0), ('irfft', ((1 << 17) + 1,), 0),
-                                               ('ifft', (300, 1024), 1), ('fft', (256, 700), 0), ('rfft', (2000, 100), 1)])
+@pytest.mark.parametrize('kind, shape, axis', [
+    ('fft', (1 << 17,), 0), ('rfft', (1 << 18,), 0), ('irfft', ((1 << 17) + 1,), 0), ('ifft', (300, 1024), 1),
+    ('fft', (256, 700), 0), ('rfft', (2000, 100), 1)])
 def test_same_result_on_several_threads(kind, shape, axis):
     x = operand(shape, kind, 'float32')
     before, results = threads.get_num_threads(), []
@@ -258,11 +261,14 @@ def test_same_result_on_several_threads(kind, shape, axis):
 
 # --- as part of programs ---------------------------------------------------------------------------------------------
 
-FUNCTIONS = [('fft', (1000,), {}), ('fft', (64, 64), {'axis': 0}), ('ifft', (2, 30, 40), {'axis': 1}), ('fft', (20, 100), {'n': 64}),
-             ('rfft', (3, 1024), {}), ('irfft', (3, 513), {}), ('rfft', (30, 77), {}), ('fft2', (32, 48), {}),
-             ('ifft2', (3, 32, 48), {}), ('rfft2', (64, 48), {}), ('irfft2', (64, 25), {}), ('fftn', (16, 24, 32), {}),
-             ('rfftn', (16, 24, 32), {'axes': (0, 2)}), ('fft', (0, 64), {}), ('fft', (1, 1), {}), ('hfft', (1025,), {}),
-             ('ihfft', (2048,), {}), ('fft', (1009,), {}), ('ifft', (1000,), {'norm': 'ortho'})]
+FUNCTIONS = [
+    ('fft', (1000,), {}), ('fft', (64, 64), {'axis': 0}), ('ifft', (2, 30, 40), {'axis': 1}), ('fft', (1, 1), {}),
+    ('fft', (20, 100), {'n': 64}), ('rfft', (3, 1024), {}), ('irfft', (3, 513), {}), ('rfft', (30, 77), {}),
+    ('fft2', (32, 48), {}),
+    ('ifft2', (3, 32, 48), {}), ('rfft2', (64, 48), {}), ('irfft2', (64, 25), {}), ('fftn', (16, 24, 32), {}),
+    ('rfftn', (16, 24, 32), {'axes': (0, 2)}), ('rfft', (48, 64), {'axis': 0}), ('irfft', (25, 64), {'axis': 0}),
+    ('fft', (0, 64), {}), ('hfft', (1025,), {}), ('ihfft', (2048,), {}), ('fft', (1009,), {}),
+    ('ifft', (1000,), {'norm': 'ortho'})]
 
 
 @pytest.mark.parametrize('real', REALS)
