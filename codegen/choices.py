@@ -80,6 +80,9 @@ FFT_LONG, FFT_ROW_BYTES, FFT_SHARED_BYTES = 2, 1 << 18, 1 << 17
 # Largest prime factor of a length that is a pass of its own, which takes time in proportion to it.
 FFT_PRIME = 97
 
+# Scratch memory of a thread for transforms of columns. It is planned for many threads.
+FFT_WORK_BYTES = 16 << 20
+
 # Fewer transforms than a vector has lanes are computed one by one up to so many elements: to call SciPy takes longer.
 FFT_SINGLE = 4096
 

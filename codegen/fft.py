@@ -17,8 +17,8 @@ apart; the inverse is the other way round. The inverse transform is that of the 
 depend on the number of threads.
 
 SciPy does what is left: lengths with large prime factors; operands that have to be padded; rows of an odd number of
-real numbers, and an odd number of columns of them; much work on transforms too few to be a bundle; batches whose
-elements have more than two strides.
+real numbers, and an odd number of columns of them; very long columns; much work on transforms too few to be a bundle;
+batches whose elements have more than two strides.
 """
 import functools
 import math
@@ -68,7 +68,7 @@ def from_fft(x, source, out, workers=None):
 
 
 class _Planner:
-    """Plans transforms of n complex numbers; batch: (size, bytes from one to the next in operand and result) of axes."""
+    """Plans transforms of n complex numbers; batch: other axes as (size, strides in bytes of operand and result)."""
 
     def __init__(self, kind, dtype, offsets, batch, n, name=None):
         self.kind, self.n, self.dtype, self.offsets, self.batch = kind, n, dtype, offsets, batch
@@ -91,9 +91,9 @@ class _Planner:
     def columns(self, step):
         lanes = self._lanes(lambda axis: axis[1] == axis[2] == self.pair)
         places, radices = self._places(lanes, (self.pair, self.pair), step), factors(self.n, True, True)
-        if lanes is None or radices is None or places is None:
-            return None
         self.own = self._work(self.n)
+        if lanes is None or radices is None or places is None or self.own > choices.FFT_WORK_BYTES:
+            return None
         return self._bundles([self._transform(radices, lanes[0], *places)], lanes[0])
 
     def paired_columns(self, step):
@@ -103,9 +103,10 @@ class _Planner:
         lanes = self._lanes(lambda axis: axis[1:] == sizes and axis[0] % 2 == 0, 2 * self.v)
         places = self._places(lanes, [2 * size for size in sizes], step)
         radices = factors(self.n, forward, not forward)
-        if lanes is None or radices is None or places is None:
+        self.own = self._work(self.n)
+        if lanes is None or radices is None or places is None or self.own > choices.FFT_WORK_BYTES:
             return None
-        self.own, count = self._work(self.n), lanes[0] // 2
+        count = lanes[0] // 2
         pairs = {'to_kind' if forward else 'from_kind': PAIRS}
         return self._bundles([self._transform(radices, count, *places, **pairs)], count)
 
