@@ -13,11 +13,11 @@ for the Fast Fourier Transform, SIAM 1992, section 1.7). What lies side by side:
     single    little work and too few transforms for that: one after the other, by a kernel whose vectors have one lane
 
 Of real numbers, two neighbours in a row or two columns are taken for one complex number, and what that mixes is taken
-apart; the inverse is the other way round. The inverse transform is that of the conjugates, conjugated. A result doesn't
+apart; the inverse is the other way round. An odd row is transformed as complex numbers. The inverse transform is that of the conjugates, conjugated. A result doesn't
 depend on the number of threads.
 
-SciPy does what is left: lengths with large prime factors; operands that have to be padded; rows of an odd number of
-real numbers, and an odd number of columns of them; very long columns; much work on transforms too few to be a bundle;
+SciPy does what is left: lengths with large prime factors; operands that have to be padded; an odd number of columns of
+real numbers; very long columns; much work on transforms too few to be a bundle;
 batches whose elements have more than two strides.
 """
 import functools
@@ -27,8 +27,8 @@ import numpy as np
 
 from ..ir import dtypes
 from . import choices, gemm, llvm
-from .fft_text import (ANY, DIRECT, FIRST, HEAD, LAST, MIDDLE, MIRROR, OUT, OUTER, PAIRS, Place, ROWS, STEP, TRANSFORM,
-                       TURNED, passes, roots_of_unity, tile)
+from .fft_text import (ANY, DIRECT, EXTEND, FIRST, HALVE, HEAD, LAST, MIDDLE, MIRROR, MIX, OUT, OUTER, PAIRS, Place, REALS, ROWS,
+                       STEP, TRANSFORM, TURNED, UNMIX, WIDEN, passes, roots_of_unity, tile)
 from .gemm_text import DTYPES, LINE
 
 PAD = 17 * LINE                         # between pieces of scratch memory: equal places in a page hinder each other
@@ -55,14 +55,12 @@ def from_fft(x, source, out, workers=None):
     if len(batch) > 3:
         return None
     steps = (s_a[axis] * size_a, s_c[axis] * size_c)
-    planner = functools.partial(_Planner, kind, dtype, (at_a * size_a, at_c * size_c), batch)
+    planner = functools.partial(_Planner, kind, length, dtype, (at_a * size_a, at_c * size_c), batch)
     if real and not rows:
         return planner(length).paired_columns(steps)
     if not rows:
         return planner(length).columns(steps) or planner(length, 'fft_single').single(steps)
-    if real and length % 2:
-        return None
-    n = length // 2 if real else length
+    n = length // 2 if real and length % 2 == 0 else length
     return (planner(n).long(workers or gemm.threads.get_num_threads()) or planner(n).rows()
             or planner(n, 'fft_single').single([max(size_a, size_c)] * 2))
 
@@ -70,7 +68,8 @@ def from_fft(x, source, out, workers=None):
 class _Planner:
     """Plans transforms of n complex numbers; batch: other axes as (size, strides in bytes of operand and result)."""
 
-    def __init__(self, kind, dtype, offsets, batch, n, name=None):
+    def __init__(self, kind, length, dtype, offsets, batch, n, name=None):
+        self.odd = length % 2 == 1
         self.kind, self.n, self.dtype, self.offsets, self.batch = kind, n, dtype, offsets, batch
         self.name = name or ('fft_odd' if n & (n - 1) else 'fft')
         t = tile(self.name, dtype, llvm.host())
@@ -112,7 +111,7 @@ class _Planner:
 
     def rows(self):
         lanes, radices = self._lanes(lambda axis: True), factors(self.n, False, False)
-        least = self.v // 2 if self.kind in ('fft', 'ifft') else self.v + 1           # of a transposition, of a mirror
+        least = self.v // 2 if self.kind in ('fft', 'ifft') else 2 * self.v if self.odd else self.v + 1       # of a block
         if lanes is None or radices is None or self.n < least:
             return None
         places = self._places(lanes, lanes[1:], lanes[1:])
@@ -141,10 +140,10 @@ class _Planner:
                                     roots_bundle=n1 * self.pair, **_between(self.n, n1, n2, self.v)),
                     self._transform(factors(n2, False, True), n1, back, target)]
         steps = self._steps(transforms, *places, lambda: self._piece(self.row, shared))
-        parts = lambda step, mirror: self._count(step['lanes']) if step['kind'] == TRANSFORM else mirror
+        parts = lambda step, mirror: self._count(step['lanes']) if step['kind'] == TRANSFORM else mirror(step)
         if not shared:
-            return self._plan([self._launch([dict(step, turns=parts(step, 1)) for step in steps], 1)], True)
-        return self._plan([self._launch([dict(step, share=CHUNK, chunk=CHUNK)], parts(step, self._chunks()))
+            return self._plan([self._launch([dict(step, turns=parts(step, lambda step: 1)) for step in steps], 1)], True)
+        return self._plan([self._launch([dict(step, share=CHUNK, chunk=CHUNK)], parts(step, lambda step: -(-step['blocks'] // CHUNK)))
                            for step in steps], True)
 
     def _bundles(self, steps, lanes):
@@ -157,10 +156,6 @@ class _Planner:
     def _count(self, lanes):
         """How many bundles these are."""
         return -(-lanes // self.v)
-
-    def _chunks(self):
-        """Into how many items a mirror is cut."""
-        return -(-self._count(self.n // 2) // CHUNK)
 
     # --- places -------------------------------------------------------------------------------------------------------
 
@@ -196,13 +191,17 @@ class _Planner:
     def _steps(self, transforms, source, target, between, rows=1, lanes=0):
         """Those of transforms(source, target), and before or after them what makes real numbers of complex ones, which
         are kept in the place that `between` makes."""
-        if self.kind == 'rfft':
-            held = between()
-            return [*transforms(source, held), self._mirror(held, target, rows, lanes)]
-        if self.kind == 'irfft':
-            held = between()
-            return [self._mirror(source, held, rows, lanes), *transforms(held, target)]
-        return transforms(source, target)
+        if self.kind in ('fft', 'ifft'):
+            return transforms(source, target)
+        before, after = {('rfft', True): (WIDEN, HALVE), ('irfft', True): (EXTEND, REALS), ('rfft', False): (None, MIX),
+                         ('irfft', False): (UNMIX, None)}[self.kind, self.odd]
+        start, end = source if before is None else between(), target if after is None else between()
+        steps = transforms(start, end)
+        if before is not None:
+            steps.insert(0, self._mirror(before, source, start, rows, lanes))
+        if after is not None:
+            steps.append(self._mirror(after, end, target, rows, lanes))
+        return steps
 
     def _transform(self, radices, lanes, source, target, from_kind=DIRECT, to_kind=DIRECT, **more):
         """A step of bundles of transforms. Cells are read where the source has a piece for each bundle, or rows."""
@@ -216,12 +215,11 @@ class _Planner:
         return dict(kind=TRANSFORM, turns=1, lanes=lanes, n=n, source=source, target=target, from_kind=from_kind,
                     to_kind=to_kind, passes=found, there=n * self.cell + PAD, **more)
 
-    def _mirror(self, source, target, rows, lanes):
+    def _mirror(self, way, source, target, rows, lanes):
         """A step from transforms of complex numbers to real ones or back, of so many rows for each item."""
-        blocks = self._count(self.n // 2)
+        blocks = self._count({WIDEN: self.n, REALS: self.n}.get(way, self.n // 2 + (way in (HALVE, EXTEND))))
         return dict(kind=MIRROR, turns=rows, lanes=lanes or self.v, n=self.n, source=source, target=target,
-                    blocks=blocks, chunk=blocks, share=0, back=self.kind == 'irfft',
-                    **_mixing(self.n, self.v, self.kind))
+                    blocks=blocks, chunk=blocks, share=0, way=way, **(_mixing(self.n, self.v, way) if way in (MIX, UNMIX) else {}))
 
     # --- launches -----------------------------------------------------------------------------------------------------
 
@@ -337,10 +335,10 @@ def _between(n, n1, n2, v):
     return {'row_roots': np.moveaxis(cells, -1, -2), 'roots': roots_of_unity(n, firsts[:, None] * np.arange(n1))}
 
 
-def _mixing(n, v, kind):
+def _mixing(n, v, way):
     """c[k] = -i / 2 exp(-pi i k / n) of a mirror, or its conjugate: a cell for the lanes times a number for a block."""
     firsts = np.minimum(1 + v * np.arange(-(-(n // 2) // v)), max(n // 2 + 1 - v, 1))
     lanes, blocks = roots_of_unity(2 * n, np.arange(v)), roots_of_unity(2 * n, firsts)
     lanes = np.stack([lanes[:, 1], -lanes[:, 0]]) / 2
-    back = np.array([1, -1 if kind == 'irfft' else 1])
+    back = np.array([1, -1 if way == UNMIX else 1])
     return {'row_roots': lanes * back[:, None], 'roots': blocks * back}

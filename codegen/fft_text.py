@@ -39,9 +39,10 @@ HEAD = 'batch1 bundles steps own'.split()
 STEP = ('kind turns lanes n row_roots roots'.split() + [f'source_{key}' for key in Place._fields] +
         [f'target_{key}' for key in Place._fields] +
         'from_kind to_kind passes pass_table factors there block roots_bundle'.split() +       # of a transform
-        'blocks share chunk back'.split())                                                     # of a mirror
+        'blocks share chunk way'.split())                                                      # of a mirror
 TRANSFORM, MIRROR = 0, 1                # kinds of steps
 DIRECT, TURNED, ROWS, PAIRS = range(4)  # what a transform reads or writes
+MIX, UNMIX, WIDEN, HALVE, EXTEND, REALS = range(6)                    # ways of a mirror; of odd numbers the last four
 
 
 def passes(name):
@@ -62,6 +63,7 @@ def emit(name, dtype, machine):
     parts = [_pass(t, radix, kind) if radix != ANY else _any_pass(t) for radix, kind in passes(name)]
     if t.lanes > 1:
         parts += [_fetch(t), _put(t), _turn(t), _pair(t), _unpair(t)]
+    parts += [_change(t, way) for way in (WIDEN, HALVE, EXTEND, REALS)]
     return declarations(t) + '\n'.join([*parts, _dispatch(name), _mirror(t), _ends(t), _transform(t), _kernel(t, name)])
 
 
@@ -437,6 +439,31 @@ def _ends(t):
     return f.text()
 
 
+def _change(t, way):
+    """What stands in the place of that where the number is odd: n real numbers as complex ones, and the first half of a
+    transform; or the half made whole, and the real parts of a transform. A row to be made whole has room for one more."""
+    f, size, pair = function(t, f'change_{way}'), t.size, 2 * t.size
+    count = f.add(f.divmod('%n', 2)[0], 1) if way in (HALVE, EXTEND) else '%n'
+    with f.loop('%lo', '%hi') as i:
+        k = f.min(f.mul(i, t.lanes), f.sub(count, t.lanes))
+        source, target = f.at('%source', f.mul(k, pair)), f.at('%target', f.mul(k, pair))
+        if way == WIDEN:
+            real = f.load(t.vector, f.at('%source', f.mul(k, size)))
+            _store_interleaved(f, (real, 'zeroinitializer'), target)
+        elif way == REALS:
+            f.store(t.vector, _load_apart(f, source)[0], f.at('%target', f.mul(k, size)))
+        else:
+            _store(f, _load(f, source), target)
+        if way == EXTEND:
+            re, im = _load_apart(f, source)
+            other = f.sub(f.sub('%n', k), t.lanes - 1)
+            _store_interleaved(f, (re, _neg(f, im)), f.at('%target', f.mul(other, pair)), True)
+    if way == EXTEND:
+        first = f.test('eq', '%lo', 0)
+        f.branch(first, lambda: f.store(t.scalar, '0.0', f.at('%target', size)))
+    return f.text()
+
+
 # --- the kernel -------------------------------------------------------------------------------------------------------
 
 def _field(f, step, name):
@@ -514,11 +541,17 @@ def _kernel(t, name):
                 lo = f.mul(bundle, g('share'))
                 hi = f.min(f.add(lo, g('chunk')), g('blocks'))
                 source, target = f.variable('ptr', place('source', bundle)), f.variable('ptr', place('target', bundle))
-                with f.loop(0, g('turns')):
+
+                def mix():
                     f.call('mirror', f.get(source), f.get(target), lo, hi, g('n'), f.at('%constants', g('row_roots')),
                            f.at('%constants', g('roots')))
                     f.branch(f.test('eq', lo, 0),
-                             lambda: f.call('ends', f.get(source), f.get(target), g('n'), g('back')))
+                             lambda: f.call('ends', f.get(source), f.get(target), g('n'), g('way')))
+                with f.loop(0, g('turns')):
+                    f.branch(f.test('sle', g('way'), UNMIX), mix)
+                    for way in (WIDEN, HALVE, EXTEND, REALS):
+                        change = functools.partial(f.call, f'change_{way}', f.get(source), f.get(target), lo, hi, g('n'))
+                        f.branch(f.test('eq', g('way'), way), change)
                     f.advance(source, g('source_step'))
                     f.advance(target, g('target_step'))
             f.branch(f.test('eq', g('kind'), TRANSFORM), transforms, mirrors)

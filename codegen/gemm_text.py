@@ -246,6 +246,7 @@ SIGNATURES = {
     'turn': 'ptr source, ptr target, i64 n, i64 block, ptr row_roots, ptr roots',
     'mirror': 'ptr source, ptr target, i64 lo, i64 hi, i64 n, ptr row_roots, ptr roots',
     'ends': 'ptr source, ptr target, i64 n, i64 back',
+    'change': 'ptr source, ptr target, i64 lo, i64 hi, i64 n',
     'transform': 'ptr step, ptr constants, ptr source, ptr target, ptr own, i64 bundle'}
 
 
