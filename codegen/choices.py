@@ -83,8 +83,9 @@ FFT_PRIME = 97
 # Scratch memory of a thread for transforms of columns. It is planned for many threads.
 FFT_WORK_BYTES = 16 << 20
 
-# Fewer transforms than a vector has lanes are computed one by one up to so many elements: to call SciPy takes longer.
-FFT_SINGLE = 4096
+# Fewer transforms than a vector has lanes are computed one by one up to so many elements, times the cost of their passes:
+# to call SciPy takes longer.
+FFT_SINGLE = 1 << 13
 
 # Up to so many bytes of a result that only copies elements are copied by NumPy.
 COPY_BYTES = 1 << 14

@@ -13,8 +13,8 @@ for the Fast Fourier Transform, SIAM 1992, section 1.7). What lies side by side:
     single    little work and too few transforms for that: one after the other, by a kernel whose vectors have one lane
 
 Of real numbers, two neighbours in a row or two columns are taken for one complex number, and what that mixes is taken
-apart; the inverse is the other way round. An odd row is transformed as complex numbers. The inverse transform is that of the conjugates, conjugated. A result doesn't
-depend on the number of threads.
+apart; the inverse is the other way round. An odd row is transformed as complex numbers. The inverse transform is that
+of the conjugates, conjugated. A result doesn't depend on the number of threads.
 
 SciPy does what is left: lengths with large prime factors; operands that have to be padded; an odd number of columns of
 real numbers; very long columns; much work on transforms too few to be a bundle;
@@ -27,8 +27,8 @@ import numpy as np
 
 from ..ir import dtypes
 from . import choices, gemm, llvm
-from .fft_text import (ANY, DIRECT, EXTEND, FIRST, HALVE, HEAD, LAST, MIDDLE, MIRROR, MIX, OUT, OUTER, PAIRS, Place, REALS, ROWS,
-                       STEP, TRANSFORM, TURNED, UNMIX, WIDEN, passes, roots_of_unity, tile)
+from .fft_text import (ANY, DIRECT, EXTEND, FIRST, HALVE, HEAD, LAST, MIDDLE, MIRROR, MIX, OUT, OUTER, PAIRS, Place,
+                       REALS, ROWS, STEP, TRANSFORM, TURNED, UNMIX, WIDEN, passes, roots_of_unity, tile)
 from .gemm_text import DTYPES, LINE
 
 PAD = 17 * LINE                         # between pieces of scratch memory: equal places in a page hinder each other
@@ -80,7 +80,7 @@ class _Planner:
     def single(self, step):
         places, radices = self._places(None, (0, 0), step), _inner_factors(self.n)
         elements = self.n * math.prod([axis[0] for axis in self.batch])
-        if radices is None or places is None or elements > choices.FFT_SINGLE:
+        if radices is None or places is None or elements * _cost(radices) > choices.FFT_SINGLE:
             return None
         self.own = self._work(self.n)
         transform = lambda source, target: [self._transform((1, *radices, 1), 1, source, target)]
@@ -111,7 +111,8 @@ class _Planner:
 
     def rows(self):
         lanes, radices = self._lanes(lambda axis: True), factors(self.n, False, False)
-        least = self.v // 2 if self.kind in ('fft', 'ifft') else 2 * self.v if self.odd else self.v + 1       # of a block
+        real = self.kind in ('rfft', 'irfft')
+        least = self.v // 2 if not real else 2 * self.v if self.odd else self.v + 1       # of a block
         if lanes is None or radices is None or self.n < least:
             return None
         places = self._places(lanes, lanes[1:], lanes[1:])
@@ -140,11 +141,15 @@ class _Planner:
                                     roots_bundle=n1 * self.pair, **_between(self.n, n1, n2, self.v)),
                     self._transform(factors(n2, False, True), n1, back, target)]
         steps = self._steps(transforms, *places, lambda: self._piece(self.row, shared))
-        parts = lambda step, mirror: self._count(step['lanes']) if step['kind'] == TRANSFORM else mirror(step)
         if not shared:
-            return self._plan([self._launch([dict(step, turns=parts(step, lambda step: 1)) for step in steps], 1)], True)
-        return self._plan([self._launch([dict(step, share=CHUNK, chunk=CHUNK)], parts(step, lambda step: -(-step['blocks'] // CHUNK)))
-                           for step in steps], True)
+            for step in steps:
+                step['turns'] = self._count(step['lanes']) if step['kind'] == TRANSFORM else 1
+            return self._plan([self._launch(steps, 1)], True)
+        launches = []
+        for step in steps:
+            items = self._count(step['lanes']) if step['kind'] == TRANSFORM else -(-step['blocks'] // CHUNK)
+            launches.append(self._launch([dict(step, share=CHUNK, chunk=CHUNK)], items))
+        return self._plan(launches, True)
 
     def _bundles(self, steps, lanes):
         """The plan where an item is a bundle: the last one overlaps another where they don't come out even."""
@@ -218,8 +223,9 @@ class _Planner:
     def _mirror(self, way, source, target, rows, lanes):
         """A step from transforms of complex numbers to real ones or back, of so many rows for each item."""
         blocks = self._count({WIDEN: self.n, REALS: self.n}.get(way, self.n // 2 + (way in (HALVE, EXTEND))))
+        tables = _mixing(self.n, self.v, way) if way in (MIX, UNMIX) else {}
         return dict(kind=MIRROR, turns=rows, lanes=lanes or self.v, n=self.n, source=source, target=target,
-                    blocks=blocks, chunk=blocks, share=0, way=way, **(_mixing(self.n, self.v, way) if way in (MIX, UNMIX) else {}))
+                    blocks=blocks, chunk=blocks, share=0, way=way, **tables)
 
     # --- launches -----------------------------------------------------------------------------------------------------
 

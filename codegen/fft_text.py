@@ -441,7 +441,7 @@ def _ends(t):
 
 def _change(t, way):
     """What stands in the place of that where the number is odd: n real numbers as complex ones, and the first half of a
-    transform; or the half made whole, and the real parts of a transform. A row to be made whole has room for one more."""
+    transform; or the half made whole, and the real parts of a transform. What is made whole has room for one more."""
     f, size, pair = function(t, f'change_{way}'), t.size, 2 * t.size
     count = f.add(f.divmod('%n', 2)[0], 1) if way in (HALVE, EXTEND) else '%n'
     with f.loop('%lo', '%hi') as i:
@@ -550,7 +550,8 @@ def _kernel(t, name):
                 with f.loop(0, g('turns')):
                     f.branch(f.test('sle', g('way'), UNMIX), mix)
                     for way in (WIDEN, HALVE, EXTEND, REALS):
-                        change = functools.partial(f.call, f'change_{way}', f.get(source), f.get(target), lo, hi, g('n'))
+                        ends = f.get(source), f.get(target)
+                        change = functools.partial(f.call, f'change_{way}', *ends, lo, hi, g('n'))
                         f.branch(f.test('eq', g('way'), way), change)
                     f.advance(source, g('source_step'))
                     f.advance(target, g('target_step'))
