@@ -66,8 +66,8 @@ def from_fft(x, source, out, workers=None):
 
 
 class _Planner:
-    """Plans transforms of n complex numbers, `length` numbers for the user; a method for each form, None where it doesn't
-    fit. batch: other axes as (size, strides in bytes of operand and result). name: of the kernel."""
+    """Plans transforms of n complex numbers, of `length` numbers for the user; a method for each form, None where it
+    doesn't fit. batch: other axes as (size, strides in bytes of operand and result). name: of the kernel."""
 
     def __init__(self, kind, length, dtype, offsets, batch, n, name=None):
         self.odd = length % 2 == 1
