@@ -72,6 +72,21 @@ GRAIN_NS = 20_000
 # After so many runs a program is worth compiling matrix products for, which takes 60 to 80 ms once on a machine.
 PROVISIONAL_RUNS = 2
 
+# A row of FFT_LONG times the square of a vector's lanes is transformed as columns and columns of these, shorter ones
+# side by side. A thread does rows of up to FFT_ROW_BYTES by itself, so that they stay in its cache; where there is not a
+# row for each thread, of up to FFT_SHARED_BYTES.
+FFT_LONG, FFT_ROW_BYTES, FFT_SHARED_BYTES = 2, 1 << 18, 1 << 17
+
+# Largest prime factor of a length that is a pass of its own, which takes time in proportion to it.
+FFT_PRIME = 97
+
+# Scratch memory of a thread for transforms of columns. It is planned for many threads.
+FFT_WORK_BYTES = 16 << 20
+
+# Fewer transforms than a vector has lanes are computed one by one up to so many elements, times the cost of their passes:
+# to call SciPy takes longer.
+FFT_SINGLE = 1 << 13
+
 # Up to so many bytes of a result that only copies elements are copied by NumPy.
 COPY_BYTES = 1 << 14
 

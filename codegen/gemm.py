@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import choices, gemm_text, llvm, threads
+from . import choices, fft_text, gemm_text, llvm, threads
 from .gemm_text import DTYPES, GROUP, STACK_BYTES, Tile
 
 # Size of a panel of B relative to the first-level cache, and of a block of A to the second-level cache. A panel is read
@@ -61,10 +61,12 @@ class Launch(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Launches in order; bytes of packed panels of B, and of scratch memory for each worker."""
+    """Launches in order; bytes of packed panels of B, and of scratch memory for each worker; whether the result may lie where
+    the operand does."""
     launches: tuple
     packed: int
     scratch: int
+    in_place: bool = False
 
 
 def plan(m, n, k, dtype, a, b, c, batch=(), accumulate=False, workers=None):
@@ -289,10 +291,12 @@ def _group(name):
     if name == 'conv':
         from . import convolution                                    # which is made of this module
         return ('conv',), convolution.emit
+    if name in fft_text.RADICES:
+        return (name,), functools.partial(fft_text.emit, name)
     return (_PRODUCTS, gemm_text.emit_products) if name in _PRODUCTS else (_MATVECS, gemm_text.emit_matvecs)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=16)
 def _text(name, dtype, machine):
     return _group(name)[1](dtype, machine)
 

@@ -243,7 +243,18 @@ SIGNATURES = {
     'exchange': 'ptr first, i64 row, i64 columns, ptr chosen, i64 count',
     'rotate': 'ptr p, ptr q, ptr p_column, ptr q_column, i64 step, i64 count, ptr rotation',
     'square': 'ptr target, i64 target_step, ptr source, i64 source_step, i64 rows, i64 columns',
-    'subtract': 'ptr rows, i64 row, i64 columns, ptr first, ptr factors, i64 step, i64 count'}
+    'subtract': 'ptr rows, i64 row, i64 columns, ptr first, ptr factors, i64 step, i64 count',
+    'pass': 'ptr source, i64 from, ptr target, i64 to, i64 radix, i64 m, i64 s, ptr roots, ptr factors',
+    'dispatch': 'i64 number, ptr source, i64 from, ptr target, i64 to, i64 radix, i64 m, i64 s, ptr roots, ptr factors',
+    'fetch': 'ptr source, i64 from, ptr target, i64 n, ptr factors',
+    'put': 'ptr source, ptr target, i64 to, i64 n, ptr factors',
+    'pair': 'ptr source, i64 from, ptr target, i64 n, ptr factors',
+    'unpair': 'ptr source, ptr target, i64 to, i64 n, ptr factors',
+    'turn': 'ptr source, ptr target, i64 n, i64 block, ptr row_roots, ptr roots',
+    'mirror': 'ptr source, ptr target, i64 lo, i64 hi, i64 n, ptr row_roots, ptr roots',
+    'ends': 'ptr source, ptr target, i64 n, i64 back',
+    'change': 'ptr source, ptr target, i64 lo, i64 hi, i64 n',
+    'transform': 'ptr step, ptr constants, ptr source, ptr target, ptr own, i64 bundle'}
 
 
 def function(tile, name):

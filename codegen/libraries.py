@@ -43,7 +43,7 @@ def _rows(to, x, axis, work):
 
 
 def _fft(to, arrays, kind, axis, length):
-    """In place where input and result have the same type and size."""
+    """What `fft` has no kernel for, or none yet. In place where input and result have the same type and size."""
     x, = arrays
     function = getattr(importlib.import_module('scipy.fft'), kind)
     workers = threads.get_num_threads() if to.size >= BUSY and to.size > length else 1

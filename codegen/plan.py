@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval, broadcast_shapes
-from . import (choices, compiled, convolution, gemm, libraries, matrices, memory, native, native_printer, reference,
+from . import (choices, compiled, convolution, fft, gemm, libraries, matrices, memory, native, native_printer, reference,
                regions, runtime, scatter, threads, tune)
 from .kernel import Kernel
 from .program import Instruction
@@ -38,7 +38,7 @@ class Program:
     """
 
     kernel_type = Kernel
-    products = {ops.dot_general: gemm.from_dot_general, ops.conv: convolution.from_conv}
+    products = {ops.dot_general: gemm.from_dot_general, ops.conv: convolution.from_conv, ops.fft: fft.from_fft}
     widened = dtypes.NARROW_FLOATS                                   # types whose products are those of float32
     supports = staticmethod(native.supports)
 
@@ -127,7 +127,8 @@ class Program:
             found = self.products[x.op](x, *[(self.linear.instructions[j].aval, *self.layouts[j][1:])
                                              for j in (*x.inputs, i)])
         mine = found and found.launches
-        if mine and not self.repeated and not gemm.at_hand(found.launches, x.aval.dtype.name, runtime.cache()):
+        if mine and not self.repeated and not gemm.at_hand(found.launches, dtypes.real_of(x.aval.dtype).name,
+                                                              runtime.cache()):
             mine, self.provisional = False, True
         if mine:
             self.launches += [('product', i, launch, found) for launch in found.launches]
@@ -188,13 +189,19 @@ class Program:
         self.arena, self.temp_of = _allocate(self._lives())
 
     def _written_over(self):
-        """{value: output}: a map that reads a value for the last time writes an output in its place, element by
-        element, so that the value lies in the output's memory: fewer bytes pass through the caches."""
+        """{value: output}: a map that reads a value for the last time writes an output in its place, element by element,
+        or a transform does so in place. The value lies in the output's memory: fewer bytes pass through the caches."""
         first, last, found = {}, {}, {}
         for at, launch in enumerate(self.launches):
             for value in self._values_of(launch):
                 first.setdefault(self._owner(value), at)
                 last[self._owner(value)] = at
+        for i in [launch[1] for launch in self.launches if launch[0] == 'product' and launch[3].in_place]:
+            (owner, *place), (target, *to) = self.layouts[self.linear.instructions[i].inputs[0]], self.layouts[i]
+            group = [at for at, launch in enumerate(self.launches) if launch[:2] == ('product', i)]
+            if target in self.output_of and owner not in self.slot_of and owner not in self.output_of and place == to \
+                    and (first[target], last[owner]) == (group[0], group[-1]) and self._nbytes(owner) == self._nbytes(target):
+                found[owner] = target
         for at, (kind, k, *renamed) in enumerate(self.launches):
             if kind != 'kernel' or k.form != 'map' or k.tile is not None:
                 continue
@@ -323,7 +330,7 @@ class Program:
         picks += [self.pool[owners[slot]] for slot in record.slots]
         self.keep.append(record.constants)
         self.work += record.nanoseconds
-        address = gemm.address(record.name, x.aval.dtype.name, cache=runtime.cache())
+        address = gemm.address(record.name, dtypes.real_of(x.aval.dtype).name, cache=runtime.cache())
         return threads.record(address, offset, record.constants.ctypes.data, record.extent, record.grain,
                               following=self.following.get(at, (0,))[0])
 

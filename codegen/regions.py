@@ -104,6 +104,8 @@ def step_of_its_own(schedule, i):
         name = name_of(schedule.instructions[x.inputs[0]])
     if x.op in (ops.dot_general, ops.conv):
         return f'{name} is a kernel of its own'
+    if x.op is ops.fft:
+        return f'{name} is a step of its own'
     if x.op in SCATTERS:
         return 'scatter writes where the data say, which is a step of its own'
     if x.op.library:

@@ -262,13 +262,19 @@ def table(report, width=None):
     return '\n'.join(line.rstrip() for line in lines)
 
 
-_KINDS = {'kernel': 'kernel', 'product': 'matrix product', 'library': 'library call'}
+_KINDS = ('kernel', 'matrix product', 'convolution', 'Fourier transform', 'library call')
+
+
+def _kind(work):
+    """What a launch is, for the title."""
+    if work.kind == 'product':
+        return {'conv': 'convolution', 'fft': 'Fourier transform'}.get(work.operations[0], 'matrix product')
+    return 'library call' if work.kind == 'library' else 'kernel'
 
 
 def _title(report):
-    kinds = [work.kind for work in report.launches]
-    parts = [f'{kinds.count(kind)} {name}{"s" * (kinds.count(kind) != 1)}'
-             for kind, name in _KINDS.items() if kind in kinds]
+    kinds = [_kind(work) for work in report.launches]
+    parts = [f'{kinds.count(kind)} {kind}{"s" * (kinds.count(kind) != 1)}' for kind in _KINDS if kind in kinds]
     rest = f', {_bytes(report.stored)} stored between them' if report.stored else ''
     return ' and '.join(filter(None, [', '.join(parts[:-1]), parts[-1]])) + rest
 

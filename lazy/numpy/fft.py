@@ -1,6 +1,9 @@
-"""Discrete Fourier transforms along axes, by SciPy's pocketfft; the arguments are NumPy's."""
-import math
+"""Discrete Fourier transforms along axes; the arguments are NumPy's.
 
+Kernels of our own compute them on the CPU where the length has no large prime factor (see `codegen.fft`), else SciPy's
+pocketfft.
+"""
+import math
 
 from . import elementwise as el
 from ._util import array_of, axis_of, build, dtype_of, dtypes, fresh, ops, static_int, wrap

@@ -3,6 +3,7 @@
 Integers are computed in the default float type. The `precision` argument is accepted for compatibility: float32
 products are computed in float32 always.
 """
+import functools
 import math
 import operator
 
@@ -84,7 +85,7 @@ def fftconvolve(in1, in2, mode='full', axes=None):
     axes = axes_of(tuple(axes) if hasattr(axes, '__iter__') else axes, in1.ndim)
     own = lambda x: [x.shape[a] for a in axes]
     start, sizes = _section(own(in1), own(in2), mode)
-    full = [n + m - 1 for n, m in zip(own(in1), own(in2))]
+    full = [_fast_length(n + m - 1) for n, m in zip(own(in1), own(in2))]
     if not in1.size or not in2.size:
         batch = np.broadcast_shapes(*[[1 if a in axes else n for a, n in enumerate(x.shape)] for x in (in1, in2)])
         return np.zeros([sizes[axes.index(a)] if a in axes else n for a, n in enumerate(batch)], in1.dtype)
@@ -95,6 +96,13 @@ def fftconvolve(in1, in2, mode='full', axes=None):
     for axis, a, n in zip(axes, start, sizes):
         product = lax.slice_in_dim(product, a, a + n, axis=axis)
     return product.astype(in1.dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def _fast_length(n):
+    """The next even number whose prime factors are 2, 3 and 5: transforms of such lengths take the least time."""
+    powers = [3**i * 5**j for i in range(n.bit_length()) for j in range(n.bit_length()) if 3**i * 5**j < 2 * n]
+    return min([p << max(1, (-(-n // p) - 1).bit_length()) for p in powers]) if n > 1 else n
 
 
 def correlate(in1, in2, mode='full', method='auto', precision=None):
