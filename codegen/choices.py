@@ -45,6 +45,10 @@ SEARCH_SHIFT = 6
 # one of SCATTER_COPIED_BYTES at most, for where there are many more places neighbours rarely meet in one.
 SCATTER_SHARE, SCATTER_COPIES, SCATTER_COPIED_BYTES = 16, 4, 1 << 13
 
+# Indices that sort rows of so many elements are found by digits, of shorter ones by comparing; RADIX_SHARED: from there on
+# several threads sort a row together.
+RADIX_ROW, RADIX_SHARED = 192, 1 << 15
+
 # How far ahead reductions of STREAM_BYTES ask for data. Processors look ahead too little for one sequence of loads: the
 # sum of squares of 4096 x 4096 float32 along rows takes 1.2 ms with this and 2.9 without, along columns 1.6 and 2.0.
 PREFETCH_BYTES, PREFETCH_ROWS = 4096, 16

@@ -33,6 +33,27 @@ def test_argsort(dtype, shape):
         np.testing.assert_array_equal(lnp.argsort(lnp.asarray(x), axis=axis, descending=True), x.shape[axis] - 1 - backwards)
 
 
+DIGITS = {
+    'all bits': lambda draw, shape: draw.integers(-2**63, 2**63 - 1, shape), 'few bits': lambda draw, shape: draw.integers(-9, 9, shape),
+    'low bits equal': lambda draw, shape: draw.integers(-9, 9, shape) << 40, 'one number': lambda draw, shape: np.full(shape, -3),
+    'middle bits equal': lambda draw, shape: draw.integers(0, 3, shape) << 50 | draw.integers(0, 3, shape),
+    '32 bits': lambda draw, shape: draw.integers(-2**31, 2**31, shape), '33 bits': lambda draw, shape: draw.integers(-2**32, 2**32, shape),
+    'int32': lambda draw, shape: draw.integers(-2**31, 2**31, shape).astype(np.int32),
+    'uint64': lambda draw, shape: draw.integers(0, 2**64 - 1, shape, np.uint64),
+    'float64': lambda draw, shape: draw.standard_normal(shape), 'float32': lambda draw, shape: draw.standard_normal(shape).astype(np.float32)}
+
+
+@pytest.mark.parametrize('shape', [(40_000,), (3, 300), (1, 33_000), (2, 40_000), (33_000, 2)], ids=str)
+@pytest.mark.parametrize('what', DIGITS)
+def test_argsort_of_long_rows(what, shape):
+    x = DIGITS[what](np.random.default_rng(4), shape)
+    axis = int(np.argmax(shape))
+    for dtype in (np.int32, np.int64):
+        found = lnp.argsort(lnp.asarray(x), axis=axis, dtype=dtype)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, np.argsort(x, axis, kind='stable'))
+
+
 def as_wide(x):
     """Of a type that NumPy compares."""
     return np.asarray(x).astype(np.float32 if dtypes.is_inexact(x.dtype) and x.dtype.itemsize < 4 else dtypes.held_as(x.dtype))
