@@ -45,6 +45,9 @@ SEARCH_SHIFT = 6
 # one of SCATTER_COPIED_BYTES at most, for where there are many more places neighbours rarely meet in one.
 SCATTER_SHARE, SCATTER_COPIES, SCATTER_COPIED_BYTES = 16, 4, 1 << 13
 
+# Bytes of each row of a scatter that are worth a thread.
+SCATTER_COLUMNS = 128
+
 # Indices that sort rows of so many elements are found by digits, of shorter ones by comparing; RADIX_SHARED: from there on
 # several threads sort a row together.
 RADIX_ROW, RADIX_SHARED = 192, 1 << 15

@@ -255,6 +255,25 @@ def test_scatters_in_parts(dtype):
         lnp.zeros(13, dtype).at[lnp.asarray(np.where(i == 3, 13, i))].add(1).block_until_ready()
 
 
+@pytest.mark.parametrize('dtype', ['f4', 'f8', 'i2', '?'])
+@pytest.mark.parametrize('width', [129, 200, 1024])
+def test_scatters_of_long_rows(width, dtype):
+    """Threads share out the columns; rows meet in the order of the indices."""
+    random = rng()
+    i, x = random.integers(-300, 300, 600), random.integers(0, 3, (300, width)).astype(dtype)
+    u = (random.random((600, width)) * 3).astype(dtype)
+    for kind, at in {'add': np.add, 'max': np.maximum, 'set': None}.items():
+        want = x.copy()
+        for place, row in zip(i, u):
+            want[place] = at(want[place], row) if at else row
+        got = getattr(lnp.asarray(x).at[lnp.asarray(i)], kind)(lnp.asarray(u))
+        np.testing.assert_array_equal(got, want, err_msg=kind)
+        beyond = getattr(lnp.asarray(x).at[lnp.asarray(i + 600)], kind)
+        np.testing.assert_array_equal(beyond(lnp.asarray(u), mode='drop'), x)
+        with pytest.raises(IndexError, match='600|[3-8][0-9]{2}'):
+            beyond(lnp.asarray(u)).block_until_ready()
+
+
 def test_counts_do_not_depend_on_the_number_of_threads():
     x, i = rng().normal(size=100_000).astype('f4'), rng().integers(0, 50, 100_000)
     found, before = [], lazy.get_num_threads()
