@@ -114,9 +114,7 @@ class Memory(Text):
         lanes are one."""
         if mask is not None:
             return self._load_gather(pointer, one, storage, steps, inside or mask, align)
-        if inside is not None:                                       # what is outside reads the first, or this where there is none
-            kind = f'<{self.width} x i64>'
-            steps = self.new(f'select <{self.width} x i1> {inside}, {kind} {steps}, {kind} zeroinitializer')
+        if inside is not None:                                       # there is no first: these are read
             for size in sizes:
                 pointer = self.new(f'select i1 {self.new(f"icmp sgt i64 {size}, 0")}, ptr {pointer}, ptr %constants')
 
@@ -144,15 +142,22 @@ class Memory(Text):
         if lane is not None and self.k.stride_class(access, self.k.lane) != '0':
             total = self._lane_numbers(lane, self.strides[access][self.k.lane])
         inside = mask
-        for (entry, *_), (stride, size) in zip(a.dynamic, self.dynamic[access]):
-            position = llvm_math.convert(block.b, values[entry], self.k.entries[entry].dtype.name, 'int64')
+        for dynamic, (stride, size) in zip(a.dynamic, self.dynamic[access]):
+            entry, (dtype, neighbours) = dynamic[0], self.k.position_class(dynamic)
+            position = llvm_math.convert(block.b, values[entry], self.k.entries[entry].dtype.name, dtype)
             block.flush()
-            position, ok = self._in_range(position, self._splat64(size), a.mode)
+            kind = llvm_math.llvm_type(dtype, w)
+            one_size = size if dtype == 'int64' else self.new(f'trunc i64 {size} to i32')
+            position, ok = self._in_range(position, self._splat(llvm_math.scalar_type(dtype), kind, one_size), kind, a.mode)
             if ok is not None:
                 if a.mode == 'error':
                     self._report(ok, mask)
                 inside = ok if inside is None else self.new(f'and <{w} x i1> {inside}, {ok}')
-            step = self.new(f'mul <{w} x i64> {position}, {self._splat64(stride)}')
+                if mask is None:                                     # what is outside reads the last, or the first of none
+                    position = self._at_most(position, size, kind)
+            if dtype != 'int64':
+                position = self.new(f'sext {kind} {position} to <{w} x i64>')
+            step = position if neighbours else self.new(f'mul <{w} x i64> {position}, {self._splat64(stride)}')
             total = self.new(f'add <{w} x i64> {total}, {step}')
         sizes = [size for _, size in self.dynamic[access]]
         same = lane is None or not any([self.k.lane in self.k.entries[entry].axes for entry, *_ in a.dynamic])
@@ -217,20 +222,28 @@ class Memory(Text):
             found = self.new(f'select <{w} x i1> {nan}, {kind} {everything}, {kind} {found}')
         return llvm_math.convert(block.b, found, 'int32', x.dtype.name)
 
-    def _in_range(self, position, size, mode):
-        """(a position that may be read, mask of those that were inside or None)."""
-        w = self.width
-        kind = f'<{w} x i64>'
+    def _in_range(self, position, size, kind, mode):
+        """(a position that may be read, mask of those that were inside or None); kind: of vectors of both."""
+        w, one = self.width, kind.split()[-1].rstrip('>')
         if mode == 'wrap':
             r = self.new(f'srem {kind} {position}, {size}')
             negative = self.new(f'icmp slt {kind} {r}, zeroinitializer')
             return self.new(f'select <{w} x i1> {negative}, {kind} {self.new(f"add {kind} {r}, {size}")}, {kind} {r}'), None
         if mode == 'clip':
-            for intrinsic, bound in (('smin', self.new(f'sub {kind} {size}, splat (i64 1)')), ('smax', 'zeroinitializer')):
-                self.module.declare(f'declare {kind} @llvm.{intrinsic}.v{w}i64({kind}, {kind})')
-                position = self.new(f'call {kind} @llvm.{intrinsic}.v{w}i64({kind} {position}, {kind} {bound})')
+            for intrinsic, bound in (('smin', self.new(f'sub {kind} {size}, splat ({one} 1)')), ('smax', 'zeroinitializer')):
+                self.module.declare(f'declare {kind} @llvm.{intrinsic}.v{w}{one}({kind}, {kind})')
+                position = self.new(f'call {kind} @llvm.{intrinsic}.v{w}{one}({kind} {position}, {kind} {bound})')
             return position, None
         return position, self.new(f'icmp ult {kind} {position}, {size}')
+
+    def _at_most(self, position, size, kind):
+        """The smaller of a position without a sign and size - 1, or 0."""
+        one = kind.split()[-1].rstrip('>')
+        last = self.new(f'select i1 {self.new(f"icmp sgt i64 {size}, 0")}, i64 {self.new(f"sub i64 {size}, 1")}, i64 0')
+        last = last if one == 'i64' else self.new(f'trunc i64 {last} to {one}')
+        name = f'@llvm.umin.v{self.width}{one}'
+        self.module.declare(f'declare {kind} {name}({kind}, {kind})')
+        return self.new(f'call {kind} {name}({kind} {position}, {kind} {self._splat(one, kind, last)})')
 
     def _report(self, ok, mask):
         """Set the error word where an active lane is out of range."""
