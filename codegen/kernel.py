@@ -508,7 +508,8 @@ class Kernel:
                  f'far={self.far} stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
-            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[(d[0], self.position_class(d)) for d in a.dynamic]} {a.mode}')
+            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[(d[0], self.position_class(d)) for d in a.dynamic]} {a.mode} '
+                         f'like {self.like(number)}')
         for _, dtype in self.scalars:
             lines.append(f'scalar {dtypes.NAMES[dtype]}')
         for r in self.ramps:
@@ -519,6 +520,11 @@ class Kernel:
         lines += [f'store {e} {a}' for e, a in self.stores] + [f'start {e} {a}' for e, a in self.starts.items()]
         lines.append(f'cached {sorted(self.cached)} columns {self.columns}')
         return '\n'.join(lines)
+
+    def like(self, access):
+        """The first access of the same array with the same strides: windows and differences read it at several offsets."""
+        a = self.accesses[access]
+        return next(i for i, b in enumerate(self.accesses) if b.value == a.value and b.strides == a.strides)
 
     def position_class(self, dynamic):
         """(type in which a position is compared with the size, whether the elements are neighbours)."""

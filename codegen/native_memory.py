@@ -8,14 +8,17 @@ class Memory(Text):
     """What the printer's loads, scalars, ramps, stores and scratch rows come to. Needs its arguments' names."""
 
     def _offset(self, access, index, skip=()):
-        """Element offset of an access at the given indices of axes."""
-        total = self.offsets[access]
-        for axis, i in index.items():
-            kind = self.k.stride_class(access, axis)
+        """Element offset of an access at the given indices of axes. What accesses of one array share comes first, what
+        varies most last."""
+        total = None
+        for axis in [*[axis for axis in index if axis != self.k.lane], None, *[axis for axis in index if axis == self.k.lane]]:
+            kind = self.k.stride_class(access, axis) if axis is not None else 'offset'
             if axis in skip or kind == '0':
                 continue
-            term = i if kind == '1' else self.new(f'mul i64 {i}, {self.strides[access][axis]}')
-            total = self.new(f'add i64 {total}, {term}')
+            term = self.offsets[access] if axis is None else index[axis]
+            if kind == 's' or kind == 'r':
+                term = self.new(f'mul i64 {term}, {self.strides[access][axis]}')
+            total = term if total is None else self.new(f'add i64 {total}, {term}')
         return total
 
     def _prefetch(self, access, pointer):
