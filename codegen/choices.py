@@ -79,6 +79,9 @@ GRAIN_NS = 20_000
 # After so many runs a program is worth compiling matrix products for, which takes 60 to 80 ms once on a machine.
 PROVISIONAL_RUNS = 2
 
+# From so many bytes on what is around a padded array is filled by itself, not all of it before the array is copied there.
+PAD_BYTES = 8 << 20
+
 # Up to so many bytes of a result that only copies elements are copied by NumPy.
 COPY_BYTES = 1 << 14
 

@@ -509,7 +509,7 @@ class Kernel:
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
             lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[(d[0], self.position_class(d)) for d in a.dynamic]} {a.mode} '
-                         f'like {self.like(number)}')
+                         f'like {self.like(number)} {"pairs" * self.pairs(number)}')
         for _, dtype in self.scalars:
             lines.append(f'scalar {dtypes.NAMES[dtype]}')
         for r in self.ramps:
@@ -525,6 +525,10 @@ class Kernel:
         """The first access of the same array with the same strides: windows and differences read it at several offsets."""
         a = self.accesses[access]
         return next(i for i, b in enumerate(self.accesses) if b.value == a.value and b.strides == a.strides)
+
+    def pairs(self, access):
+        """Whether every second element is read along the lanes."""
+        return self.lane is not None and self.accesses[access].strides[self.lane] == 2
 
     def position_class(self, dynamic):
         """(type in which a position is compared with the size, whether the elements are neighbours)."""

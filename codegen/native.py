@@ -56,7 +56,7 @@ def legalise(linear, supports=supports):
                 if position == 0 and readers is not None:
                     continue
                 if not private or j in early or y.op in (ops.leaf, ops.literal, ops.reshape) or y.op.library \
-                        or y.op in SCATTERS or y.op in ASSEMBLED or not supports(y, linear.instructions):
+                        or y.op in SCATTERS or y.op in ASSEMBLED and {x.op, y.op} != {ops.concatenate} or not supports(y, linear.instructions):
                     inputs[position] = copied(j, x)
         new.append(Instruction(x.op, tuple(inputs), x.params, x.aval, x.slot, x.region))
         sources.append(linear.sources[i])

@@ -159,17 +159,6 @@ class _Printer(Reductions):
         body(index, start, self._min(self.new(f'add i64 {start}, {self.block_size}'), size))
         return []
 
-    def _decode(self, number, axes, sizes=None):
-        """{axis: index} from a row-major number."""
-        index, sizes = {}, sizes or self.sizes
-        for position, axis in enumerate(reversed(axes)):
-            if position == len(axes) - 1:
-                index[axis] = number
-            else:
-                index[axis] = self.new(f'urem i64 {number}, {sizes[axis]}')
-                number = self.new(f'udiv i64 {number}, {sizes[axis]}')
-        return index
-
     def _min(self, a, b):
         smaller = self.new(f'icmp slt i64 {a}, {b}')
         return self.new(f'select i1 {smaller}, i64 {a}, i64 {b}')
@@ -506,7 +495,8 @@ class _Printer(Reductions):
         partial = self.new(f'mul i64 %worker, {self.each_part}')
 
         def one(i, _):
-            index = self._decode(i, k.parallel)
+            axes = list(reversed(k.parallel))
+            index = dict(zip(axes, self._digits(i, [self.sizes[axis] for axis in axes])))
             if k.form == 'row':
                 self._row(index, ('%lo', '%hi'), partial)
             else:

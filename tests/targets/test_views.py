@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import lazy.numpy as lnp
+from lazy.codegen import choices
 
 
 def some_shape(source, size):
@@ -71,3 +72,30 @@ def test_chains_of_views(block):
         if x.ndim and x.size and source.random() < 0.4:
             a, x = a.sum(-1), x.sum(-1)
         np.testing.assert_allclose(np.asarray(a), x, rtol=1e-5, atol=1e-3, err_msg=f'{seed}: {done}')
+
+
+@pytest.mark.parametrize('dtype', ['f4', 'f8', 'i2', '?', 'c8'])
+def test_every_second_element(dtype):
+    """Lanes take their elements out of two vectors, of which nothing beyond the last element is read."""
+    for n in [1, 2, 3, 31, 32, 33, 34, 63, 64, 65, 127, 128, 129, 1000]:
+        x = (np.arange(3 * n).reshape(3, n) % 7).astype(dtype)
+        a = lnp.asarray(x)
+        for first in (0, 1):
+            np.testing.assert_array_equal(a[0, first::2] * a[1, first::2], x[0, first::2] * x[1, first::2])
+            np.testing.assert_array_equal(a[:, first::2] + a[:, first::2], x[:, first::2] + x[:, first::2])
+            np.testing.assert_array_equal(a[:, first::2].sum(1), x[:, first::2].sum(1, dtype=x.dtype if dtype != '?' else None))
+
+
+@pytest.mark.parametrize('before, after', [((1, 1, 1), (1, 1, 1)), ((0, 0, 2), (0, 0, 0)), ((0, 3, 0), (1, 0, 0)), ((2, 0, 1), (0, 5, 0))])
+def test_large_pads(before, after, monkeypatch):
+    """What is around a large array is filled by itself."""
+    monkeypatch.setattr(choices, 'PAD_BYTES', 0)
+    x = np.random.default_rng(0).standard_normal((13, 17, 23))
+    a, widths = lnp.asarray(x), list(zip(before, after))
+    want = np.pad(x, widths, constant_values=3)
+    np.testing.assert_array_equal(lnp.pad(a, widths, constant_values=3), want)
+    np.testing.assert_array_equal(lnp.pad(a * 2, widths, constant_values=3)[:, 1:] * 5, np.pad(x * 2, widths, constant_values=3)[:, 1:] * 5)
+    np.testing.assert_array_equal(lnp.pad(a[::-1].T, widths, constant_values=3), np.pad(x[::-1].T, widths, constant_values=3))
+    twice = lnp.pad(lnp.pad(a, widths, constant_values=3), 1)
+    np.testing.assert_array_equal(twice, np.pad(want, 1))
+    np.testing.assert_array_equal(lnp.concatenate([twice, twice]), np.concatenate([np.pad(want, 1)] * 2))
