@@ -285,3 +285,24 @@ def test_counts_do_not_depend_on_the_number_of_threads():
         lazy.set_num_threads(before)
     assert (found[0] == found[1]).all() and (found[0] == found[2]).all()
     np.testing.assert_allclose(found[0], np.bincount(i, x, 50), 1e-4, 1e-4)
+
+
+@pytest.mark.parametrize('dtype', ['f2', 'f4', 'f8', 'i1', 'i4', 'i8', 'u1', 'u4', 'u8', '?'])
+def test_places_of_extremes(dtype):
+    """The first of equals, a NaN before all numbers, along rows, columns and all; both zeros are equal."""
+    random = rng()
+    for shape in [(5, 7), (3, 100), (100, 3), (1, 1000), (17,), (33, 65)]:
+        x = random.integers(0, 2 if dtype == '?' else 3, shape).astype(dtype)
+        kinds = [x, np.zeros_like(x), ~x if dtype[0] not in 'f' else -x]
+        if dtype[0] == 'f':
+            nan, zeros = x.copy(), np.zeros_like(x)
+            nan[random.random(shape) < 0.1] = np.nan
+            zeros[..., ::2] *= -1
+            kinds += [nan, np.copysign(nan, -1), zeros, -zeros, *[np.full(shape, v, dtype) for v in (np.inf, -np.inf, np.nan)]]
+        elif dtype != '?':
+            kinds += [np.full(shape, np.iinfo(dtype).min, dtype), np.full(shape, np.iinfo(dtype).max, dtype)]
+        for y in kinds:
+            for axis in (None, *range(y.ndim)):
+                for name in ('argmax', 'argmin'):
+                    got = getattr(lnp, name)(lnp.asarray(y), axis)
+                    np.testing.assert_array_equal(got, getattr(np, name)(y, axis), err_msg=f'{name} {axis} {y}')
