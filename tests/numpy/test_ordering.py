@@ -113,3 +113,18 @@ def test_under_transformations():
     slope = lazy.grad(lambda x: (lnp.sort(x) * weights).sum())(x)
     np.testing.assert_array_equal(slope, lnp.argsort(lnp.argsort(x)))
     np.testing.assert_array_equal(lazy.grad(lambda x: lnp.argsort(x).astype(np.float32).sum())(x), np.zeros((4, 6)))
+
+
+@pytest.mark.parametrize('shape', [(9000,), (100, 90)], ids=str)
+@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.int64, np.uint8, bool, np.complex64], ids=lambda d: d.__name__)
+def test_unique_of_many(dtype, shape):
+    generator = np.random.default_rng(5)
+    x = generator.integers(0, 2 if dtype is bool else 200, shape).astype(dtype)
+    kinds = [x] if np.dtype(dtype).kind not in 'fc' else [x, np.where(generator.random(shape) < 0.1, np.nan, -x)]
+    for x in kinds:
+        a = lnp.asarray(x)
+        np.testing.assert_array_equal(lnp.unique(a), np.unique(x))
+        for got, want in zip(lnp.unique(a, True, True, True), np.unique(x, True, True, True), strict=True):
+            np.testing.assert_array_equal(got, want)
+        for got, want in zip(lnp.unique_counts(a), np.unique_counts(x), strict=True):
+            np.testing.assert_array_equal(got, want)
