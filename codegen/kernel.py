@@ -508,8 +508,9 @@ class Kernel:
                  f'far={self.far} stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
-            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[(d[0], self.position_class(d)) for d in a.dynamic]} {a.mode} '
-                         f'like {self.like(number)} {"pairs" * self.pairs(number)}')
+            dynamic = [(d[0], self.position_class(d)) for d in a.dynamic]
+            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {dynamic} {a.mode} like {self.like(number)} '
+                         f'{"pairs" * self.pairs(number)}')
         for _, dtype in self.scalars:
             lines.append(f'scalar {dtypes.NAMES[dtype]}')
         for r in self.ramps:
@@ -522,7 +523,7 @@ class Kernel:
         return '\n'.join(lines)
 
     def like(self, access):
-        """The first access of the same array with the same strides: windows and differences read it at several offsets."""
+        """The first access of the same array with the same strides: windows read it at several offsets."""
         a = self.accesses[access]
         return next(i for i, b in enumerate(self.accesses) if b.value == a.value and b.strides == a.strides)
 

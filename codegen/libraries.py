@@ -36,7 +36,8 @@ def _partition(to, arrays, kth, axis):
 def _argsort(to, arrays, axis, dtype):
     """By digits, short rows by comparing."""
     x, = arrays
-    if axis == x.ndim - 1 and x.dtype in (np.int32, np.int64) and x.shape[axis] >= choices.RADIX_ROW and runtime.runner():
+    rows = axis == x.ndim - 1 and x.shape[axis] >= choices.RADIX_ROW
+    if rows and x.dtype in (np.int32, np.int64) and runtime.runner():
         x = np.ascontiguousarray(x)
         found = to if to.flags.c_contiguous else np.empty(to.shape, to.dtype)
         radix.argsort(found, x)
@@ -131,5 +132,6 @@ def _at_once(ranges, call):
         raise errors[0]
 
 
-_INTO = {ops.sort: _sort, ops.argsort: _argsort, ops.partition: _partition, ops.fft: _fft, ops.packed: _packed, ops.unpack: _unpack,
+_INTO = {ops.sort: _sort, ops.argsort: _argsort, ops.partition: _partition, ops.fft: _fft, ops.packed: _packed,
+         ops.unpack: _unpack,
          **{op: _matrices(op) for op in (ops.cholesky, ops.solve, ops.inverse, ops.svdvals, ops.eigvalsh)}}

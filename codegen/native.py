@@ -55,8 +55,9 @@ def legalise(linear, supports=supports):
                 private = users[j] == [i] and j not in outputs and x.inputs.count(j) == 1
                 if position == 0 and readers is not None:
                     continue
+                nested = x.op is y.op is ops.concatenate
                 if not private or j in early or y.op in (ops.leaf, ops.literal, ops.reshape) or y.op.library \
-                        or y.op in SCATTERS or y.op in ASSEMBLED and {x.op, y.op} != {ops.concatenate} or not supports(y, linear.instructions):
+                        or y.op in SCATTERS or y.op in ASSEMBLED and not nested or not supports(y, linear.instructions):
                     inputs[position] = copied(j, x)
         new.append(Instruction(x.op, tuple(inputs), x.params, x.aval, x.slot, x.region))
         sources.append(linear.sources[i])

@@ -1,4 +1,6 @@
 """Reading and writing arrays from vector code: contiguous, strided, broadcast, gathered, scratch, and ramps."""
+import functools
+
 from ..ir import dtypes
 from . import choices, llvm_math
 from .native_text import Text, numbers, suffix
@@ -10,16 +12,15 @@ class Memory(Text):
     def _offset(self, access, index, skip=()):
         """Element offset of an access at the given indices of axes. What accesses of one array share comes first, what
         varies most last."""
-        total = None
-        for axis in [*[axis for axis in index if axis != self.k.lane], None, *[axis for axis in index if axis == self.k.lane]]:
-            kind = self.k.stride_class(access, axis) if axis is not None else 'offset'
-            if axis in skip or kind == '0':
-                continue
-            term = self.offsets[access] if axis is None else index[axis]
-            if kind == 's' or kind == 'r':
-                term = self.new(f'mul i64 {term}, {self.strides[access][axis]}')
-            total = term if total is None else self.new(f'add i64 {total}, {term}')
-        return total
+        def terms(axes):
+            for axis in axes:
+                kind = self.k.stride_class(access, axis)
+                if axis not in skip and kind != '0':
+                    i, stride = index[axis], self.strides[access][axis]
+                    yield i if kind == '1' else self.new(f'mul i64 {i}, {stride}')
+        outer = list(terms([axis for axis in index if axis != self.k.lane]))
+        lane = list(terms([axis for axis in index if axis == self.k.lane]))
+        return functools.reduce(lambda a, b: self.new(f'add i64 {a}, {b}'), [*outer, self.offsets[access], *lane])
 
     def _prefetch(self, access, pointer):
         """Ask for what a reduction reads soon: further along the row, or rows below in a column."""
@@ -56,8 +57,8 @@ class Memory(Text):
             lanes = mask and self._turned(f'<{self.width} x i1>', mask)
             raw = self._turned(storage, self._load_vector(first, storage, one, a.dtype.itemsize, lanes))
         else:
-            raw = self._load_strided(pointer, one, storage, lane, self.strides[access][self.k.lane], mask, a.dtype.itemsize,
-                                     self.k.pairs(access) and self.width <= 16)
+            stride, pairs = self.strides[access][self.k.lane], self.k.pairs(access) and self.width <= 16
+            raw = self._load_strided(pointer, one, storage, lane, stride, mask, a.dtype.itemsize, pairs)
         return llvm_math.load_cast(block.b, raw, a.dtype.name)
 
     def _splat(self, one, storage, value):
@@ -103,8 +104,8 @@ class Memory(Text):
         """Elements that are apart, one load each: gather instructions take longer, and nothing is fetched ahead of them.
         Every second of 10 M float32 on a Zen 4: 6.7 ms by gathers, 1.2 ms so."""
         if pairs:
-            return self._load_pairs(self.new(f'getelementptr {one}, ptr {pointer}, i64 {self.new(f"shl i64 {lane}, 1")}'), storage,
-                                    one, mask, align)
+            first = self.new(f'getelementptr {one}, ptr {pointer}, i64 {self.new(f"shl i64 {lane}, 1")}')
+            return self._load_pairs(first, storage, one, mask, align)
         if mask is not None:
             return self._load_gather(pointer, one, storage, self._lane_numbers(lane, stride), mask, align)
         return self._load_each(self._strided(pointer, one, lane, stride), one, storage, align)
@@ -170,13 +171,14 @@ class Memory(Text):
             position = llvm_math.convert(block.b, values[entry], self.k.entries[entry].dtype.name, dtype)
             block.flush()
             kind = llvm_math.llvm_type(dtype, w)
-            one_size = size if dtype == 'int64' else self.new(f'trunc i64 {size} to i32')
-            position, ok = self._in_range(position, self._splat(llvm_math.scalar_type(dtype), kind, one_size), kind, a.mode)
+            bound = self._splat(*(('i64', kind, size) if dtype == 'int64' else
+                                  ('i32', kind, self.new(f'trunc i64 {size} to i32'))))
+            position, ok = self._in_range(position, bound, kind, a.mode)
             if ok is not None:
                 if a.mode == 'error':
                     self._report(ok, mask)
                 inside = ok if inside is None else self.new(f'and <{w} x i1> {inside}, {ok}')
-                if mask is None:                                     # what is outside reads the last, or the first of none
+                if mask is None:                                     # what is outside reads the last
                     position = self._at_most(position, size, kind)
             if dtype != 'int64':
                 position = self.new(f'sext {kind} {position} to <{w} x i64>')
@@ -253,7 +255,8 @@ class Memory(Text):
             negative = self.new(f'icmp slt {kind} {r}, zeroinitializer')
             return self.new(f'select <{w} x i1> {negative}, {kind} {self.new(f"add {kind} {r}, {size}")}, {kind} {r}'), None
         if mode == 'clip':
-            for intrinsic, bound in (('smin', self.new(f'sub {kind} {size}, splat ({one} 1)')), ('smax', 'zeroinitializer')):
+            last = self.new(f'sub {kind} {size}, splat ({one} 1)')
+            for intrinsic, bound in (('smin', last), ('smax', 'zeroinitializer')):
                 self.module.declare(f'declare {kind} @llvm.{intrinsic}.v{w}{one}({kind}, {kind})')
                 position = self.new(f'call {kind} @llvm.{intrinsic}.v{w}{one}({kind} {position}, {kind} {bound})')
             return position, None

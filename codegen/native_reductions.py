@@ -19,8 +19,10 @@ class Reductions(Memory):
         if x.op in (ops.argmax, ops.argmin):
             one = scalar_int(x.dtype)
             places = ', '.join(f'{one} {lane if self.k.form == "row" else 0}' for lane in range(w))   # each lane's first element
-            return [(llvm_math.llvm_type(_compared_as(x), w), self._least_extreme(x)), (f'<{w} x {one}>', f'<{places}>')]
-        return [(llvm_math.llvm_type(dtype.name, w), llvm_math.constant(dtype.name, w, identity(x.op.reduction, dtype)))]
+            kind = llvm_math.llvm_type(_compared_as(x), w)
+            return [(kind, self._least_extreme(x)), (f'<{w} x {one}>', f'<{places}>')]
+        neutral = identity(x.op.reduction, dtype)
+        return [(llvm_math.llvm_type(dtype.name, w), llvm_math.constant(dtype.name, w, neutral))]
 
     def _accumulate(self, reductions, values, carried, index, lane, mask):
         new, at = [], 0
@@ -168,7 +170,8 @@ class Reductions(Memory):
         equal = llvm_math.emit(block.b, 'eq', name, [vectors[0], best])
         block.flush()
         last = llvm_math.constant(x.dtype.name, w, dtypes.iinfo(x.dtype).max)
-        return self._over_lanes('min', x.dtype.name, self.new(f'select <{w} x i1> {equal}, {at} {vectors[1]}, {at} {last}'))
+        places = self.new(f'select <{w} x i1> {equal}, {at} {vectors[1]}, {at} {last}')
+        return self._over_lanes('min', x.dtype.name, places)
 
     def _over_lanes(self, operation, name, value):
         """All lanes of a vector combined, as a splat: halves are combined until one lane is left."""

@@ -17,7 +17,8 @@ from . import (choices, compiled, convolution, gemm, libraries, memory, native, 
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import is_repeated, Step
-from .simplify import locate_scatters, simplify, spell_depthwise, spell_pads, stage_reductions, unrounded, widen_products
+from .simplify import (locate_scatters, simplify, spell_depthwise, spell_pads, stage_reductions, unrounded,
+                       widen_products)
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
 

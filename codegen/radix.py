@@ -7,8 +7,8 @@ A look at all numbers comes first: what they have in common, the bits below the 
 they differ from the smallest, is no digit. Where the rest has 32 bits at most a pair is one word: the number above, the
 index below; else two of them.
 
-A row is sorted by one thread, in scratch memory of its own. Rows that are fewer than threads, and long, are sorted by all of
-them: each counts the digits in its part, and the counts say where in the result the numbers of its part begin.
+A row is sorted by one thread, in scratch memory of its own. Rows that are fewer than threads, and long, are sorted by
+all of them: each counts the digits in its part, and the counts say where in the result the numbers of its part begin.
 """
 import functools
 
@@ -21,7 +21,7 @@ DIGITS = 256                            # of 8 bits: more of them are more strea
 
 
 def argsort(to, x):
-    """Indices that sort the rows of an int32 or int64 array, into the array `to` of int32 or int64. Both are contiguous."""
+    """Indices that sort the rows of x, int32 or int64, into the array `to` of int32 or int64. Both are contiguous."""
     n = x.shape[-1]
     rows, workers = x.size // n, threads.get_num_threads()
     least, low, bits = _span(x, workers)
@@ -207,9 +207,10 @@ def _text(key, wide, index):
             def one(p, carried):
                 source, target = carried
                 low = t.new(f'mul i64 {p}, %bits')
-                t.line(f'call void @count(ptr {source}, ptr {counts}, i64 {low}, i64 %bits, i64 0, i64 %n)')
+                rest = f'ptr {counts}, i64 {low}, i64 %bits, i64 0, i64 %n'
+                t.line(f'call void @count(ptr {source}, {rest})')
                 t.loop('0', DIGITS, 1, [('i64', 0)], starts)
-                t.line(f'call void @move(ptr {source}, ptr {target}, ptr {counts}, i64 {low}, i64 %bits, i64 0, i64 %n)')
+                t.line(f'call void @move(ptr {source}, ptr {target}, {rest})')
                 return [target, source]
 
             def starts(k, carried):

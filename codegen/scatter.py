@@ -3,10 +3,10 @@
     f(slots, constants, lo, hi, worker): the rows [lo, hi)
 
 A kernel as those of `threads`. Slots: addresses of target, updates, indices, sizes and of an error word, which is set
-where an index is out of range in mode 'error'; row, step, along, copy, count. indices: of each indexed axis (pointer, elements
-of the target from one to the next, bound, shift): an index below the bound is shifted, so that it counts from the end;
-sizes: of these axes. A row has `row` elements; those of `updates` begin `step` elements apart and theirs lie `along`
-apart, both 0 where one value is used for all.
+where an index is out of range in mode 'error'; row, step, along, copy, count (of all rows). indices: of each indexed
+axis (pointer, elements of the target from one to the next, bound, shift): an index below the bound is shifted, so that
+it counts from the end; sizes: of these axes. A row has `row` elements; those of `updates` begin `step` elements apart
+and theirs lie `along` apart, both 0 where one value is used for all.
 
 Many rows that are combined into a small target, a histogram say, are shared out: every part has copies of the target
 for itself, `copy` bytes apart, which are combined at the end. Where it has several, neighbouring rows go to different
@@ -63,8 +63,8 @@ def call(x, keywords, places):
 
 
 def _launch(x, keywords, target, updates, indices):
-    """What scatters arrays like these: a function of (target, updates, indices, turns) that says whether an index is out
-    of range."""
+    """What scatters arrays like these: a function of (target, updates, indices, turns) that says whether an index is
+    out of range."""
     axes, mode, kind = keywords['axes'], keywords['mode'], keywords['kind']
     shape = np.broadcast_shapes(*[i.shape for i in indices])
     n, row, steps = math.prod(shape), math.prod(target.shape[len(axes):]), native.contiguous(target.shape)
@@ -79,7 +79,8 @@ def _launch(x, keywords, target, updates, indices):
     def launch(target, updates, indices, turns):
         indices = [np.ascontiguousarray(i if i.shape == shape else np.broadcast_to(i, shape)) for i in indices]
         updates = updates if same else np.ascontiguousarray(updates)
-        located = np.array([(memory.address_of(i), steps[axis], *turn) for i, axis, turn in zip(indices, axes, turns)], np.int64)
+        located = [(memory.address_of(i), steps[axis], *turn) for i, axis, turn in zip(indices, axes, turns)]
+        located = np.array(located, np.int64)
         error = np.zeros(1, np.int64)
         slots = [*map(memory.address_of, (target, updates, located, sizes, error)), *rest, 0, n]
         if parts > 1:
@@ -134,8 +135,8 @@ _SLOTS = ('ptr target', 'ptr updates', 'ptr indices', 'ptr sizes', 'ptr error', 
 
 
 def _emit(dtype, index_dtypes, mode, kind, layout, turned, copies):
-    """layout: 'rows', or 'columns' of them; rows of one element: 'elements', 'one' where all are the same. turned: bounds
-    count."""
+    """layout: 'rows', or 'columns' of them; rows of one element: 'elements', 'one' where all are the same.
+    turned: bounds count."""
     module = llvm_math.Module(compiled.features())
     t = Text(module, 1)
     size = np.dtype(dtypes.as_dtype(dtype)).itemsize
@@ -190,9 +191,13 @@ def _emit(dtype, index_dtypes, mode, kind, layout, turned, copies):
             if single:
                 return elements(target, total, i if layout == 'elements' else '0', 1)
             start = t.new(f'mul i64 {i}, %step')
+
+            def vectors(at, of, width):
+                for k in range(0, width, lanes):
+                    elements(target, add(at, k), add(of, k), lanes)
+                return []
             for first, last, width in ((begin, fours, 4 * lanes), (fours, whole, lanes)):
-                t.loop(first, last, width, [], lambda j, _: [
-                    elements(target, add(add(total, j), k), add(add(start, j), k), lanes) for k in range(0, width, lanes)] and [])
+                t.loop(first, last, width, [], lambda j, _: vectors(add(total, j), add(start, j), width))
             t.loop(whole, end, 1, [], lambda j, _: elements(
                 target, add(total, j), add(start, t.new(f'mul i64 {j}, %along')), 1) or [])
         if ok is None:
@@ -203,7 +208,8 @@ def _emit(dtype, index_dtypes, mode, kind, layout, turned, copies):
     first, last, begin, end = '%lo', '%hi', '0', '%row'
     if layout == 'columns':
         line = LINE // size
-        first, last, begin, end = '0', '%count', t.new(f'mul i64 %lo, {line}'), t._min(t.new(f'mul i64 %hi, {line}'), '%row')
+        first, last = '0', '%count'
+        begin, end = t.new(f'mul i64 %lo, {line}'), t._min(t.new(f'mul i64 %hi, {line}'), '%row')
     in_vectors, length = t.new('icmp eq i64 %along, 1'), t.new(f'sub i64 {end}, {begin}')
     whole, fours = [add(begin, t.new(f'select i1 {in_vectors}, i64 {t.new(f"and i64 {length}, {-width}")}, i64 0'))
                     for width in (lanes, 4 * lanes)]

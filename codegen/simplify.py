@@ -215,7 +215,8 @@ def spell_depthwise(linear):
 def spell_pads(linear):
     """A large array in the middle of equal numbers is put together with what is around it: else all is filled first.
 
-    Before: y = slice_update(broadcast(0), x, start). After: y = concatenate(broadcast(0), concatenate(...), broadcast(0)).
+    Before: y = slice_update(broadcast(0), x, start).
+    After: y = concatenate(broadcast(0), x, broadcast(0)), axis by axis.
     """
     found = _replaced(linear, lambda x: _is_pad(linear, x), _surrounded)
     if found is linear:
@@ -224,10 +225,11 @@ def spell_pads(linear):
 
 
 def _is_pad(linear, x):
-    if x.op is not ops.slice_update or x.region is not None or x.aval.nbytes < choices.PAD_BYTES or set(x.params[1]) != {1}:
+    if x.op is not ops.slice_update or x.region is not None or x.aval.nbytes < choices.PAD_BYTES:
         return False
     base, part = [linear.instructions[i] for i in x.inputs]
-    return base.op is ops.broadcast and linear.instructions[base.inputs[0]].aval.size == 1 and 2 * part.aval.size > x.aval.size
+    return base.op is ops.broadcast and linear.instructions[base.inputs[0]].aval.size == 1 \
+        and set(x.params[1]) == {1} and 2 * part.aval.size > x.aval.size
 
 
 def _surrounded(x, inputs, made, add):

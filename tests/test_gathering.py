@@ -130,7 +130,8 @@ def test_no_indices(shape):
 
 
 RAMPS = {'both rising': lambda m, i: (m.arange(5), m.arange(5)), 'beside others': lambda m, i: (m.arange(5), i),
-         'backwards': lambda m, i: (4 - m.arange(5), i), 'steps': lambda m, i: (m.arange(3)[:, None], 2 * m.arange(3)[None]),
+         'backwards': lambda m, i: (4 - m.arange(5), i),
+         'steps': lambda m, i: (m.arange(3)[:, None], 2 * m.arange(3)[None]),
          'negative': lambda m, i: (m.arange(5) - 5, i), 'across': lambda m, i: (m.arange(5)[:, None], i[None])}
 
 

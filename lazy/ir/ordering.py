@@ -1,7 +1,8 @@
 """Indices that sort: of whole numbers in the order of x, which kernels compute.
 
-Before: argsort(x). After: argsort(order(x)), by digits; or for short rows of up to 32 bits sort((order(x) << 32) + index) &
-0xffffffff: one sort of numbers that hold an element and its index. 1000 rows of 1000 float32 take 1.8 ms so.
+Before: argsort(x). After: argsort(order(x)), by digits; or for short rows of up to 32 bits
+sort((order(x) << 32) + index) & 0xffffffff: one sort of numbers that hold an element and its index. 1000 rows of 1000
+float32 take 1.8 ms so.
 """
 import numpy as np
 

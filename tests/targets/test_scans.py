@@ -298,7 +298,8 @@ def test_places_of_extremes(dtype):
             nan, zeros = x.copy(), np.zeros_like(x)
             nan[random.random(shape) < 0.1] = np.nan
             zeros[..., ::2] *= -1
-            kinds += [nan, np.copysign(nan, -1), zeros, -zeros, *[np.full(shape, v, dtype) for v in (np.inf, -np.inf, np.nan)]]
+            kinds += [nan, np.copysign(nan, -1), zeros, -zeros]
+            kinds += [np.full(shape, v, dtype) for v in (np.inf, -np.inf, np.nan)]
         elif dtype != '?':
             kinds += [np.full(shape, np.iinfo(dtype).min, dtype), np.full(shape, np.iinfo(dtype).max, dtype)]
         for y in kinds:
