@@ -45,6 +45,13 @@ SEARCH_SHIFT = 6
 # one of SCATTER_COPIED_BYTES at most, for where there are many more places neighbours rarely meet in one.
 SCATTER_SHARE, SCATTER_COPIES, SCATTER_COPIED_BYTES = 16, 4, 1 << 13
 
+# Bytes of each row of a scatter that are worth a thread.
+SCATTER_COLUMNS = 128
+
+# Indices that sort rows of so many elements are found by digits, of shorter ones by comparing; RADIX_SHARED: from there
+# on several threads sort a row together.
+RADIX_ROW, RADIX_SHARED = 192, 1 << 15
+
 # How far ahead reductions of STREAM_BYTES ask for data. Processors look ahead too little for one sequence of loads: the
 # sum of squares of 4096 x 4096 float32 along rows takes 1.2 ms with this and 2.9 without, along columns 1.6 and 2.0.
 PREFETCH_BYTES, PREFETCH_ROWS = 4096, 16
@@ -86,6 +93,10 @@ FFT_WORK_BYTES = 16 << 20
 # Fewer transforms than a vector has lanes are computed one by one up to so many elements, times the cost of their passes:
 # to call SciPy takes longer.
 FFT_SINGLE = 1 << 13
+
+# From so many bytes on what is around a padded array is filled by itself, not all of it before the array is copied
+# there: what doesn't stay in the caches is written once. A pad of 8 x 32 x 112^2 float32 takes 0.75 ms so, and 1.05.
+PAD_BYTES = 8 << 20
 
 # Up to so many bytes of a result that only copies elements are copied by NumPy.
 COPY_BYTES = 1 << 14

@@ -98,48 +98,73 @@ def emit(dtype, machine):
 
 
 def _pack_windows(t):
-    """target[d, j] = source[taps[d] + places[j]] for a panel: by vectors where the places are one run or two."""
+    """target[d, j] = source[taps[d] + places[j]] for a panel: by vectors where the places are one run or two, of
+    neighbours or of every second element."""
     f = function(t, 'pack_windows')
     n, step = t.lanes, t.columns * t.size
     numbers, whole = f'<{n} x i32>', f'<{n} x i1>'
-    steps = f'<{", ".join(f"i32 {i * t.size}" for i in range(n))}>'
 
-    def run(lane):
+    def run(lane, apart):
         """(offset of what would be the first place if all were in one run with a lane's, the lanes where this is so)"""
-        first = f.new(f'sub i32 {f.new(f"extractelement {numbers} {at}, i64 {lane}")}, {lane * t.size}')
+        first = f.new(f'sub i32 {f.new(f"extractelement {numbers} {at}, i64 {lane}")}, {lane * apart * t.size}')
         row = f.new(f'insertelement {numbers} poison, i32 {first}, i64 0')
         row = f.new(f'shufflevector {numbers} {row}, {numbers} poison, {numbers} zeroinitializer')
+        steps = f'<{", ".join(f"i32 {i * apart * t.size}" for i in range(n))}>'
         mask = f.new(f'icmp eq {numbers} {at}, {f.new(f"add {numbers} {row}, {steps}")}')
         return f.new(f'sext i32 {first} to i64'), mask
 
     def every(mask):
         return f.new(f'icmp eq i{n} {f.new(f"bitcast {whole} {mask} to i{n}")}, -1')
 
+    def others(mask):
+        return f.new(f'xor {whole} {mask}, splat (i1 true)')
+
+    def load(pointer, mask, otherwise):
+        return f.new(f'call {t.vector} @llvm.masked.load.{t.name}.p0(ptr {pointer}, i32 {t.size}, {whole} {mask}, '
+                     f'{t.vector} {otherwise})')
+
     def copied(load):
-        def body():
-            with f.loop(0, '%depth') as d:
-                base = f.at('%source', f.load('i64', f.at('%taps', f.mul(d, 8))))
-                f.store(t.vector, load(base), f.at('%target', f.mul(d, step), v * n * t.size))
-        return body
+        with f.loop(0, '%depth') as d:
+            base = f.at('%source', f.load('i64', f.at('%taps', f.mul(d, 8))))
+            f.store(t.vector, load(base), f.at('%target', f.mul(d, step), v * n * t.size))
 
-    for v in range(t.vectors):
-        at = f.new(f'load {numbers}, ptr {f.at("%places", v * n * 4)}, align 4')
+    def shuffled(kind, a, b, order):
+        return f.new(f'shufflevector {kind} {a}, {kind} {b}, <{n} x i32> <{", ".join(f"i32 {k}" for k in order)}>')
+
+    def neighbours():
+        (first, ahead), (last, _) = run(0, 1), run(n - 1, 1)
+        rest = others(ahead)
+        copied(lambda base: load(f.at(base, last), rest, load(f.at(base, first), ahead, 'zeroinitializer')))
+
+    def pairs():
+        """Vectors from the first place of a run on, and to its last one: between them every place."""
+        (first, ahead), (last, _) = run(0, 2), run(n - 1, 2)
+        here = [[k // 2 if k % 2 == 0 else n for k in range(n)], [n // 2 + k // 2 if k % 2 else n for k in range(n)]]
+        masks = [[shuffled(whole, mask, 'zeroinitializer', order) for order in here] for mask in (ahead, others(ahead))]
+
+        def taken(base):
+            found = ['zeroinitializer'] * 2
+            for start, halves in zip((first, last), masks):
+                found = [load(f.at(base, start, half * (n - 1) * t.size), halves[half], found[half]) for half in (0, 1)]
+            return shuffled(t.vector, *found, [2 * k + (k >= n // 2) for k in range(n)])
+        copied(taken)
+
+    def gathered():
         wide = f.new(f'sext {numbers} {at} to <{n} x i64>')
-        (first, ahead), (last, behind) = run(0), run(n - 1)
-        rest = f.new(f'xor {whole} {ahead}, splat (i1 true)')
 
-        def two_runs(base):
-            left = f.masked_load(f.at(base, first), ahead)
-            return f.new(f'call {t.vector} @llvm.masked.load.{t.name}.p0(ptr {f.at(base, last)}, i32 {t.size}, {whole} '
-                         f'{rest}, {t.vector} {left})')
-
-        def gathered(base):
+        def taken(base):
             pointers = f.new(f'getelementptr i8, ptr {base}, <{n} x i64> {wide}')
             return f.new(f'call {t.vector} @llvm.masked.gather.{t.name}.v{n}p0(<{n} x ptr> {pointers}, i32 {t.size}, '
                          f'{whole} splat (i1 true), {t.vector} poison)')
-        either = every(f.new(f'or {whole} {ahead}, {behind}'))
-        f.branch(every(ahead), copied(lambda base: f.load(t.vector, f.at(base, first))),
-                 lambda: f.branch(either, copied(two_runs), copied(gathered)))
+        copied(taken)
+
+    for v in range(t.vectors):
+        at = f.new(f'load {numbers}, ptr {f.at("%places", v * n * 4)}, align 4')
+        (first, ahead), (_, behind) = run(0, 1), run(n - 1, 1)
+        two = every(f.new(f'or {whole} {ahead}, {behind}'))
+        apart = every(f.new(f'or {whole} {run(0, 2)[1]}, {run(n - 1, 2)[1]}'))
+        f.branch(every(ahead), lambda: copied(lambda base: f.load(t.vector, f.at(base, first))),
+                 lambda: f.branch(two, neighbours, lambda: f.branch(apart, pairs, gathered)))
     return f.text()
 
 

@@ -199,14 +199,30 @@ class Kernel:
         n = len(self.sizes)
         full = tuple([index.constant(0, n) if axis in axes else next(rest) for axis in range(len(shape))])
         offset, strides = self._linear(source, full)
-        steps = self.layouts[source][1]
-        dynamic = tuple([(e, steps[a], shape[a], a) for e, a in zip(indices, axes)])
-        dtype, packed = self.instructions[source].aval.dtype, self.instructions[source].op is ops.unpack_nibbles
-        self.accesses.append(Access(source, dtype, offset, strides, dynamic, mode, packed))
-        parts = [self.entries[e] for e in indices]
+        steps, dynamic = self.layouts[source][1], []
+        for e, a in zip(indices, axes):
+            ramp = self._ramp_inside(e, shape[a])
+            if ramp:                                                 # x[arange(n), i]: no more than a stride
+                offset += steps[a] * ramp[0]
+                strides = [s + steps[a] * c for s, c in zip(strides, ramp[1])]
+            else:
+                dynamic.append((e, steps[a], shape[a], a))
+        dtype, args = self.instructions[source].aval.dtype, tuple([e for e, *_ in dynamic])
+        packed = self.instructions[source].op is ops.unpack_nibbles
+        self.accesses.append(Access(source, dtype, offset, strides, tuple(dynamic), mode if dynamic else None, packed))
+        parts = [self.entries[e] for e in args]
         depends = self._depends(strides).union(*[p.axes for p in parts])
-        return self._add(Entry('load', None, dtype, args=indices, number=len(self.accesses) - 1, axes=depends,
-                               stage=max([p.stage for p in parts]), cost=4))
+        return self._add(Entry('load', None, dtype, args=args, number=len(self.accesses) - 1, axes=depends,
+                               stage=max([p.stage for p in parts], default=0), cost=4))
+
+    def _ramp_inside(self, e, size):
+        """(offset, coefficients) of a ramp, if that is what entry e is, and all of it lies in [0, size); else None."""
+        if self.entries[e].kind != 'index':
+            return None
+        offset, coefficients = ramp = self.ramps[self.entries[e].number]
+        ends = [c * (n - 1) for c, n in zip(coefficients, self.sizes)]
+        inside = 0 <= offset + sum([min(end, 0) for end in ends]) and offset + sum([max(end, 0) for end in ends]) < size
+        return ramp if inside and min(self.sizes, default=1) > 0 else None
 
     def _search(self, x, where):
         query = self._value(*operand_maps(x, self.instructions, where)[1])
@@ -498,8 +514,9 @@ class Kernel:
                  f'far={self.far} stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
-            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[d[0] for d in a.dynamic]} {a.mode}'
-                         f'{" packed" * a.packed}')
+            dynamic = [(d[0], self.position_class(d)) for d in a.dynamic]
+            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {dynamic} {a.mode} like {self.like(number)} '
+                         f'{"pairs" * self.pairs(number)}{"packed" * a.packed}')
         for _, dtype in self.scalars:
             lines.append(f'scalar {dtypes.NAMES[dtype]}')
         for r in self.ramps:
@@ -510,6 +527,22 @@ class Kernel:
         lines += [f'store {e} {a}' for e, a in self.stores] + [f'start {e} {a}' for e, a in self.starts.items()]
         lines.append(f'cached {sorted(self.cached)} columns {self.columns}')
         return '\n'.join(lines)
+
+    def like(self, access):
+        """The first access of the same array with the same strides: windows read it at several offsets."""
+        a = self.accesses[access]
+        return next(i for i, b in enumerate(self.accesses) if b.value == a.value and b.strides == a.strides)
+
+    def pairs(self, access):
+        """Whether every second element is read along the lanes."""
+        return self.lane is not None and self.accesses[access].strides[self.lane] == 2
+
+    def position_class(self, dynamic):
+        """(type in which a position is compared with the size, whether the elements are neighbours)."""
+        entry, stride, size, _ = dynamic
+        dtype = self.entries[entry].dtype
+        narrow = dtype.itemsize <= 4 and dtype != dtypes.uint32 and size < 1 << 31
+        return 'int32' if narrow else 'int64', stride == 1
 
     def stride_class(self, access, axis):
         s = self.accesses[access].strides[axis]

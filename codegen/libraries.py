@@ -9,7 +9,7 @@ import numpy as np
 
 from ..ir import lapack, ops
 from ..ir.graph import aval
-from . import matrices, reference, threads
+from . import choices, matrices, radix, reference, runtime, threads
 
 BUSY = 1 << 16                          # elements or products from which a thread is worth its start
 
@@ -31,6 +31,21 @@ def _sort(to, arrays, axis):
 
 def _partition(to, arrays, kth, axis):
     _rows(to, arrays[0], axis, lambda rows: rows.partition(kth, axis))
+
+
+def _argsort(to, arrays, axis, dtype):
+    """By digits, short rows by comparing."""
+    x, = arrays
+    rows = axis == x.ndim - 1 and x.shape[axis] >= choices.RADIX_ROW
+    if rows and x.dtype in (np.int32, np.int64) and runtime.runner():
+        x = np.ascontiguousarray(x)
+        found = to if to.flags.c_contiguous else np.empty(to.shape, to.dtype)
+        radix.argsort(found, x)
+        return found is to or np.copyto(to, found)
+
+    def part(start, stop):
+        np.copyto(to[start:stop], np.argsort(x[start:stop], axis, kind='stable'))
+    _at_once(_ranges(len(to), to.size // BUSY if axis else 1), part)
 
 
 def _rows(to, x, axis, work):
@@ -120,6 +135,7 @@ def _at_once(ranges, call):
         raise errors[0]
 
 
-_INTO = {ops.sort: _sort, ops.partition: _partition, ops.fft: _fft, ops.packed: _packed, ops.unpack: _unpack,
+_INTO = {ops.sort: _sort, ops.argsort: _argsort, ops.partition: _partition, ops.fft: _fft, ops.packed: _packed,
+         ops.unpack: _unpack,
          **{op: _matrices(op) for op in (ops.cholesky, ops.solve, ops.inverse, ops.triangular_solve, ops.svdvals,
                                           ops.eigvalsh)}}

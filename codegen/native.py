@@ -62,8 +62,9 @@ def legalise(linear, supports=supports):
                 private = users[j] == [i] and j not in outputs and x.inputs.count(j) == 1
                 if position == 0 and readers is not None:
                     continue
+                nested = x.op is y.op is ops.concatenate
                 if not private or j in early or y.op in _NO_KERNEL or y.op.library or y.op in SCATTERS \
-                        or y.op in ASSEMBLED or not supports(y, linear.instructions):
+                        or y.op in ASSEMBLED and not nested or not supports(y, linear.instructions):
                     inputs[position] = copied(j, x)
         if x.op not in (ops.leaf, ops.literal) and is_library(x):    # it takes a byte for each number
             packed = [linear.instructions[j].op is ops.unpack_nibbles for j in x.inputs]

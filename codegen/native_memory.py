@@ -1,4 +1,6 @@
 """Reading and writing arrays from vector code: contiguous, strided, broadcast, gathered, scratch, and ramps."""
+import functools
+
 from ..ir import dtypes
 from . import choices, llvm_math
 from .native_packed import Packed
@@ -9,15 +11,17 @@ class Memory(Packed):
     """What the printer's loads, scalars, ramps, stores and scratch rows come to. Needs its arguments' names."""
 
     def _offset(self, access, index, skip=()):
-        """Element offset of an access at the given indices of axes."""
-        total = self.offsets[access]
-        for axis, i in index.items():
-            kind = self.k.stride_class(access, axis)
-            if axis in skip or kind == '0':
-                continue
-            term = i if kind == '1' else self.new(f'mul i64 {i}, {self.strides[access][axis]}')
-            total = self.new(f'add i64 {total}, {term}')
-        return total
+        """Element offset of an access at the given indices of axes. What accesses of one array share comes first, what
+        varies most last."""
+        def terms(axes):
+            for axis in axes:
+                kind = self.k.stride_class(access, axis)
+                if axis not in skip and kind != '0':
+                    i, stride = index[axis], self.strides[access][axis]
+                    yield i if kind == '1' else self.new(f'mul i64 {i}, {stride}')
+        outer = list(terms([axis for axis in index if axis != self.k.lane]))
+        lane = list(terms([axis for axis in index if axis == self.k.lane]))
+        return functools.reduce(lambda a, b: self.new(f'add i64 {a}, {b}'), [*outer, self.offsets[access], *lane])
 
     def _prefetch(self, access, pointer):
         """Ask for what a reduction reads soon: further along the row, or rows below in a column."""
@@ -56,7 +60,8 @@ class Memory(Packed):
             lanes = mask and self._turned(f'<{self.width} x i1>', mask)
             raw = self._turned(storage, self._load_vector(first, storage, one, a.dtype.itemsize, lanes))
         else:
-            raw = self._load_strided(pointer, one, storage, lane, self.strides[access][self.k.lane], mask, a.dtype.itemsize)
+            stride, pairs = self.strides[access][self.k.lane], self.k.pairs(access) and self.width <= 16
+            raw = self._load_strided(pointer, one, storage, lane, stride, mask, a.dtype.itemsize, pairs)
         return llvm_math.load_cast(block.b, raw, a.dtype.name)
 
     def _splat(self, one, storage, value):
@@ -98,12 +103,31 @@ class Memory(Packed):
                 base = self.new(f'getelementptr {one}, ptr {base}, i64 {steps[4]}')
             yield self.new(f'getelementptr {one}, ptr {base}, i64 {steps[j % 4]}')
 
-    def _load_strided(self, pointer, one, storage, lane, stride, mask, align):
+    def _load_strided(self, pointer, one, storage, lane, stride, mask, align, pairs):
         """Elements that are apart, one load each: gather instructions take longer, and nothing is fetched ahead of them.
         Every second of 10 M float32 on a Zen 4: 6.7 ms by gathers, 1.2 ms so."""
+        if pairs:
+            first = self.new(f'getelementptr {one}, ptr {pointer}, i64 {self.new(f"shl i64 {lane}, 1")}')
+            return self._load_pairs(first, storage, one, mask, align)
         if mask is not None:
             return self._load_gather(pointer, one, storage, self._lane_numbers(lane, stride), mask, align)
         return self._load_each(self._strided(pointer, one, lane, stride), one, storage, align)
+
+    def _load_pairs(self, pointer, storage, one, mask, align):
+        """Every second element, of two vectors that end with the last of them. Masks are of the first lanes."""
+        w, masks = self.width, (None, None)
+        if mask is not None:
+            self.module.declare('declare i64 @llvm.ctpop.i64(i64)')
+            lanes = self.new(f'zext i{w} {self.new(f"bitcast <{w} x i1> {mask} to i{w}")} to i64')
+            twice = self.new(f'shl i64 {self.new(f"call i64 @llvm.ctpop.i64(i64 {lanes})")}, 1')
+            ones = self.new(f'sub i64 {self.new(f"shl i64 1, {twice}")}, 1')
+            reach = self.new(f'lshr i64 {ones}, 1')
+            masks = [self.new(f'bitcast i{w} {self.new(f"trunc i64 {bits} to i{w}")} to <{w} x i1>')
+                     for bits in (reach, self.new(f'lshr i64 {reach}, {w - 1}'))]
+        second = self.new(f'getelementptr {one}, ptr {pointer}, i64 {w - 1}')
+        a, b = [self._load_vector(at, storage, one, align, m) for at, m in zip((pointer, second), masks)]
+        return self.new(f'shufflevector {storage} {a}, {storage} {b}, <{w} x i32> '
+                        f'{numbers([2 * j + (j >= w // 2) for j in range(w)])}')
 
     def _load_each(self, addresses, one, storage, align):
         raw = 'poison'
@@ -117,9 +141,7 @@ class Memory(Packed):
         lanes are one."""
         if mask is not None:
             return self._load_gather(pointer, one, storage, steps, inside or mask, align)
-        if inside is not None:                                       # what is outside reads the first, or this where there is none
-            kind = f'<{self.width} x i64>'
-            steps = self.new(f'select <{self.width} x i1> {inside}, {kind} {steps}, {kind} zeroinitializer')
+        if inside is not None:                                       # there is no first: these are read
             for size in sizes:
                 pointer = self.new(f'select i1 {self.new(f"icmp sgt i64 {size}, 0")}, ptr {pointer}, ptr %constants')
 
@@ -149,15 +171,23 @@ class Memory(Packed):
             steps = self._lane_numbers(lane, self.strides[access][self.k.lane])
             total = self.new(f'add <{w} x i64> {total}, {steps}')
         inside = mask
-        for (entry, *_), (stride, size) in zip(a.dynamic, self.dynamic[access]):
-            position = llvm_math.convert(block.b, values[entry], self.k.entries[entry].dtype.name, 'int64')
+        for dynamic, (stride, size) in zip(a.dynamic, self.dynamic[access]):
+            entry, (dtype, neighbours) = dynamic[0], self.k.position_class(dynamic)
+            position = llvm_math.convert(block.b, values[entry], self.k.entries[entry].dtype.name, dtype)
             block.flush()
-            position, ok = self._in_range(position, self._splat64(size), a.mode)
+            kind = llvm_math.llvm_type(dtype, w)
+            bound = self._splat(*(('i64', kind, size) if dtype == 'int64' else
+                                  ('i32', kind, self.new(f'trunc i64 {size} to i32'))))
+            position, ok = self._in_range(position, bound, kind, a.mode)
             if ok is not None:
                 if a.mode == 'error':
                     self._report(ok, mask)
                 inside = ok if inside is None else self.new(f'and <{w} x i1> {inside}, {ok}')
-            step = self.new(f'mul <{w} x i64> {position}, {self._splat64(stride)}')
+                if mask is None:                                     # what is outside reads the last
+                    position = self._at_most(position, size, kind)
+            if dtype != 'int64':
+                position = self.new(f'sext {kind} {position} to <{w} x i64>')
+            step = position if neighbours else self.new(f'mul <{w} x i64> {position}, {self._splat64(stride)}')
             total = self.new(f'add <{w} x i64> {total}, {step}')
         sizes = [size for _, size in self.dynamic[access]]
         same = lane is None or not any([self.k.lane in self.k.entries[entry].axes for entry, *_ in a.dynamic])
@@ -224,20 +254,29 @@ class Memory(Packed):
             found = self.new(f'select <{w} x i1> {nan}, {kind} {everything}, {kind} {found}')
         return llvm_math.convert(block.b, found, 'int32', x.dtype.name)
 
-    def _in_range(self, position, size, mode):
-        """(a position that may be read, mask of those that were inside or None)."""
-        w = self.width
-        kind = f'<{w} x i64>'
+    def _in_range(self, position, size, kind, mode):
+        """(a position that may be read, mask of those that were inside or None); kind: of vectors of both."""
+        w, one = self.width, kind.split()[-1].rstrip('>')
         if mode == 'wrap':
             r = self.new(f'srem {kind} {position}, {size}')
             negative = self.new(f'icmp slt {kind} {r}, zeroinitializer')
             return self.new(f'select <{w} x i1> {negative}, {kind} {self.new(f"add {kind} {r}, {size}")}, {kind} {r}'), None
         if mode == 'clip':
-            for intrinsic, bound in (('smin', self.new(f'sub {kind} {size}, splat (i64 1)')), ('smax', 'zeroinitializer')):
-                self.module.declare(f'declare {kind} @llvm.{intrinsic}.v{w}i64({kind}, {kind})')
-                position = self.new(f'call {kind} @llvm.{intrinsic}.v{w}i64({kind} {position}, {kind} {bound})')
+            last = self.new(f'sub {kind} {size}, splat ({one} 1)')
+            for intrinsic, bound in (('smin', last), ('smax', 'zeroinitializer')):
+                self.module.declare(f'declare {kind} @llvm.{intrinsic}.v{w}{one}({kind}, {kind})')
+                position = self.new(f'call {kind} @llvm.{intrinsic}.v{w}{one}({kind} {position}, {kind} {bound})')
             return position, None
         return position, self.new(f'icmp ult {kind} {position}, {size}')
+
+    def _at_most(self, position, size, kind):
+        """The smaller of a position without a sign and size - 1, or 0."""
+        one = kind.split()[-1].rstrip('>')
+        last = self.new(f'select i1 {self.new(f"icmp sgt i64 {size}, 0")}, i64 {self.new(f"sub i64 {size}, 1")}, i64 0')
+        last = last if one == 'i64' else self.new(f'trunc i64 {last} to {one}')
+        name = f'@llvm.umin.v{self.width}{one}'
+        self.module.declare(f'declare {kind} {name}({kind}, {kind})')
+        return self.new(f'call {kind} {name}({kind} {position}, {kind} {self._splat(one, kind, last)})')
 
     def _report(self, ok, mask):
         """Set the error word where an active lane is out of range."""

@@ -70,9 +70,10 @@ class _Printer(Reductions):
         self.sizes = [constant() for _ in k.sizes]
         self.block_size, self.n_blocks = constant(), constant()
         self.offsets, self.strides, self.dynamic = [], [], []
-        for a in k.accesses:
+        for number, a in enumerate(k.accesses):
             self.offsets.append(constant())
             self.strides.append([constant() for _ in a.strides])
+            self.strides[-1] = self.strides[k.like(number)]          # so that sums of terms are the same
             self.dynamic.append([(constant(), constant()) for _ in a.dynamic])
         self.ramps = [(constant(), [constant() for _ in c]) for _, c in k.ramps]
         self.pointers = [self._slot(i, 'ptr') for i in range(len(k.accesses))]
@@ -121,34 +122,42 @@ class _Printer(Reductions):
             padded = self.new(f'add i64 {self.sizes[k.tile]}, {choices.TILE_ROWS - 1}')
             sizes[k.tile] = self.new(f'udiv i64 {padded}, {choices.TILE_ROWS}')
 
-        def one(i, _):
-            rest, index = i, {}
+        axes = [*['block'] * lane_range, *reversed(k.parallel)]      # those that vary fastest first
+        sizes = [self.n_blocks if axis == 'block' else sizes[axis] for axis in axes]
+
+        def one(_, numbers):
+            index = dict(zip(axes, numbers))
             if lane_range:
-                b = self.new(f'urem i64 {rest}, {self.n_blocks}')
-                rest = self.new(f'udiv i64 {rest}, {self.n_blocks}')
-            index = self._decode(rest, k.parallel, sizes)
-            if lane_range:
-                start = self.new(f'mul i64 {b}, {self.block_size}')
+                start = self.new(f'mul i64 {index.pop("block")}, {self.block_size}')
                 self._one_block(body, index, start, self.sizes[k.lane])
             else:
                 body(index, None, None)
-            return []
-        self.loop('%lo', '%hi', 1, [], one)
+            return self._following(numbers, sizes)
+        self.loop('%lo', '%hi', 1, [('i64', number) for number in self._digits('%lo', sizes)], one)
+
+    def _digits(self, number, sizes):
+        """Indices of axes of these sizes, the one that varies fastest first, from their number."""
+        found = []
+        for size in sizes[:-1]:
+            some = self.new(f'select i1 {self.new(f"icmp sgt i64 {size}, 0")}, i64 {size}, i64 1')
+            found.append(self.new(f'urem i64 {number}, {some}'))
+            number = self.new(f'udiv i64 {number}, {some}')
+        return [*found, *[number] * bool(sizes)]
+
+    def _following(self, digits, sizes):
+        """The next indices: those of a division, but divisions take longer than a short row."""
+        found, step = [], '1'
+        for place, (digit, size) in enumerate(zip(digits, sizes)):
+            up = self.new(f'add i64 {digit}, {step}')
+            if place < len(digits) - 1:
+                over = self.new(f'icmp eq i64 {up}, {size}')
+                step, up = self.new(f'zext i1 {over} to i64'), self.new(f'select i1 {over}, i64 0, i64 {up}')
+            found.append(up)
+        return found
 
     def _one_block(self, body, index, start, size):
         body(index, start, self._min(self.new(f'add i64 {start}, {self.block_size}'), size))
         return []
-
-    def _decode(self, number, axes, sizes=None):
-        """{axis: index} from a row-major number."""
-        index, sizes = {}, sizes or self.sizes
-        for position, axis in enumerate(reversed(axes)):
-            if position == len(axes) - 1:
-                index[axis] = number
-            else:
-                index[axis] = self.new(f'urem i64 {number}, {sizes[axis]}')
-                number = self.new(f'udiv i64 {number}, {sizes[axis]}')
-        return index
 
     def _min(self, a, b):
         smaller = self.new(f'icmp slt i64 {a}, {b}')
@@ -488,7 +497,8 @@ class _Printer(Reductions):
         partial = self.new(f'mul i64 %worker, {self.each_part}')
 
         def one(i, _):
-            index = self._decode(i, k.parallel)
+            axes = list(reversed(k.parallel))
+            index = dict(zip(axes, self._digits(i, [self.sizes[axis] for axis in axes])))
             if k.form == 'row':
                 self._row(index, ('%lo', '%hi'), partial)
             else:

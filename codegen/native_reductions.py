@@ -16,13 +16,13 @@ class Reductions(Memory):
     def _identities(self, x):
         """[(type, start value)] of the vectors that a reduction carries."""
         dtype, w = x.operand_dtype, self.width
-        kind = llvm_math.llvm_type(dtype.name, w)
         if x.op in (ops.argmax, ops.argmin):
-            extreme = llvm_math.constant(dtype.name, w, _extreme(dtype, x.op is ops.argmax))
             one = scalar_int(x.dtype)
             places = ', '.join(f'{one} {lane if self.k.form == "row" else 0}' for lane in range(w))   # a lane's first
-            return [(kind, extreme), (f'<{w} x {one}>', f'<{places}>')]
-        return [(kind, llvm_math.constant(dtype.name, w, identity(x.op.reduction, dtype)))]
+            kind = llvm_math.llvm_type(_compared_as(x), w)
+            return [(kind, self._least_extreme(x)), (f'<{w} x {one}>', f'<{places}>')]
+        neutral = identity(x.op.reduction, dtype)
+        return [(llvm_math.llvm_type(dtype.name, w), llvm_math.constant(dtype.name, w, neutral))]
 
     def _accumulate(self, reductions, values, carried, index, lane, mask):
         new, at = [], 0
@@ -43,21 +43,22 @@ class Reductions(Memory):
             at += 1
         return new
 
+    def _least_extreme(self, x):
+        name = _compared_as(x)
+        return llvm_math.constant(name, self.width, _extreme(dtypes.as_dtype(name), x.op is ops.argmax))
+
     def _accumulate_arg(self, x, value, best, place, index, lane, mask):
-        """Keep the first extreme and where it was; a NaN is more extreme than everything."""
-        w, name = self.width, x.operand_dtype.name
-        kind, at = llvm_math.llvm_type(name, w), llvm_math.llvm_type(x.dtype.name, w)
-        if dtypes.is_inexact(x.operand_dtype):                       # unordered or more, unless a NaN was there before
-            better = self.new(f'fcmp {"ugt" if x.op is ops.argmax else "ult"} {kind} {value}, {best}')
-            better = self.new(f'and <{w} x i1> {better}, {self.new(f"fcmp ord {kind} {best}, {best}")}')
-        else:
-            block = self.block()
-            better = llvm_math.emit(block.b, 'gt' if x.op is ops.argmax else 'lt', name, [value, best])
-            block.flush()
+        """Keep the first extreme and where it was. What is carried from one to the next takes one short instruction."""
+        w, name, at = self.width, _compared_as(x), llvm_math.llvm_type(x.dtype.name, self.width)
+        kind, block = llvm_math.llvm_type(name, w), self.block()
+        value = _comparable(x, llvm_math.Vector(block.b, llvm_math.register_dtype(x.operand_dtype.name), value)).name
+        block.flush()
         if mask is not None:
-            better = self.new(f'and <{w} x i1> {better}, {mask}')
-        return [self.new(f'select <{w} x i1> {better}, {kind} {value}, {kind} {best}'),
-                self.new(f'select <{w} x i1> {better}, {at} {self._place(x.dtype, index, lane)}, {at} {place}')]
+            value = self.new(f'select <{w} x i1> {mask}, {kind} {value}, {kind} {self._least_extreme(x)}')
+        new = llvm_math.emit(block.b, 'max' if x.op is ops.argmax else 'min', name, [best, value])
+        better = llvm_math.emit(block.b, 'ne', name, [new, best])
+        block.flush()
+        return [new, self.new(f'select <{w} x i1> {better}, {at} {self._place(x.dtype, index, lane)}, {at} {place}')]
 
     def _place(self, dtype, index, lane):
         """Row-major numbers along the reduced axes, for every lane."""
@@ -161,11 +162,20 @@ class Reductions(Memory):
         return vectors[1] if x.op in (ops.argmax, ops.argmin) else vectors[0]
 
     def _horizontal(self, x, vectors):
-        """The result over all lanes, as a splat: halves are combined until one lane is left."""
-        w, name = self.width, x.operand_dtype.name
-        if x.op in (ops.argmax, ops.argmin):
-            return self._horizontal_arg(x, *vectors)
-        value = vectors[0]
+        """The result over all lanes, as a splat."""
+        if x.op not in (ops.argmax, ops.argmin):
+            return self._over_lanes(x.op.reduction, x.operand_dtype.name, vectors[0])
+        w, name, at = self.width, _compared_as(x), llvm_math.llvm_type(x.dtype.name, self.width)
+        best, block = self._over_lanes('max' if x.op is ops.argmax else 'min', name, vectors[0]), self.block()
+        equal = llvm_math.emit(block.b, 'eq', name, [vectors[0], best])
+        block.flush()
+        last = llvm_math.constant(x.dtype.name, w, dtypes.iinfo(x.dtype).max)
+        places = self.new(f'select <{w} x i1> {equal}, {at} {vectors[1]}, {at} {last}')
+        return self._over_lanes('min', x.dtype.name, places)
+
+    def _over_lanes(self, operation, name, value):
+        """All lanes of a vector combined, as a splat: halves are combined until one lane is left."""
+        w = self.width
         while w > 1:
             half, kind = w // 2, llvm_math.llvm_type(name, w)
             low, high = (self.new(f'shufflevector {kind} {value}, {kind} poison, '
@@ -176,31 +186,27 @@ class Reductions(Memory):
                 low, high = (self.new(f'extractelement <1 x {llvm_math.scalar_type(name)}> {v}, i64 0')
                              for v in (low, high))
             block = self.block(w)
-            value = llvm_math.emit(block.b, x.op.reduction, name, [low, high])
+            value = llvm_math.emit(block.b, operation, name, [low, high])
             block.flush()
         return self._splat(llvm_math.llvm_type(name, 1), llvm_math.llvm_type(name, self.width), value)
 
-    def _horizontal_arg(self, x, best, place):
-        """Among the lanes the extreme one, the first of equals: lane after lane."""
-        name, at_name, w = x.operand_dtype.name, x.dtype.name, self.width
-        kind, at = llvm_math.llvm_type(name, w), llvm_math.llvm_type(at_name, w)
-        one, at_one = llvm_math.llvm_type(name, 1), llvm_math.llvm_type(at_name, 1)
-        value, where = (self.new(f'extractelement {t} {v}, i64 0') for t, v in ((kind, best), (at, place)))
-        for lane in range(1, w):
-            v, p = (self.new(f'extractelement {t} {z}, i64 {lane}') for t, z in ((kind, best), (at, place)))
-            block = self.block(1)
-            emit = lambda op, dtype, *args: llvm_math.emit(block.b, op, dtype, list(args))
-            better = emit('gt' if x.op is ops.argmax else 'lt', name, v, value)
-            equal = emit('eq', name, v, value)
-            if dtypes.is_inexact(x.operand_dtype):
-                nan_v, nan_b = emit('is_nan', name, v), emit('is_nan', name, value)
-                better = emit('or', 'bool', better, emit('and', 'bool', nan_v, emit('not', 'bool', nan_b)))
-                equal = emit('or', 'bool', equal, emit('and', 'bool', nan_v, nan_b))
-            take = emit('or', 'bool', better, emit('and', 'bool', equal, emit('lt', at_name, p, where)))
-            block.flush()
-            value = self.new(f'select i1 {take}, {one} {v}, {one} {value}')
-            where = self.new(f'select i1 {take}, {at_one} {p}, {at_one} {where}')
-        return self._splat(at_one, at, where)
+
+def _compared_as(x):
+    """Name of the dtype in which argmax and argmin compare."""
+    name = llvm_math.register_dtype(x.operand_dtype.name)
+    if name in llvm_math.FLOATS:
+        return f'int{llvm_math.BITS[name]}'
+    return {'bool': 'uint8', 'uint4': 'uint8', 'int4': 'int8'}.get(name, name)
+
+
+def _comparable(x, value):
+    """Of floats whole numbers in their order, as those of scans: both zeros are one, a NaN is the extreme one."""
+    if value.is_float:
+        nan = np.array(np.nan if x.op is ops.argmax else -np.nan, value.dtype).view(_compared_as(x)).item()
+        return _turned_over(value.is_nan().select(nan, (value + 0).as_bits()))
+    if value.dtype == _compared_as(x):
+        return value
+    return value.cast('sext' if value.dtype == 'int4' else 'zext', _compared_as(x))
 
 
 def _extreme(dtype, low):

@@ -17,7 +17,8 @@ from . import (choices, compiled, convolution, fft, gemm, libraries, matrices, m
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import is_repeated, Step
-from .simplify import locate_scatters, simplify, spell_depthwise, stage_reductions, unrounded, widen_products
+from .simplify import (locate_scatters, simplify, spell_depthwise, spell_pads, stage_reductions, unrounded,
+                       widen_products)
 
 _workers = max(16, os.cpu_count() or 1)          # scratch is planned for this many
 
@@ -48,7 +49,7 @@ class Program:
         self.repeated, self.provisional, self.runs = repeated, False, 0
         linear = simplify(linear)
         if self.products:
-            linear = spell_depthwise(linear)
+            linear = spell_pads(spell_depthwise(linear))
         linear = widen_products(linear, self.widened)
         if self.products:
             linear = locate_scatters(linear)

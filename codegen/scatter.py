@@ -3,27 +3,29 @@
     f(slots, constants, lo, hi, worker): the rows [lo, hi)
 
 A kernel as those of `threads`. Slots: addresses of target, updates, indices, sizes and of an error word, which is set
-where an index is out of range in mode 'error'; row, step, along, copy. indices: of each indexed axis (pointer, elements
-of the target from one to the next, bound, shift): an index below the bound is shifted, so that it counts from the end;
-sizes: of these axes. A row has `row` elements; those of `updates` begin `step` elements apart and theirs lie `along`
-apart, both 0 where one value is used for all.
+where an index is out of range in mode 'error'; row, step, along, copy, count (of all rows). indices: of each indexed
+axis (pointer, elements of the target from one to the next, bound, shift): an index below the bound is shifted, so that
+it counts from the end; sizes: of these axes. A row has `row` elements; those of `updates` begin `step` elements apart
+and theirs lie `along` apart, both 0 where one value is used for all.
 
 Many rows that are combined into a small target, a histogram say, are shared out: every part has copies of the target
 for itself, `copy` bytes apart, which are combined at the end. Where it has several, neighbouring rows go to different
 ones: what meets the same element needn't wait until that is stored. Parts and copies depend on the sizes only, hence
-results do too.
+results do too. Long rows are shared out by columns: [lo, hi) are then cache lines of every row.
 """
 import ctypes
 import functools
+import math
 
 import numpy as np
 
 from ..ir import dtypes, ops
-from . import choices, compiled, llvm, llvm_math, native, reference, runtime, threads
+from . import choices, compiled, llvm, llvm_math, memory, native, reference, runtime, threads
 from .native_reductions import identity
 from .native_text import Text
 
 TOGETHER = 16                           # indices that are compared at once
+LINE = 64                               # bytes of a cache line
 _SIGNATURE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 3)
 COMBINE = {'add': np.add, 'mul': np.multiply, 'min': np.minimum, 'max': np.maximum}
 
@@ -42,44 +44,61 @@ def call(x, keywords, places):
     if runtime.runner() is None or dtypes.kind(x.aval.dtype) == 'c':
         return None
 
+    launch = None
+
     def run(target, arrays):
+        nonlocal launch
         operand, updates, *indices = arrays
-        turns, turned = [(0, 0)] * len(indices), x.op is ops.scatter_at
-        if turned:
+        turns = [(0, 0)] * len(indices)
+        if x.op is ops.scatter_at:
             turns, indices = [(int(a), int(b)) for a, b in zip(indices[1::3], indices[2::3])], indices[::3]
-        if operand.__array_interface__['data'] != target.__array_interface__['data']:
+        if memory.address_of(operand) != memory.address_of(target):
             np.copyto(target, operand)
         if not target.size or not target.flags.c_contiguous:
             return np.copyto(target, reference.evaluate(x.op, arrays, keywords, x.aval))
-        shape = np.broadcast_shapes(*[i.shape for i in indices])
-        indices = [np.ascontiguousarray(np.broadcast_to(i, shape)) for i in indices]
-        n, row = int(np.prod(shape)), int(np.prod(target.shape[len(axes):]))
-        same = not any(stride for size, stride in zip(updates.shape, updates.strides) if size > 1)
-        updates = updates if same else np.ascontiguousarray(updates)
-        steps = native.contiguous(target.shape)
-        located = [(i.ctypes.data, steps[axis], *turn) for i, axis, turn in zip(indices, axes, turns)]
-        located = np.array(located, np.int64)
-        sizes, error = np.array([target.shape[axis] for axis in axes], np.int64), np.zeros(1, np.int64)
-        rest = [updates.ctypes.data, located.ctypes.data, sizes.ctypes.data, error.ctypes.data, row, 0 if same else row,
-                0 if same else 1]
-        parts, copies = choices.scatter_parts(n, row, target.size, target.nbytes) if kind in COMBINE else (1, 1)
-        make = functools.partial(_address, x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind,
-                                 'rows' if row > 1 else 'one' if same else 'elements', turned)
-        if parts == 1:
-            slots = np.array([target.ctypes.data, *rest, 0], np.int64)
-            _SIGNATURE(make(1))(slots.ctypes.data, 0, 0, n, 0)
-        else:
-            _in_parts(make(copies), rest, target, kind, n, parts, copies)
-        if error[0]:
+        launch = launch or _launch(x, keywords, target, updates, indices)
+        if launch(target, updates, indices, turns):
             reference.evaluate(x.op, arrays, keywords, x.aval)       # raises, naming the index
             raise AssertionError('native code found an index out of range where the reference finds none')
     return run
 
 
+def _launch(x, keywords, target, updates, indices):
+    """What scatters arrays like these: a function of (target, updates, indices, turns) that says whether an index is
+    out of range."""
+    axes, mode, kind = keywords['axes'], keywords['mode'], keywords['kind']
+    shape = np.broadcast_shapes(*[i.shape for i in indices])
+    n, row, steps = math.prod(shape), math.prod(target.shape[len(axes):]), native.contiguous(target.shape)
+    same = not any(stride for size, stride in zip(updates.shape, updates.strides) if size > 1)
+    sizes, rest = np.array(target.shape[:len(axes)], np.int64), [row, 0 if same else row, 0 if same else 1]
+    layout = 'rows' if row > 1 else 'one' if same else 'elements'
+    parts, copies = choices.scatter_parts(n, row, target.size, target.nbytes) if kind in COMBINE else (1, 1)
+    columns = row * target.itemsize // choices.SCATTER_COLUMNS if parts == 1 and n * row >= choices.SPLIT_SIZE else 1
+    address = _address(x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind,
+                       'columns' if columns > 1 else layout, x.op is ops.scatter_at, copies)
+
+    def launch(target, updates, indices, turns):
+        indices = [np.ascontiguousarray(i if i.shape == shape else np.broadcast_to(i, shape)) for i in indices]
+        updates = updates if same else np.ascontiguousarray(updates)
+        located = [(memory.address_of(i), steps[axis], *turn) for i, axis, turn in zip(indices, axes, turns)]
+        located = np.array(located, np.int64)
+        error = np.zeros(1, np.int64)
+        slots = [*map(memory.address_of, (target, updates, located, sizes, error)), *rest, 0, n]
+        if parts > 1:
+            _in_parts(address, slots, target, kind, parts, copies)
+        elif columns > 1:
+            _run(address, slots, -(-row * target.itemsize // LINE), min(columns, threads.get_num_threads()))
+        else:
+            slots = np.array(slots, np.int64)
+            _SIGNATURE(address)(memory.address_of(slots), 0, 0, n, 0)
+        return error[0]
+    return launch
+
+
 def _one(kind, target, arrays):
     """One row at an index that is clipped: less work for NumPy than to call native code."""
     operand, updates, *indices = arrays
-    if operand.__array_interface__['data'] != target.__array_interface__['data']:
+    if memory.address_of(operand) != memory.address_of(target):
         np.copyto(target, operand)
     row = target[(*[min(max(int(i.item()), 0), n - 1) for i, n in zip(indices, target.shape)], ...)]
     updates = updates.reshape(row.shape)
@@ -89,16 +108,21 @@ def _one(kind, target, arrays):
         COMBINE[kind](row, updates, out=row)
 
 
-def _in_parts(address, rest, target, kind, n, parts, each):
+def _in_parts(address, slots, target, kind, parts, each):
     """Scatter into copies of the target that hold nothing yet, then combine."""
     elements = (target.nbytes // 64 + 2) * 64 // target.itemsize      # no two copies in one cache line
     nothing = -0.0 if kind == 'add' and target.dtype.kind == 'f' else identity(kind, dtypes.as_dtype(target.dtype))
     copies = np.full((parts * each, elements), nothing, target.dtype)
-    slots = np.array([copies.ctypes.data, *rest, elements * target.itemsize], np.int64)
-    record = np.frombuffer(threads.record(address, 0, 0, n, 1, 1, parts), np.int64)
-    runtime.runner().run(record.ctypes.data, 1, slots.ctypes.data)
+    _, *rest, _, n = slots
+    _run(address, [memory.address_of(copies), *rest, elements * target.itemsize, n], n, parts)
     totals = COMBINE[kind].reduce(copies[:, :target.size], 0, target.dtype).reshape(target.shape)
     COMBINE[kind](target, totals, out=target)
+
+
+def _run(address, slots, extent, parts):
+    slots = np.array(slots, np.int64)
+    record = np.frombuffer(threads.record(address, 0, 0, extent, 1, 1, parts), np.int64)
+    runtime.runner().run(memory.address_of(record), 1, memory.address_of(slots))
 
 
 @functools.cache
@@ -108,15 +132,17 @@ def _address(dtype, index_dtypes, mode, kind, layout, turned, copies):
 
 
 _SLOTS = ('ptr target', 'ptr updates', 'ptr indices', 'ptr sizes', 'ptr error', 'i64 row', 'i64 step', 'i64 along',
-          'i64 copy')
+          'i64 copy', 'i64 count')
 
 
 def _emit(dtype, index_dtypes, mode, kind, layout, turned, copies):
-    """layout: 'rows', or rows of one element: 'elements', 'one' where all are the same. turned: bounds count."""
+    """layout: 'rows', or 'columns' of them; rows of one element: 'elements', 'one' where all are the same.
+    turned: bounds count."""
     module = llvm_math.Module(compiled.features())
     t = Text(module, 1)
     size = np.dtype(dtypes.as_dtype(dtype)).itemsize
     lanes = max(1, compiled.features().width_bits // (8 * max(size, 4)))
+    single = layout in ('elements', 'one')
     add = lambda a, b: t.new(f'add i64 {a}, {b}')
     number = lambda array, k: t.new(f'load i64, ptr {t.new(f"getelementptr i64, ptr {array}, i64 {k}")}')
     for k, slot in enumerate(_SLOTS):
@@ -160,23 +186,35 @@ def _emit(dtype, index_dtypes, mode, kind, layout, turned, copies):
             else:
                 inside = t.new(f'icmp ult i64 {raw}, {n}')
                 ok = inside if ok is None else t.new(f'and i1 {ok}, {inside}')
-            contiguous = layout != 'rows' and len(fields) == 1
+            contiguous = single and len(fields) == 1
             total = raw if contiguous else add(total, t.new(f'mul i64 {raw}, {step}'))
 
         def row():
-            if layout != 'rows':
+            if single:
                 return elements(target, total, i if layout == 'elements' else '0', 1)
             start = t.new(f'mul i64 {i}, %step')
-            t.loop('0', whole, lanes, [], lambda j, _: elements(target, add(total, j), add(start, j), lanes) or [])
-            t.loop(whole, '%row', 1, [], lambda j, _: elements(
+
+            def vectors(at, of, width):
+                for k in range(0, width, lanes):
+                    elements(target, add(at, k), add(of, k), lanes)
+                return []
+            for first, last, width in ((begin, fours, 4 * lanes), (fours, whole, lanes)):
+                t.loop(first, last, width, [], lambda j, _: vectors(add(total, j), add(start, j), width))
+            t.loop(whole, end, 1, [], lambda j, _: elements(
                 target, add(total, j), add(start, t.new(f'mul i64 {j}, %along')), 1) or [])
         if ok is None:
             row()
             return carried
         t.when(ok, row)
         return carried if mode != 'error' else [t.new(f'select i1 {ok}, i64 {carried[0]}, i64 1')]
-    vectors = t.new(f'mul i64 {t.new(f"sdiv i64 %row, {lanes}")}, {lanes}')
-    whole = t.new(f'select i1 {t.new("icmp eq i64 %along, 1")}, i64 {vectors}, i64 0')
+    first, last, begin, end = '%lo', '%hi', '0', '%row'
+    if layout == 'columns':
+        line = LINE // size
+        first, last = '0', '%count'
+        begin, end = t.new(f'mul i64 %lo, {line}'), t._min(t.new(f'mul i64 %hi, {line}'), '%row')
+    in_vectors, length = t.new('icmp eq i64 %along, 1'), t.new(f'sub i64 {end}, {begin}')
+    whole, fours = [add(begin, t.new(f'select i1 {in_vectors}, i64 {t.new(f"and i64 {length}, {-width}")}, i64 0'))
+                    for width in (lanes, 4 * lanes)]
 
     def some(i, carried):
         """Elements whose indices are all in range need no more than being written; others go one by one."""
@@ -200,7 +238,7 @@ def _emit(dtype, index_dtypes, mode, kind, layout, turned, copies):
             carried = one(add(i, k), carried, target)
         return carried
     together, body = copies, several
-    if layout != 'rows' and len(fields) == 1 and index_dtypes[0] in ('int32', 'uint32', 'int64', 'uint64'):
+    if single and len(fields) == 1 and index_dtypes[0] in ('int32', 'uint32', 'int64', 'uint64'):
         kept, (_, _, bound, _) = llvm_math.storage_type(index_dtypes[0], 1), fields[0]
         limit = t.new(f'select i1 {t.new(f"icmp slt i64 {sizes[0]}, {1 << 31}")}, i64 {sizes[0]}, i64 {1 << 31}')
         limit = sizes[0] if kept == 'i64' else t.new(f'trunc i64 {limit} to i32')
@@ -210,10 +248,10 @@ def _emit(dtype, index_dtypes, mode, kind, layout, turned, copies):
         start = t.new(f'insertelement {limits} poison, {kept} {limit}, i64 0')
         limits = t.new(f'shufflevector {limits} {start}, {limits} poison, <{TOGETHER} x i32> zeroinitializer')
         together, body = TOGETHER, some
-    left = t.new(f'and i64 {t.new("sub i64 %hi, %lo")}, {together - 1}')
-    done = t.new(f'sub i64 %hi, {left}')
-    bad, = t.loop('%lo', done, together, [('i64', '0')], body)
-    bad, = t.loop(done, '%hi', 1, [('i64', bad)], one)
+    left = t.new(f'and i64 {t.new(f"sub i64 {last}, {first}")}, {together - 1}')
+    done = t.new(f'sub i64 {last}, {left}')
+    bad, = t.loop(first, done, together, [('i64', '0')], body)
+    bad, = t.loop(done, last, 1, [('i64', bad)], one)
     if mode == 'error':
         t.when(t.new(f'icmp ne i64 {bad}, 0'), lambda: t.line('store i64 1, ptr %error'))
     t.line('ret void')

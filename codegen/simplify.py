@@ -214,6 +214,43 @@ def spell_depthwise(linear):
     return _replaced(linear, lambda x: _is_depthwise(linear, x), _spelled)
 
 
+def spell_pads(linear):
+    """A large array in the middle of equal numbers is put together with what is around it: else all is filled first.
+
+    Before: y = slice_update(broadcast(0), x, start).
+    After: y = concatenate(broadcast(0), x, broadcast(0)), axis by axis.
+    """
+    found = _replaced(linear, lambda x: _is_pad(linear, x), _surrounded)
+    if found is linear:
+        return linear
+    return _without_dead(found.instructions, found.sources, found.outputs, found.free)
+
+
+def _is_pad(linear, x):
+    if x.op is not ops.slice_update or x.region is not None or x.aval.nbytes < choices.PAD_BYTES:
+        return False
+    base, part = [linear.instructions[i] for i in x.inputs]
+    return base.op is ops.broadcast and linear.instructions[base.inputs[0]].aval.size == 1 \
+        and set(x.params[1]) == {1} and 2 * part.aval.size > x.aval.size
+
+
+def _surrounded(x, inputs, made, add):
+    """Number of the concatenation of what x updates, axis by axis, the last one first."""
+    base, whole = inputs
+    number = made[base].inputs[0]
+    shape = list(made[whole].aval.shape)
+    for axis in reversed(range(len(shape))):
+        before, n = x.params[0][axis], x.aval.shape[axis]
+        sides = []
+        for size in (before, n - before - shape[axis]):
+            side = (*shape[:axis], size, *shape[axis + 1:])
+            sides.append([add(ops.broadcast, (number,), (side, ()), aval(side, x.aval.dtype))] if size else [])
+        if any(sides):
+            shape[axis] = n
+            whole = add(ops.concatenate, (*sides[0], whole, *sides[1]), (axis,), aval(tuple(shape), x.aval.dtype))
+    return whole
+
+
 def _replaced(linear, chosen, replace):
     """The Linear with other instructions for those that are chosen.
 

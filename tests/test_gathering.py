@@ -5,6 +5,7 @@ import numpy as onp
 import pytest
 
 import lazy
+import lazy.numpy as lnp
 from lazy import lax
 
 rng = onp.random.default_rng(5)
@@ -126,3 +127,30 @@ def test_no_indices(shape):
     """What is gathered at no places and reshaped reads no index, nor reports one."""
     found = lazy.numpy.ones((4, 3))[lazy.numpy.zeros(shape, 'int32')].reshape(0, 3)
     assert found.tolist() == [] and found.sum(0).tolist() == [0, 0, 0]
+
+
+RAMPS = {'both rising': lambda m, i: (m.arange(5), m.arange(5)), 'beside others': lambda m, i: (m.arange(5), i),
+         'backwards': lambda m, i: (4 - m.arange(5), i),
+         'steps': lambda m, i: (m.arange(3)[:, None], 2 * m.arange(3)[None]),
+         'negative': lambda m, i: (m.arange(5) - 5, i), 'across': lambda m, i: (m.arange(5)[:, None], i[None])}
+
+
+@pytest.mark.parametrize('kind', ['int32', 'int64', 'uint8', 'uint32'])
+@pytest.mark.parametrize('name', RAMPS)
+def test_ramps_as_indices(name, kind):
+    """A ramp inside of its axis is no more than a stride."""
+    x = onp.arange(35.).reshape(5, 7)
+    for of in (x, x.T[:5].copy(), onp.asfortranarray(x)):
+        i = onp.array([2, 0, 4, 4, 1]).astype(kind)
+        found = lnp.asarray(of)[RAMPS[name](lnp, lnp.asarray(i))]
+        assert found.tolist() == of[RAMPS[name](onp, i)].tolist()
+
+
+def test_ramps_beyond_an_axis():
+    x = lnp.arange(35.).reshape(5, 7)
+    for rows in (lnp.arange(6), lnp.arange(5) + 1, -lnp.arange(7)):
+        with pytest.raises(IndexError):
+            x[rows, 0 * rows].block_until_ready()
+        assert x.at[rows, 0 * rows].get(mode='fill', fill_value=-1).shape == rows.shape
+    assert x.at[lnp.arange(6), lnp.zeros(6, 'int32')].get(mode='fill', fill_value=-1).tolist() == [0, 7, 14, 21, 28, -1]
+    assert x.at[lnp.arange(6), lnp.zeros(6, 'int32')].get(mode='clip').tolist() == [0, 7, 14, 21, 28, 28]

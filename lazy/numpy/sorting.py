@@ -345,6 +345,9 @@ def _weighted_quantile(flat, q, axes, kept, x, weights, method, skip_nan):
 
 # --- sets -------------------------------------------------------------------------------------------------------------
 
+UNIQUE_SMALL = 1 << 13                  # up to so many elements NumPy's function is faster than kernels around a sort
+
+
 class UniqueAllResult(NamedTuple):
     values: Array
     indices: Array
@@ -383,7 +386,11 @@ def unique(ar, return_index=False, return_inverse=False, return_counts=False, ax
         shape, inverse_shape = front.shape, (front.shape[0],)
         rows = wrap(build.reshape(front._node, (shape[0], math.prod(shape[1:]))))
     known = size is None
-    if known and axis is None:
+    if known and axis is None and x.size > UNIQUE_SMALL and not (return_index or return_inverse or return_counts):
+        from .indexing import compress
+        ordered = sort(ravel(x))
+        return compress(_starts(ordered[:, None], equal_nan), ordered)
+    if known and axis is None and x.size <= UNIQUE_SMALL:
         found = _unique_known(x, equal_nan)
     else:
         found = _unique_rows(rows, equal_nan, size)
@@ -420,11 +427,7 @@ def _unique_rows(rows, equal_nan, size):
         return none, wrap(build.full((0,), 0, dtypes.default_int())), none, wrap(build.literal(0, dtypes.int32))
     order = lexsort([rows[:, j] for j in range(rows.shape[1] - 1, -1, -1)]) if rows.shape[1] else \
         wrap(build.iota((n,), dtypes.default_int()))
-    ordered = take(rows, order, 0, mode='clip')
-    different = ordered[1:] != ordered[:-1]
-    if equal_nan and dtypes.is_inexact(rows.dtype):
-        different = different & ~(el.isnan(ordered[1:]) & el.isnan(ordered[:-1]))
-    starts = concatenate([wrap(build.full((1,), True, dtypes.bool_)), red.any(different, 1)])
+    starts = _starts(take(rows, order, 0, mode='clip'), equal_nan)
     group = red.cumsum(starts) - 1
     count = group[-1] + 1
     if size is None:
@@ -437,6 +440,14 @@ def _unique_rows(rows, equal_nan, size):
     inverse = zero.at[order].set(group.astype(dtypes.default_int()), mode='clip')
     counts = wrap(build.full((size,), 0, dtypes.default_int())).at[group].add(1, mode='drop')
     return first.astype(dtypes.default_int()), inverse, counts, count
+
+
+def _starts(ordered, equal_nan):
+    """The mask of the first of equal rows, which follow each other."""
+    different = ordered[1:] != ordered[:-1]
+    if equal_nan and dtypes.is_inexact(ordered.dtype):
+        different = different & ~(el.isnan(ordered[1:]) & el.isnan(ordered[:-1]))
+    return concatenate([wrap(build.full((1,), True, dtypes.bool_)), red.any(different, 1)])
 
 
 def unique_all(x, /, *, size=None, fill_value=None):

@@ -35,6 +35,31 @@ def test_argsort(dtype, shape):
                                       x.shape[axis] - 1 - backwards)
 
 
+DIGITS = {
+    'all bits': lambda draw, shape: draw.integers(-2**63, 2**63 - 1, shape),
+    'few bits': lambda draw, shape: draw.integers(-9, 9, shape),
+    'low bits equal': lambda draw, shape: draw.integers(-9, 9, shape) << 40,
+    'middle bits equal': lambda draw, shape: draw.integers(0, 3, shape) << 50 | draw.integers(0, 3, shape),
+    'one number': lambda draw, shape: np.full(shape, -3),
+    '32 bits': lambda draw, shape: draw.integers(-2**31, 2**31, shape),
+    '33 bits': lambda draw, shape: draw.integers(-2**32, 2**32, shape),
+    'int32': lambda draw, shape: draw.integers(-2**31, 2**31, shape).astype(np.int32),
+    'uint64': lambda draw, shape: draw.integers(0, 2**64 - 1, shape, np.uint64),
+    'float64': lambda draw, shape: draw.standard_normal(shape),
+    'float32': lambda draw, shape: draw.standard_normal(shape).astype(np.float32)}
+
+
+@pytest.mark.parametrize('shape', [(40_000,), (3, 300), (1, 33_000), (2, 40_000), (33_000, 2)], ids=str)
+@pytest.mark.parametrize('what', DIGITS)
+def test_argsort_of_long_rows(what, shape):
+    x = DIGITS[what](np.random.default_rng(4), shape)
+    axis = int(np.argmax(shape))
+    for dtype in (np.int32, np.int64):
+        found = lnp.argsort(lnp.asarray(x), axis=axis, dtype=dtype)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, np.argsort(x, axis, kind='stable'))
+
+
 def as_wide(x):
     """Of a type that NumPy compares."""
     return np.asarray(x).astype(np.float32 if dtypes.is_inexact(x.dtype)
@@ -95,3 +120,18 @@ def test_under_transformations():
     slope = lazy.grad(lambda x: (lnp.sort(x) * weights).sum())(x)
     np.testing.assert_array_equal(slope, lnp.argsort(lnp.argsort(x)))
     np.testing.assert_array_equal(lazy.grad(lambda x: lnp.argsort(x).astype(np.float32).sum())(x), np.zeros((4, 6)))
+
+
+@pytest.mark.parametrize('shape', [(9000,), (100, 90)], ids=str)
+@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.int64, np.uint8, bool, np.complex64], ids=str)
+def test_unique_of_many(dtype, shape):
+    generator = np.random.default_rng(5)
+    x = generator.integers(0, 2 if dtype is bool else 200, shape).astype(dtype)
+    kinds = [x] if np.dtype(dtype).kind not in 'fc' else [x, np.where(generator.random(shape) < 0.1, np.nan, -x)]
+    for x in kinds:
+        a = lnp.asarray(x)
+        np.testing.assert_array_equal(lnp.unique(a), np.unique(x))
+        for got, want in zip(lnp.unique(a, True, True, True), np.unique(x, True, True, True), strict=True):
+            np.testing.assert_array_equal(got, want)
+        for got, want in zip(lnp.unique_counts(a), np.unique_counts(x), strict=True):
+            np.testing.assert_array_equal(got, want)

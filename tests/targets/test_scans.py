@@ -255,6 +255,25 @@ def test_scatters_in_parts(dtype):
         lnp.zeros(13, dtype).at[lnp.asarray(np.where(i == 3, 13, i))].add(1).block_until_ready()
 
 
+@pytest.mark.parametrize('dtype', ['f4', 'f8', 'i2', '?'])
+@pytest.mark.parametrize('width', [129, 200, 1024])
+def test_scatters_of_long_rows(width, dtype):
+    """Threads share out the columns; rows meet in the order of the indices."""
+    random = rng()
+    i, x = random.integers(-300, 300, 600), random.integers(0, 3, (300, width)).astype(dtype)
+    u = (random.random((600, width)) * 3).astype(dtype)
+    for kind, at in {'add': np.add, 'max': np.maximum, 'set': None}.items():
+        want = x.copy()
+        for place, row in zip(i, u):
+            want[place] = at(want[place], row) if at else row
+        got = getattr(lnp.asarray(x).at[lnp.asarray(i)], kind)(lnp.asarray(u))
+        np.testing.assert_array_equal(got, want, err_msg=kind)
+        beyond = getattr(lnp.asarray(x).at[lnp.asarray(i + 600)], kind)
+        np.testing.assert_array_equal(beyond(lnp.asarray(u), mode='drop'), x)
+        with pytest.raises(IndexError, match='600|[3-8][0-9]{2}'):
+            beyond(lnp.asarray(u)).block_until_ready()
+
+
 def test_counts_do_not_depend_on_the_number_of_threads():
     x, i = rng().normal(size=100_000).astype('f4'), rng().integers(0, 50, 100_000)
     found, before = [], lazy.get_num_threads()
@@ -266,3 +285,25 @@ def test_counts_do_not_depend_on_the_number_of_threads():
         lazy.set_num_threads(before)
     assert (found[0] == found[1]).all() and (found[0] == found[2]).all()
     np.testing.assert_allclose(found[0], np.bincount(i, x, 50), 1e-4, 1e-4)
+
+
+@pytest.mark.parametrize('dtype', ['f2', 'f4', 'f8', 'i1', 'i4', 'i8', 'u1', 'u4', 'u8', '?'])
+def test_places_of_extremes(dtype):
+    """The first of equals, a NaN before all numbers, along rows, columns and all; both zeros are equal."""
+    random = rng()
+    for shape in [(5, 7), (3, 100), (100, 3), (1, 1000), (17,), (33, 65)]:
+        x = random.integers(0, 2 if dtype == '?' else 3, shape).astype(dtype)
+        kinds = [x, np.zeros_like(x), ~x if dtype[0] not in 'f' else -x]
+        if dtype[0] == 'f':
+            nan, zeros = x.copy(), np.zeros_like(x)
+            nan[random.random(shape) < 0.1] = np.nan
+            zeros[..., ::2] *= -1
+            kinds += [nan, np.copysign(nan, -1), zeros, -zeros]
+            kinds += [np.full(shape, v, dtype) for v in (np.inf, -np.inf, np.nan)]
+        elif dtype != '?':
+            kinds += [np.full(shape, np.iinfo(dtype).min, dtype), np.full(shape, np.iinfo(dtype).max, dtype)]
+        for y in kinds:
+            for axis in (None, *range(y.ndim)):
+                for name in ('argmax', 'argmin'):
+                    got = getattr(lnp, name)(lnp.asarray(y), axis)
+                    np.testing.assert_array_equal(got, getattr(np, name)(y, axis), err_msg=f'{name} {axis} {y}')

@@ -1,11 +1,14 @@
 """Chains of views, drawn at random: index maps are composed, cut and merged, and a wrong one reads the wrong
 elements."""
+import contextlib
 import random
 
+import hosts
 import numpy as np
 import pytest
 
 import lazy.numpy as lnp
+from lazy.codegen import choices
 
 
 def some_shape(source, size):
@@ -76,3 +79,38 @@ def test_chains_of_views(block):
         if x.ndim and x.size and source.random() < 0.4:
             a, x = a.sum(-1), x.sum(-1)
         np.testing.assert_allclose(np.asarray(a), x, rtol=1e-5, atol=1e-3, err_msg=f'{seed}: {done}')
+
+
+@pytest.mark.parametrize('dtype', ['f4', 'f8', 'i2', '?', 'c8'])
+@pytest.mark.parametrize('host', ['this', *hosts.possible()])
+def test_every_second_element(host, dtype):
+    """Lanes take their elements out of two vectors, of which nothing beyond the last element is read."""
+    with contextlib.nullcontext() if host == 'this' else hosts.reduced(host):
+        for n in [2, 3, 31, 32, 33, 34, 63, 64, 65, 127, 128, 129, 1000]:
+            x = (np.arange(3 * n).reshape(3, n) % 7).astype(dtype)
+            a = lnp.asarray(x)
+            for first in (0, 1):
+                y, b = x[:, first::2], a[:, first::2]
+                np.testing.assert_array_equal(b[0] * b[1], y[0] * y[1])
+                np.testing.assert_array_equal(b + b[::-1], y + y[::-1])
+                np.testing.assert_array_equal(b.sum(1), y.sum(1, dtype=None if dtype == '?' else dtype))
+                i = np.arange(y.shape[1])[::-1].astype('i4')
+                np.testing.assert_array_equal(lnp.argmax(b, 1), np.argmax(y, 1))
+                np.testing.assert_array_equal(b[lnp.arange(3)[:, None], lnp.asarray(i)], y[:, i])
+
+
+@pytest.mark.parametrize('before, after', [((1, 1, 1), (1, 1, 1)), ((0, 0, 2), (0, 0, 0)), ((0, 3, 0), (1, 0, 0)),
+                                           ((2, 0, 1), (0, 5, 0))])
+def test_large_pads(before, after, monkeypatch):
+    """What is around a large array is filled by itself."""
+    monkeypatch.setattr(choices, 'PAD_BYTES', 0)
+    x = np.random.default_rng(0).standard_normal((13, 17, 23))
+    a, widths = lnp.asarray(x), list(zip(before, after))
+    ours, theirs = [lambda x, pad=m.pad: pad(x, widths, constant_values=3) for m in (lnp, np)]
+    want = theirs(x)
+    np.testing.assert_array_equal(ours(a), want)
+    np.testing.assert_array_equal(ours(a * 2)[:, 1:] * 5, theirs(x * 2)[:, 1:] * 5)
+    np.testing.assert_array_equal(ours(a[::-1].T), theirs(x[::-1].T))
+    twice = lnp.pad(ours(a), 1)
+    np.testing.assert_array_equal(twice, np.pad(want, 1))
+    np.testing.assert_array_equal(lnp.concatenate([twice, twice]), np.concatenate([np.pad(want, 1)] * 2))
