@@ -301,6 +301,8 @@ unpack = library('unpack', ref.unpack, None, 'offset', 'shape', 'dtype')
 # --- nodes with a body -----------------------------------------------------------------------------------------
 call = structural('call', None, lambda a, body, kind, options: body.avals, 'body', 'kind', 'options')
 project = structural('project', lambda values, index: values[index], lambda a, index: a[0][index], 'index', linear=True)
+# (*state, *constants) -> state: body(state, constants) as often as the state's last entry is true; a lazy.loops.Body.
+loop = library('loop', lambda *arrays, body: body.run(arrays), lambda a, body: body.graph.avals, 'body')
 # Same value as its first input; differentiated by `rule` with respect to the others.
 custom = structural('custom', lambda value, *_, rule, index: value, lambda a, rule, index: a[0], 'rule', 'index')
 # The linear map whose transpose is `rule`, a custom_vjp's backward pass: (tangents..., residuals...) -> all tangents.
