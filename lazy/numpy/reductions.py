@@ -137,9 +137,12 @@ def _extreme(op, combine, identity, arg, name, a, axis, out, keepdims, initial, 
         return _reduce(op, a, axis, None, keepdims)
     x = array_of(a)
     if dtypes.kind(x.dtype) == 'c':
-        if initial is not None or where is not None:
-            raise TypeError(f'{name} of complex numbers takes neither initial nor where')
-        return _complex_extreme(arg, x, axis, keepdims)
+        least = identity(dtypes.real_of(x.dtype))
+        identity, reduced = lambda dtype: complex(least, least), lambda x, axes: _complex_extreme(arg, x, axes, keepdims)
+    else:
+        reduced = lambda x, axes: _reduce(op, x, axes, None, keepdims)
+    if initial is None and where is None:
+        return reduced(x, axes_of(axis, x.ndim))
     if where is not None:
         if initial is None:
             raise ValueError(f'reduction operation {name} does not have an identity, so to use a where mask one has to '
@@ -150,7 +153,7 @@ def _extreme(op, combine, identity, arg, name, a, axis, out, keepdims, initial, 
     if math.prod([x.shape[i] for i in axes]) == 0:
         shape = [1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes]
         return wrap(build.broadcast_to(start._node, shape))
-    return combine(_reduce(op, x, axes, None, keepdims), start)
+    return combine(reduced(x, axes), start)
 
 
 def _complex_extreme(arg, x, axis, keepdims):
@@ -158,7 +161,7 @@ def _complex_extreme(arg, x, axis, keepdims):
     axes = axes_of(axis, x.ndim)
     kept = [a for a in range(x.ndim) if a not in axes]
     shape = [x.shape[a] for a in kept]
-    flat = wrap(build.reshape(build.transpose(x._node, kept + list(axes)), shape + [x.size // math.prod(shape)]))
+    flat = wrap(build.reshape(build.transpose(x._node, kept + list(axes)), shape + [math.prod([x.shape[a] for a in axes])]))
     found = take_along_axis(flat, arg(flat, -1, keepdims=True), -1)
     final = [1 if a in axes else n for a, n in enumerate(x.shape) if keepdims or a not in axes]
     return wrap(build.reshape(found._node, final))
