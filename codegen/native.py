@@ -49,6 +49,7 @@ def legalise(linear, supports=supports):
         readers = None
         if x.op in UPDATES and x.inputs[0] not in outputs:
             readers = _readers(linear, users, i, free)
+        early.update(readers or ())
         if x.op in ASSEMBLED:
             for position, j in enumerate(x.inputs):
                 y = linear.instructions[j]
@@ -63,7 +64,6 @@ def legalise(linear, supports=supports):
         place.append(len(new) - 1)
         if readers is not None:
             in_place[place[i]] = inputs[0]
-            early.update(readers)
             before[inputs[1] if x.op is ops.slice_update else place[i]] = [place[z] for z in readers]
     results = [copied(i, linear.instructions[i]) if linear.instructions[i].op is ops.literal else place[i]
                for i in linear.outputs]

@@ -4,6 +4,7 @@ Functions of lazy.numpy become methods in lazy/numpy/__init__.py. Operators are 
 each other is decided once for each pair of avals and kept in a table.
 """
 import numbers
+import sys
 
 import numpy as onp
 
@@ -14,6 +15,20 @@ from .ir.graph import Node, aval, computed, here, result_aval
 
 _new = object.__new__
 _literal = ops.literal
+
+
+def _temporary_count():
+    """sys.getrefcount(self) within a __setitem__ whose object has no name; -1 where Python counts those with names alike."""
+    class Probe:
+        def __setitem__(self, index, value):
+            value.append(sys.getrefcount(self))
+    named, counts = Probe(), []
+    named[0] = counts
+    Probe()[0] = counts
+    return counts[1] if counts[1] < counts[0] else -1
+
+
+_TEMPORARY = _temporary_count()
 
 
 class Array:
@@ -200,6 +215,9 @@ class Array:
     def __setitem__(self, index, values):
         if not config.mutable_arrays:
             raise TypeError('arrays are immutable: instead of x[i] = v write x = x.at[i].set(v)')
+        if sys.getrefcount(self) == _TEMPORARY:
+            raise ValueError('x[i][j] = v would be lost: x[i] is an array of its own, not a view. Write x[i, j] = v, or '
+                             'y = x[i]; y[j] = v; x[i] = y')
         self._node = self.at[index].set(values)._node
 
     def __delitem__(self, index):

@@ -49,7 +49,7 @@ def iinfo(dtype):
     return _dtypes.iinfo(_dtypes.as_dtype(dtype))
 
 
-def issubdtype(arg1, arg2):
+def issubdtype(a, b):
     """As numpy.issubdtype; bfloat16 and float8 are floating types, int4 is an integer, and dtypes of keys are subtypes
     of `prng_key`.
 
@@ -57,8 +57,8 @@ def issubdtype(arg1, arg2):
     >>> lazy.dtypes.issubdtype('bfloat16', numpy.floating)
     True
     """
-    first = getattr(arg1, 'type', arg1) if not isinstance(arg1, (type, onp.dtype, str)) else arg1
-    second = getattr(arg2, 'type', arg2) if not isinstance(arg2, (type, onp.dtype, str)) else arg2
+    first = getattr(a, 'type', a) if not isinstance(a, (type, onp.dtype, str)) else a
+    second = getattr(b, 'type', b) if not isinstance(b, (type, onp.dtype, str)) else b
     if any(isinstance(t, type) and issubclass(t, extended) for t in (first, second)):
         return isinstance(first, type) and isinstance(second, type) and issubclass(first, second)
     mine, other = _beyond_numpy(first), _beyond_numpy(second)

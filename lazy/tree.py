@@ -3,6 +3,7 @@
 None is an empty node, dicts are taken in the order of their sorted keys, and everything that is not registered (see
 `lazy.tree_util`) is a leaf. The functions are those of jax.tree.
 """
+import dataclasses
 import functools
 
 import optree
@@ -11,6 +12,8 @@ from .trees import LEAVES, unflatten
 
 __all__ = ['all', 'broadcast', 'flatten', 'flatten_with_path', 'leaves', 'leaves_with_path', 'map', 'map_with_path',
            'reduce', 'reduce_associative', 'static', 'structure', 'transpose', 'unflatten']
+
+_NONE = object()
 
 unflatten.__doc__ = """The tree of a treedef with these leaves.
 
@@ -62,14 +65,14 @@ def map(f, tree, *rest, is_leaf=None):
     return optree.tree_map(f, tree, *rest, is_leaf=is_leaf, namespace=LEAVES)
 
 
-def reduce(function, tree, *initializer, is_leaf=None):
+def reduce(function, tree, initializer=_NONE, is_leaf=None):
     """functools.reduce over the leaves.
 
     >>> import lazy
     >>> lazy.tree.reduce(lambda x, y: x + y, [1, (2, 3)])
     6
     """
-    return functools.reduce(function, leaves(tree, is_leaf), *initializer)
+    return functools.reduce(function, leaves(tree, is_leaf), *(() if initializer is _NONE else (initializer,)))
 
 
 def reduce_associative(operation, tree, *, identity=None, is_leaf=None):
@@ -125,46 +128,69 @@ def broadcast(prefix_tree, full_tree, is_leaf=None):
     return unflatten(structure(full_tree, is_leaf), repeated)
 
 
-def static(value):
-    """A tree without leaves that holds a hashable value in its structure.
+def static(**kwargs):
+    """dataclasses.field for a field that belongs to the structure of the tree, not to its leaves.
 
-    >>> import lazy
-    >>> lazy.tree.leaves(lazy.tree.static('name'))
-    []
+    >>> import dataclasses, lazy
+    >>> @lazy.tree_util.register_dataclass
+    ... @dataclasses.dataclass
+    ... class Layer:
+    ...     weight: float
+    ...     name: str = lazy.tree.static(default='dense')
+    >>> lazy.tree.map(lambda x: 2 * x, Layer(1.5))
+    Layer(weight=3.0, name='dense')
     """
-    from .tree_util import Static
-    return Static(value)
+    return dataclasses.field(metadata={'static': True, **(kwargs.pop('metadata', None) or {})}, **kwargs)
 
 
-def flatten_with_path(tree, is_leaf=None):
+def flatten_with_path(tree, is_leaf=None, is_leaf_takes_path=False):
     """([(path, leaf), ...], treedef); a path is a tuple of keys, see `lazy.tree_util.keystr`.
+
+    is_leaf(node), or with is_leaf_takes_path is_leaf(path, node), says which nodes are leaves.
 
     >>> import lazy
     >>> lazy.tree.flatten_with_path({'a': [7]})[0]
     [((DictKey(key='a'), SequenceKey(idx=0)), 7)]
     """
     from .tree_util import keys_of
+    if is_leaf is not None and is_leaf_takes_path:
+        is_leaf = _of_node(is_leaf)
     accessors, values, treedef = optree.tree_flatten_with_accessor(tree, is_leaf=is_leaf, namespace=LEAVES)
     return [(keys_of(accessor), value) for accessor, value in zip(accessors, values)], treedef
 
 
-def leaves_with_path(tree, is_leaf=None):
+def _of_node(is_leaf):
+    """is_leaf(path, node) as a function of the nodes alone, which are met once each, parents before children."""
+    from .tree_util import flatten_one_level_with_keys, is_tree_node
+    paths = [()]
+
+    def of_node(node):
+        path = paths.pop()
+        if is_leaf(path, node):
+            return True
+        if is_tree_node(type(node)):
+            paths.extend([(*path, key) for key, _ in reversed(flatten_one_level_with_keys(node)[0])])
+        return False
+    return of_node
+
+
+def leaves_with_path(tree, is_leaf=None, is_leaf_takes_path=False):
     """[(path, leaf), ...].
 
     >>> import lazy
     >>> [(lazy.tree_util.keystr(path), leaf) for path, leaf in lazy.tree.leaves_with_path((1, {'b': 2}))]
     [('[0]', 1), ("[1]['b']", 2)]
     """
-    return flatten_with_path(tree, is_leaf)[0]
+    return flatten_with_path(tree, is_leaf, is_leaf_takes_path)[0]
 
 
-def map_with_path(f, tree, *rest, is_leaf=None):
+def map_with_path(f, tree, *rest, is_leaf=None, is_leaf_takes_path=False):
     """f(path, leaf, ...) for the leaves of trees.
 
     >>> import lazy
     >>> lazy.tree.map_with_path(lambda path, x: lazy.tree_util.keystr(path), [1, (2,)])
     ['[0]', ('[1][0]',)]
     """
-    found, treedef = flatten_with_path(tree, is_leaf)
+    found, treedef = flatten_with_path(tree, is_leaf, is_leaf_takes_path)
     others = [treedef.flatten_up_to(other) for other in rest]
     return unflatten(treedef, [f(path, leaf, *more) for (path, leaf), *more in zip(found, *others)])

@@ -180,26 +180,6 @@ def register_static(cls):
     return cls
 
 
-class Static:
-    """What `lazy.tree.static` makes: a value in the structure of a tree."""
-    __slots__ = ('value',)
-
-    def __init__(self, value):
-        self.value = value
-
-    def __eq__(self, other):
-        return isinstance(other, Static) and self.value == other.value
-
-    def __hash__(self):
-        return hash(self.value)
-
-    def __repr__(self):
-        return f'static({self.value!r})'
-
-
-register_static(Static)
-
-
 class Partial(functools.partial):
     """functools.partial as a node: its arguments are children, the function belongs to the structure.
 
@@ -235,9 +215,10 @@ def all_leaves(iterable, is_leaf=None):
     return all(treedef_is_leaf(tree_structure(x, is_leaf)) for x in iterable)
 
 
-def is_tree_node(tree):
-    """Whether a value is a node, None and empty containers included."""
-    return not treedef_is_leaf(tree_structure(tree))
+def is_tree_node(typ):
+    """Whether values of a type are nodes: containers, None, named tuples and what is registered."""
+    return (optree.register_pytree_node.get(typ, namespace=_trees.LEAVES) is not None
+            or optree.is_namedtuple_class(typ) or optree.is_structseq_class(typ))
 
 
 def treedef_is_leaf(treedef):
@@ -257,7 +238,7 @@ def treedef_tuple(treedefs):
 
 def flatten_one_level(tree):
     """(children, aux) of the root; ValueError for a leaf."""
-    if not is_tree_node(tree):
+    if not is_tree_node(type(tree)):
         raise ValueError(f"can't flatten a leaf: {type(tree).__name__}")
     children, aux, *_ = optree.tree_flatten_one_level(tree, namespace=_trees.LEAVES)
     return children, aux

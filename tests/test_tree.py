@@ -45,7 +45,27 @@ def test_the_rest_of_tree():
     assert tree.transpose(tree.structure([0, 0]), tree.structure(Point(0, 0)), [Point(1, 2), Point(3, 4)]) == Point([1, 3], [2, 4])
     assert tree.transpose(tree.structure([0, 0]), None, [(1, 2), (3, 4)]) == ([1, 3], [2, 4])
     assert tree.broadcast((0, 1), ([5, 6], {'a': 7})) == ([0, 0], {'a': 1})
-    assert tree.leaves([tree.static('s'), 1]) == [1] and tree.static(2) == tree.static(2) != tree.static(3)
+
+
+def test_static_fields():
+    @tree_util.register_dataclass
+    @dataclasses.dataclass
+    class Layer:
+        weight: float
+        name: str = tree.static(default='dense', metadata={'unit': 1})
+    assert tree.leaves(Layer(2.0)) == [2.0] and Layer(2.0).name == 'dense'
+    assert tree.structure(Layer(2.0, 'a')) != tree.structure(Layer(2.0, 'b'))
+    assert dataclasses.fields(Layer)[1].metadata == {'static': True, 'unit': 1}
+
+
+def test_leaves_by_path():
+    shared = [1]
+    value = {'a': [shared, 2], 'b': (3, shared), 'c': Point(1, None)}
+    by_path = {'is_leaf': lambda path, node: len(path) == 2 and path[0].key == 'b', 'is_leaf_takes_path': True}
+    assert tree.leaves_with_path(value, **by_path)[3] == ((tree_util.DictKey('b'), tree_util.SequenceKey(1)), [1])
+    assert [leaf for _, leaf in tree.flatten_with_path(value, **by_path)[0]] == [1, 2, 3, [1], 1]
+    assert tree.map_with_path(lambda path, leaf: leaf, value, **by_path) == value
+    assert tree.reduce(lambda x, y: x + y, [1, 2], initializer=10) == 13
 
 
 def test_paths():
@@ -153,7 +173,7 @@ def test_treedefs():
     assert tree_util.treedef_is_leaf(leaf) and not tree_util.treedef_is_leaf(node)
     assert tree_util.treedef_children(node) == [tree.structure(1), tree.structure([2])]
     assert tree_util.treedef_tuple([leaf, tree.structure([2])]) == node
-    assert tree_util.all_leaves([1, 'a']) and not tree_util.all_leaves([1, ()]) and tree_util.is_tree_node(())
+    assert tree_util.all_leaves([1, 'a']) and not tree_util.all_leaves([1, ()]) and tree_util.is_tree_node(tuple)
     assert list(tree_util.flatten_one_level([1, (2,)])[0]) == [1, (2,)]
     assert tree_util.flatten_one_level_with_keys({'a': [1]})[0] == ((tree_util.DictKey('a'), [1]),)
     with pytest.raises(ValueError, match='leaf'):

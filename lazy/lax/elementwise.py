@@ -20,8 +20,12 @@ def _unary(name, op, doc, takes_accuracy=False):
 
 def _binary(name, op, doc):
     def function(x, y):
-        return wrap(build.apply(op, *operands(name, x, y)))
+        return _apply(name, op, x, y)
     return named(function, name, doc)
+
+
+def _apply(name, op, x, y):
+    return wrap(build.apply(op, *operands(name, x, y)))
 
 
 for _name, _op, _doc in (
@@ -47,23 +51,55 @@ for _name, _op, _doc in (
         ('logistic', ops.logistic, '1 / (1 + exp(-x))')):
     globals()[_name] = _unary(_name, _op, _doc, True)
 for _name, _op, _doc in (
-        ('add', ops.add, 'x + y'), ('sub', ops.sub, 'x - y'), ('mul', ops.mul, 'x * y'),
+        ('add', ops.add, 'x + y'), ('sub', ops.sub, 'x - y'),
         ('rem', ops.rem, 'Remainder of x / y, with the sign of x'),
         ('max', ops.max_, 'The larger one; NaN if one is NaN'),
         ('min', ops.min_, 'The smaller one; NaN if one is NaN'), ('atan2', ops.atan2, 'Angle of the point (y, x)'),
-        ('nextafter', ops.nextafter, 'Next number after x in the direction of y'),
         ('bitwise_and', ops.and_, 'x & y'), ('bitwise_or', ops.or_, 'x | y'), ('bitwise_xor', ops.xor, 'x ^ y'),
         ('shift_left', ops.shift_left, 'x << y; 0 where y is the number of bits or more'),
         ('shift_right_logical', ops.shift_right_logical, 'x >> y, filled with zeros'),
         ('shift_right_arithmetic', ops.shift_right_arithmetic, 'x >> y, filled with the sign'),
         ('eq', ops.eq, 'x == y'), ('ne', ops.ne, 'x != y'), ('lt', ops.lt, 'x < y'), ('le', ops.le, 'x <= y'),
-        ('gt', ops.gt, 'x > y'), ('ge', ops.ge, 'x >= y'), ('complex', ops.complex_, 'x + iy'),
-        ('igamma', ops.igamma, 'Regularised lower incomplete gamma function of a = x at y'),
-        ('igammac', ops.igammac, '1 - igamma(x, y)'),
-        ('igamma_grad_a', ops.igamma_grad_a, 'Derivative of igamma by its first argument'),
-        ('random_gamma_grad', ops.random_gamma_grad, 'Derivative of a sample y of a gamma distribution by its shape x'),
-        ('zeta', ops.zeta, 'Hurwitz zeta function, the sum of (k + y)**-x over k = 0, 1, ...')):
+        ('gt', ops.gt, 'x > y'), ('ge', ops.ge, 'x >= y'), ('complex', ops.complex_, 'x + iy')):
     globals()[_name] = _binary(_name, _op, _doc)
+
+
+def nextafter(x1, x2):
+    """Next number after x1 in the direction of x2."""
+    return _apply('nextafter', ops.nextafter, x1, x2)
+
+
+def igamma(a, x):
+    """Regularised lower incomplete gamma function."""
+    return _apply('igamma', ops.igamma, a, x)
+
+
+def igammac(a, x):
+    """Regularised upper incomplete gamma function, 1 - igamma(a, x)."""
+    return _apply('igammac', ops.igammac, a, x)
+
+
+def igamma_grad_a(a, x):
+    """Derivative of igamma by its first argument."""
+    return _apply('igamma_grad_a', ops.igamma_grad_a, a, x)
+
+
+def random_gamma_grad(a, x):
+    """Derivative of a sample x of a gamma distribution by its shape a."""
+    return _apply('random_gamma_grad', ops.random_gamma_grad, a, x)
+
+
+def zeta(x, q):
+    """Hurwitz zeta function, the sum of (k + q)**-x over k = 0, 1, ..."""
+    return _apply('zeta', ops.zeta, x, q)
+
+
+def mul(x, y, *, out_dtype=None):
+    """x * y; with out_dtype the product of x and y converted to it."""
+    a, b = operands('mul', x, y)
+    if out_dtype is not None:
+        a, b = (build.convert(node, dtypes.as_dtype(out_dtype)) for node in (a, b))
+    return wrap(build.mul(a, b))
 
 
 def real(x):

@@ -190,11 +190,13 @@ def dot_general(lhs, rhs, dimension_numbers, precision=None, preferred_element_t
     return wrap(build.dot_general(a, b, contract, batch))
 
 
-def dot(lhs, rhs, precision=None, preferred_element_type=None):
-    """Product of vectors and matrices.
+def dot(lhs, rhs, *, dimension_numbers=None, precision=None, preferred_element_type=None, out_sharding=None):
+    """Product of vectors and matrices, or with dimension_numbers `dot_general`.
 
     Raises TypeError for operands of other than 1 or 2 dimensions or sizes that don't match.
     """
+    if dimension_numbers is not None:
+        return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
     a, b = as_node(lhs), as_node(rhs)
     if not (1 <= a.aval.ndim <= 2 and 1 <= b.aval.ndim <= 2 and a.aval.shape[-1] == b.aval.shape[0]):
         raise TypeError(f'incompatible shapes for dot: got {a.aval.shape} and {b.aval.shape}')

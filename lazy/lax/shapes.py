@@ -95,9 +95,9 @@ def broadcast_shapes(*shapes):
     return _broadcast_shapes('broadcast_shapes', *[sizes_of(s) for s in shapes])
 
 
-def broadcast_like(x, like):
-    """x broadcast to the shape of another array."""
-    return wrap(build.broadcast_to(as_node(x), as_node(like).aval.shape))
+def broadcast_like(arr, like_arr):
+    """An array broadcast to the shape of another one."""
+    return wrap(build.broadcast_to(as_node(arr), as_node(like_arr).aval.shape))
 
 
 def broadcast_to_rank(x, rank):
@@ -173,12 +173,11 @@ def split(operand, sizes, axis=0):
     return pieces
 
 
-def unstack(operand, axis=0):
-    """The slices along an axis, as a list."""
-    node = as_node(operand)
+def unstack(x, axis=0):
+    """The slices along an axis, as a tuple."""
+    node = as_node(x)
     axis = axis_number(axis, node.aval.ndim)
-    return [wrap(build.squeeze(piece._node, (axis,)))
-            for piece in split(operand, (1,) * node.aval.shape[axis], axis)]
+    return tuple([wrap(build.squeeze(piece._node, (axis,))) for piece in split(x, (1,) * node.aval.shape[axis], axis)])
 
 
 def tile(operand, reps):

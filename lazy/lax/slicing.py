@@ -42,8 +42,11 @@ def index_in_dim(operand, index, axis=0, keepdims=True):
     return wrap(row if keepdims else build.squeeze(row, (axis,)))
 
 
-def _starts(name, start_indices, x, sizes):
-    """Start of a slice for each dimension, so that it lies within x: an int where it is known, else a node."""
+def _starts(name, start_indices, x, sizes, from_end):
+    """Start of a slice for each dimension, so that it lies within x: an int where it is known, else a node.
+
+    from_end: whether negative indices count from the end, a bool or one for each dimension.
+    """
     if isinstance(start_indices, Array):
         if start_indices.shape != (x.aval.ndim,):
             raise TypeError(f'{name}: start_indices must have one entry for each dimension of {x.aval.shape}, got '
@@ -54,10 +57,16 @@ def _starts(name, start_indices, x, sizes):
     if any(not 0 <= size <= n for size, n in zip(sizes, x.aval.shape)):
         raise TypeError(f'{name}: slice sizes must not be larger than the operand, got {tuple(sizes)} for shape '
                         f'{x.aval.shape}')
-    return [_start(name, index, n, n - size) for index, n, size in zip(start_indices, x.aval.shape, sizes)]
+    from_end = [from_end] * x.aval.ndim if isinstance(from_end, bool) else list(from_end)
+    if len(from_end) != x.aval.ndim:
+        raise ValueError(f'{name}: allow_negative_indices must be a bool or have one entry for each dimension of '
+                         f'{x.aval.shape}, got {from_end}')
+    return [_start(name, index, n if wraps else 0, n - size)
+            for index, n, size, wraps in zip(start_indices, x.aval.shape, sizes, from_end)]
 
 
 def _start(name, index, n, last):
+    """n: what is added to a negative index."""
     if last == 0:
         return 0
     if isinstance(index, int):
@@ -68,8 +77,9 @@ def _start(name, index, n, last):
     if node.op is ops.literal:
         return _start(name, int(node.params[0]), n, last)
     if dtypes.kind(node.aval.dtype) == 'i':
-        negative = build.lt(node, build.scalar_like(node, 0))
-        node = build.select(negative, build.add(node, build.scalar_like(node, n)), node)
+        if n:
+            negative = build.lt(node, build.scalar_like(node, 0))
+            node = build.select(negative, build.add(node, build.scalar_like(node, n)), node)
         node = build.apply(ops.max_, node, build.scalar_like(node, 0))
     return build.apply(ops.min_, node, build.scalar_like(node, last))
 
@@ -86,15 +96,18 @@ def _index_arrays(starts, sizes, axes):
     return found
 
 
-def dynamic_slice(operand, start_indices, slice_sizes):
+def dynamic_slice(operand, start_indices, slice_sizes, *, allow_negative_indices=True):
     """A slice of static size; starts may be arrays, and are moved so that the slice lies within the operand.
+
+    Negative starts count from the end, or are moved to 0 where allow_negative_indices (a bool, or one for each dimension)
+    is False.
 
     >>> import lazy, lazy.numpy as np
     >>> lazy.lax.dynamic_slice(np.arange(5), (np.array(4),), (3,)).tolist()
     [2, 3, 4]
     """
     x, sizes = as_node(operand), sizes_of(slice_sizes)
-    starts = _starts('dynamic_slice', start_indices, x, sizes)
+    starts = _starts('dynamic_slice', start_indices, x, sizes, allow_negative_indices)
     axes = [axis for axis, start in enumerate(starts) if not isinstance(start, int)]
     fixed = [0 if axis in axes else start for axis, start in enumerate(starts)]
     x = build.slice_(x, fixed, [n if axis in axes else a + size
@@ -106,21 +119,22 @@ def dynamic_slice(operand, start_indices, slice_sizes):
     return wrap(build.transpose(found, build.inverse_permutation(order)))
 
 
-def dynamic_slice_in_dim(operand, start_index, slice_size, axis=0):
+def dynamic_slice_in_dim(operand, start_index, slice_size, axis=0, *, allow_negative_indices=True):
     """dynamic_slice along one axis."""
     x = as_node(operand)
     axis = axis_number(axis, x.aval.ndim)
     return dynamic_slice(operand, [start_index if a == axis else 0 for a in range(x.aval.ndim)],
-                         [slice_size if a == axis else n for a, n in enumerate(x.aval.shape)])
+                         [slice_size if a == axis else n for a, n in enumerate(x.aval.shape)],
+                         allow_negative_indices=allow_negative_indices)
 
 
-def dynamic_index_in_dim(operand, index, axis=0, keepdims=True):
+def dynamic_index_in_dim(operand, index, axis=0, keepdims=True, *, allow_negative_indices=True):
     """The index-th slice along an axis; the index may be an array."""
-    result = dynamic_slice_in_dim(operand, index, 1, axis)
+    result = dynamic_slice_in_dim(operand, index, 1, axis, allow_negative_indices=allow_negative_indices)
     return result if keepdims else squeeze(result, (axis,))
 
 
-def dynamic_update_slice(operand, update, start_indices):
+def dynamic_update_slice(operand, update, start_indices, *, allow_negative_indices=True):
     """The operand with a slice replaced by `update`; starts are moved so that it lies within the operand.
 
     >>> import lazy, lazy.numpy as np
@@ -130,7 +144,7 @@ def dynamic_update_slice(operand, update, start_indices):
     x, y = as_node(operand), as_node(update)
     if x.aval.dtype != y.aval.dtype:
         raise TypeError(f'dynamic_update_slice requires operand and update of one dtype, got {x.aval} and {y.aval}')
-    starts = _starts('dynamic_update_slice', start_indices, x, y.aval.shape)
+    starts = _starts('dynamic_update_slice', start_indices, x, y.aval.shape, allow_negative_indices)
     axes = [axis for axis, start in enumerate(starts) if not isinstance(start, int)]
     if not axes:
         return wrap(build.slice_update(x, y, starts))
@@ -138,20 +152,21 @@ def dynamic_update_slice(operand, update, start_indices):
     return wrap(build.scatter(x, y, _index_arrays(starts, y.aval.shape, axes), axes, 'clip', 'set'))
 
 
-def dynamic_update_slice_in_dim(operand, update, start_index, axis):
+def dynamic_update_slice_in_dim(operand, update, start_index, axis, *, allow_negative_indices=True):
     """dynamic_update_slice along one axis."""
     x = as_node(operand)
     axis = axis_number(axis, x.aval.ndim)
-    return dynamic_update_slice(operand, update, [start_index if a == axis else 0 for a in range(x.aval.ndim)])
+    return dynamic_update_slice(operand, update, [start_index if a == axis else 0 for a in range(x.aval.ndim)],
+                                allow_negative_indices=allow_negative_indices)
 
 
-def dynamic_update_index_in_dim(operand, update, index, axis):
+def dynamic_update_index_in_dim(operand, update, index, axis, *, allow_negative_indices=True):
     """The operand with its index-th slice along an axis replaced."""
     x, y = as_node(operand), as_node(update)
     axis = axis_number(axis, x.aval.ndim)
     if y.aval.ndim != x.aval.ndim:
         y = build.expand_dims(y, (axis,))
-    return dynamic_update_slice_in_dim(operand, wrap(y), index, axis)
+    return dynamic_update_slice_in_dim(operand, wrap(y), index, axis, allow_negative_indices=allow_negative_indices)
 
 
 def index_take(src, idxs, axes):

@@ -26,19 +26,28 @@ from .types import ScalarType as _ScalarType
 
 ndarray = Array
 pi, e, inf, nan, euler_gamma, newaxis = _math.pi, _math.e, _math.inf, _math.nan, _numpy.euler_gamma, None
+False_, True_ = _numpy.False_, _numpy.True_
 ComplexWarning = _numpy.exceptions.ComplexWarning
 get_printoptions, set_printoptions, printoptions = _numpy.get_printoptions, _numpy.set_printoptions, _numpy.printoptions
 iterable = _numpy.iterable
 
 
 def array_repr(arr, max_line_width=None, precision=None, suppress_small=None):
-    """The array as `repr` shows it."""
-    return repr(asarray(arr))
+    """The array as `repr` shows it; None: as `set_printoptions` says."""
+    with _printed(max_line_width, precision, suppress_small):
+        return repr(asarray(arr))
 
 
 def array_str(a, max_line_width=None, precision=None, suppress_small=None):
-    """The array as `str` shows it."""
-    return str(asarray(a))
+    """The array as `str` shows it; None: as `set_printoptions` says."""
+    with _printed(max_line_width, precision, suppress_small):
+        return str(asarray(a))
+
+
+def _printed(linewidth, precision, suppress):
+    """A context in which arrays are printed so."""
+    options = {'linewidth': linewidth, 'precision': precision, 'suppress': suppress}
+    return printoptions(**{name: value for name, value in options.items() if value is not None})
 
 
 def save(file, arr, allow_pickle=True):
@@ -55,11 +64,15 @@ def savez(file, *args, allow_pickle=True, **kwds):
 methods.install()
 
 # Imported when first used, so that importing the package stays quick: submodules, and what these modules define.
-_SUBMODULES = ('fft', 'linalg')
+_SUBMODULES = ('fft', 'lib', 'linalg', 'random')
 _LATER = {
     'grids': '''meshgrid indices fromfunction mgrid ogrid r_ c_ s_ index_exp ix_ bartlett blackman hamming
         hanning kaiser tril_indices triu_indices tril_indices_from triu_indices_from diag_indices
         diag_indices_from mask_indices''',
+    'host': '''array2string asanyarray asarray_chkfinite ascontiguousarray asfortranarray base_repr binary_repr common_type
+        copyto errstate exceptions format_float_positional format_float_scientific fromregex genfromtxt geterr loadtxt
+        may_share_memory min_scalar_type mintypecode ndenumerate ndindex nditer putmask real_if_close require row_stack savetxt
+        savez_compressed seterr shares_memory show_config testing typecodes typename''',
     'polynomial': '''poly polyadd polyder polydiv polyfit polyint polymul polysub polyval roots''',
     'statistics': '''bincount histogram histogram_bin_edges histogram2d histogramdd cov corrcoef interp gradient
         packbits unpackbits''',

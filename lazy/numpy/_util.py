@@ -1,16 +1,19 @@
-"""What the functions of lazy.numpy share: nodes of arguments, axes, shapes, promotion."""
+"""What the functions of lazy.numpy share: nodes of arguments, axes, shapes, promotion, results written into arrays."""
+import functools
 import operator
+import sys
 
 from numpy.exceptions import AxisError
 
 from ..array import Array, as_node, check_integer, convert_operand, to_numpy, wrap
+from ..config import config
 from ..ir import build, dtypes, ops
 from ..ir.graph import Node, broadcast_shapes, result_aval
 
 __all__ = ['Array', 'AxisError', 'Node', 'array_of', 'as_node', 'axes_of', 'axis_of', 'broadcast_shapes', 'build',
-           'check_integer', 'convert_operand', 'dtype_of', 'dtypes', 'fresh', 'inexact_array', 'known_values',
-           'literal_like', 'no_out', 'node_of', 'ops', 'promoted', 'result_aval', 'scalar_of', 'shape_of', 'static_int',
-           'to_numpy', 'wrap']
+           'check_integer', 'convert_operand', 'dtype_of', 'dtypes', 'fresh', 'inexact_array', 'into',
+           'known_values', 'literal_like', 'node_of', 'ops', 'promoted', 'result_aval', 'scalar_of', 'shape_of',
+           'static_int', 'takes_out', 'to_numpy', 'wrap']
 
 ALL_AXES = tuple([tuple(range(n)) for n in range(65)])
 
@@ -114,7 +117,43 @@ def scalar_of(x, dtype):
     return build.convert(convert_operand(node, dtype), dtype)
 
 
-def no_out(out, name):
-    """Arrays are immutable: there is nothing to write a result into."""
-    if out is not None:
-        raise NotImplementedError(f'the out argument of {name} is not supported: arrays are immutable')
+def takes_out(function):
+    """A function with the parameter `out`: an array that is written over where arrays are mutable, and returned."""
+    code = function.__code__
+    place = code.co_varnames.index('out')
+    if place >= code.co_argcount:                                    # by keyword only
+        place = sys.maxsize
+
+    @functools.wraps(function)
+    def with_out(*args, out=None, **keywords):
+        if len(args) > place:
+            args, out = (*args[:place], None, *args[place + 1:]), args[place]
+        result = function(*args, **keywords)
+        return result if out is None else into(out, result)
+    return with_out
+
+
+def into(out, result, where=None):
+    """The array `out`, whose elements (those where `where` is true) become the result's."""
+    if isinstance(out, tuple):
+        pairs = list(zip(out, result if isinstance(result, tuple) else (result,), strict=True))
+        found = tuple([x if y is None else into(y, x, where) for y, x in pairs])
+        return found if isinstance(result, tuple) else found[0]
+    if not config.mutable_arrays or not isinstance(out, Array):
+        raise TypeError('arrays are immutable: instead of f(x, out=y) write y = f(x) '
+                        "(they are mutable after lazy.config.update('mutable_arrays', True); out is an array then)")
+    masks = () if where is None else (build.convert(node_of(where), dtypes.bool_),)
+    shape = broadcast_shapes('out', result.shape, *[m.aval.shape for m in masks])
+    if broadcast_shapes('out', shape, out.shape) != out.shape:
+        raise ValueError(f'non-broadcastable output operand with shape {out.shape} does not match the broadcast shape '
+                         f'{shape}')
+    if _KINDS.index(dtypes.kind(result.dtype)) > _KINDS.index(dtypes.kind(out.dtype)):
+        raise TypeError(f'cannot cast the result from {result.dtype} to {out.dtype}, the dtype of out')
+    new = build.broadcast_to(build.convert(result._node, out.dtype), out.shape)
+    for mask in masks:
+        new = build.select(build.broadcast_to(mask, out.shape), new, out._node)
+    out._node = new
+    return out
+
+
+_KINDS = 'buifc'

@@ -4,14 +4,15 @@ A kind says what becomes of the operands' types: 'arithmetic' promotes them, 'in
 'bits', 'integer', 'comparison' and 'same' refuse or promote as their names say.
 """
 import builtins
+import functools
 import math
 
 import numpy as onp
 
 from .. import array as arrays
 from ..array import _operator, elementwise, power as _power
-from ._util import (Array, Node, array_of, build, dtypes, fresh, inexact_array, no_out, node_of, ops, promoted,
-                    result_aval, wrap)
+from ._util import (Array, Node, array_of, build, dtypes, fresh, inexact_array, into, node_of, ops, promoted,
+                    result_aval, takes_out, wrap)
 
 __all__ = []
 _PLANS_KEPT = 5000
@@ -30,7 +31,9 @@ def _unary(name, op, kind, doc):
     """A function of one operand. What a type becomes is decided once and kept."""
     plans = {}
 
-    def function(x, /):
+    def function(x, /, *, out=None, where=None):
+        if out is not None or where is not None:
+            return _into(out, function(x), where, name)
         node = x._node if type(x) is Array else node_of(x)
         result = plans.get(node.aval)
         if result is None:
@@ -47,7 +50,9 @@ def _unary(name, op, kind, doc):
 
 def _rounding(name, op, doc):
     """Functions that leave integers and booleans as they are."""
-    def function(x, /):
+    def function(x, *, out=None, where=None):
+        if out is not None or where is not None:
+            return _into(out, function(x), where, name)
         node = node_of(x)
         if not dtypes.is_inexact(node.aval.dtype):
             return wrap(node)
@@ -57,7 +62,9 @@ def _rounding(name, op, doc):
 
 def _test(name, op, otherwise, doc):
     """Tests for special values, of which integers have none."""
-    def function(x, /):
+    def function(x, /, *, out=None, where=None):
+        if out is not None or where is not None:
+            return _into(out, function(x), where, name)
         node = node_of(x)
         if dtypes.is_inexact(node.aval.dtype):
             return wrap(Node(op, (node,), None, result_aval(op, (node,), None)))
@@ -70,7 +77,7 @@ def _binary(name, op, kind, doc):
 
     def function(x1, x2, /, *, out=None, where=None):
         if out is not None or where is not None:
-            _no_ufunc_arguments(name)
+            return _into(out, function(x1, x2), where, name)
         if type(x1) is Array:
             result = method(x1, x2)
         elif type(x2) is Array:
@@ -84,14 +91,16 @@ def _binary(name, op, kind, doc):
 def _logical(name, op, doc):
     def function(x1, x2, /, *, out=None, where=None):
         if out is not None or where is not None:
-            _no_ufunc_arguments(name)
+            return _into(out, function(x1, x2), where, name)
         a, b = [build.convert(node_of(x), dtypes.bool_) for x in (x1, x2)]
         return wrap(build.apply(op, a, b))
     return _publish(function, name, f'{doc}\n\n    Elementwise, with broadcasting; what is not zero is true.')
 
 
-def _no_ufunc_arguments(name):
-    raise NotImplementedError(f'the out and where arguments of {name} are not supported: use lazy.numpy.where')
+def _into(out, result, where, name):
+    if out is None:
+        raise NotImplementedError(f'{name} with `where` and without `out`: use lazy.numpy.where')
+    return into(out, result, where)
 
 
 _DTYPES = {'arithmetic': 'operands are promoted to their common dtype', 'inexact': 'integers become floats',
@@ -152,7 +161,6 @@ for _row in (
         ('bitwise_xor', ops.xor, 'bits', 'x1 ^ x2.'),
         ('left_shift', ops.shift_left, 'integer', 'x1 * 2**x2, in the bits.'),
         ('right_shift', ops.shift_right_arithmetic, 'integer', 'x1 / 2**x2 rounded down, in the bits.'),
-        ('gcd', ops.gcd, 'integer', 'Greatest common divisor.'),
         ('equal', ops.eq, 'comparison', 'x1 == x2.'),
         ('not_equal', ops.ne, 'comparison', 'x1 != x2.'),
         ('less', ops.lt, 'comparison', 'x1 < x2.'),
@@ -170,6 +178,15 @@ def _function(f):
     """Enter a function that is written out into the list of names."""
     __all__.append(f.__name__)
     return f
+
+
+def _ufunc(f):
+    """Enter such a function, with NumPy's `out` and `where`."""
+    @functools.wraps(f)
+    def function(*operands, out=None, where=None, **named):
+        result = f(*operands, **named)
+        return result if out is None and where is None else _into(out, result, where, f.__name__)
+    return _function(function)
 
 
 def _integers_pass(function):
@@ -190,7 +207,7 @@ fmax, fmin = _integers_pass(fmax), _integers_pass(fmin)
 
 # --- signs, parts and powers -------------------------------------------------------------------------------------
 
-@_function
+@_ufunc
 def abs(x, /):
     """Absolute value; of complex numbers the modulus, which is real. Booleans and unsigned are returned as they are.
 
@@ -204,13 +221,13 @@ def abs(x, /):
     return wrap(Node(ops.abs_, (node,), None, result_aval(ops.abs_, (node,), None)))
 
 
-@_function
+@_ufunc
 def fabs(x, /):
     """Absolute value as a float."""
     return abs(inexact_array(_real_only(x, 'fabs')))
 
 
-@_function
+@_ufunc
 def positive(x, /):
     """x itself; TypeError for booleans."""
     if node_of(x).aval.dtype == dtypes.bool_:
@@ -218,7 +235,7 @@ def positive(x, /):
     return fresh(x)
 
 
-@_function
+@_ufunc
 def sign(x, /):
     """-1, 0 or 1 by the sign of x (NaN stays); x / |x| for complex numbers."""
     node = node_of(x)
@@ -230,7 +247,7 @@ def sign(x, /):
     return wrap(build.apply(ops.sign, node))
 
 
-@_function
+@_ufunc
 def signbit(x, /):
     """Whether the sign bit is set: true for -0.0 as well."""
     node = node_of(x)
@@ -240,7 +257,7 @@ def signbit(x, /):
     return wrap(node) < 0 if is_signed else wrap(build.full(node.aval.shape, False, dtypes.bool_))
 
 
-@_function
+@_ufunc
 def square(x, /):
     """x * x."""
     node = node_of(x)
@@ -248,13 +265,13 @@ def square(x, /):
     return wrap(build.apply(op, node, node) if op is ops.mul else build.apply(op, node))
 
 
-@_function
+@_ufunc
 def reciprocal(x, /):
     """1 / x; integers are divided as floats."""
     return wrap(build.apply(ops.reciprocal, inexact_array(x)._node))
 
 
-@_function
+@_ufunc
 def power(x1, x2, /):
     """x1 ** x2. A Python integer as exponent is a power by repeated products.
 
@@ -267,26 +284,26 @@ def power(x1, x2, /):
     return _power(x1, x2)
 
 
-@_function
+@_ufunc
 def float_power(x1, x2, /):
     """x1 ** x2, computed in floats."""
     a, b = promoted(x1, x2, inexact=True)
     return wrap(build.apply(ops.pow_, a, b))
 
 
-@_function
+@_ufunc
 def exp2(x, /):
     """2 to the power of x."""
     return _with_complex(x, ops.exp2, lambda z: exp(z * math.log(2)))
 
 
-@_function
+@_ufunc
 def log2(x, /):
     """Logarithm to base 2."""
     return _with_complex(x, ops.log2, lambda z: log(z) / math.log(2))
 
 
-@_function
+@_ufunc
 def log10(x, /):
     """Logarithm to base 10."""
     return _with_complex(x, ops.log10, lambda z: log(z) / math.log(10))
@@ -305,6 +322,7 @@ def _real_only(x, name):
 
 
 @_function
+@takes_out
 def logaddexp2(x1, x2, /, *, out=None, where=None):
     """log2(2**x1 + 2**x2) without overflow."""
     a, b = [wrap(n) * math.log(2) for n in promoted(x1, x2, inexact=True)]
@@ -325,7 +343,7 @@ def imag(val, /):
     return wrap(build.imag(node) if dtypes.kind(node.aval.dtype) == 'c' else build.zeros(node.aval))
 
 
-@_function
+@_ufunc
 def conjugate(x, /):
     """The complex conjugate; real arrays are returned as they are."""
     node = node_of(x)
@@ -346,13 +364,14 @@ def angle(z, deg=False):
 
 # --- rounding ------------------------------------------------------------------------------------------------------
 
-@_function
+@_ufunc
 def rint(x, /):
     """The nearest integer, ties to even."""
     return round(inexact_array(x))
 
 
 @_function
+@takes_out
 def round(a, decimals=0, out=None):
     """Rounded to `decimals` decimal places, ties to even.
 
@@ -360,7 +379,6 @@ def round(a, decimals=0, out=None):
     >>> np.round(np.array([0.5, 1.5, 2.25]), 1).tolist()
     [0.5, 1.5, 2.200000047683716]
     """
-    no_out(out, 'round')
     x = fresh(a)
     kind = dtypes.kind(x.dtype)
     if kind == 'c':
@@ -387,16 +405,16 @@ def fix(x, /):
 
 
 @_function
+@takes_out
 def modf(x, /, out=None):
     """(fraction, integer part), both with the sign of x."""
-    no_out(out, 'modf')
     x = inexact_array(_real_only(x, 'modf'))
     whole = trunc(x)
     from .indexing import where
     return copysign(where(isinf(x), 0, x - whole), x), whole
 
 
-@_function
+@_ufunc
 def frexp(x, /):
     """(mantissa, exponent) with x = mantissa * 2**exponent and 0.5 <= |mantissa| < 1."""
     from .indexing import where
@@ -419,7 +437,7 @@ def frexp(x, /):
     return mantissa.astype(x.dtype), where(special, 0, exponent).astype(dtypes.int32)
 
 
-@_function
+@_ufunc
 def ldexp(x1, x2, /):
     """x1 * 2**x2."""
     x = inexact_array(_real_only(x1, 'ldexp'))
@@ -437,7 +455,7 @@ def ldexp(x1, x2, /):
     return (wide * two_to(third) * two_to(third) * two_to(n - 2 * third)).astype(x.dtype)
 
 
-@_function
+@_ufunc
 def spacing(x, /):
     """Distance from x to the next float of larger magnitude, with the sign of x."""
     x = inexact_array(_real_only(x, 'spacing'))
@@ -447,19 +465,25 @@ def spacing(x, /):
 
 # --- others ----------------------------------------------------------------------------------------------------------
 
-@_function
+@_ufunc
 def logical_not(x, /):
     """Whether x is zero or false."""
     return wrap(build.apply(ops.not_, build.convert(node_of(x), dtypes.bool_)))
 
 
-@_function
+@_ufunc
 def divmod(x1, x2, /):
     """(x1 // x2, x1 % x2)."""
     return floor_divide(x1, x2), remainder(x1, x2)
 
 
-@_function
+@_ufunc
+def gcd(x1, x2):
+    """Greatest common divisor of integers; not negative."""
+    return elementwise(ops.gcd, x1, x2, kind='integer')
+
+
+@_ufunc
 def lcm(x1, x2):
     """Least common multiple."""
     from .indexing import where
@@ -467,7 +491,7 @@ def lcm(x1, x2):
     return abs(array_of(x1) // where(divisor == 0, 1, divisor) * x2)
 
 
-@_function
+@_ufunc
 def heaviside(x1, x2, /):
     """0 for x1 < 0, x2 for x1 == 0, 1 for x1 > 0."""
     from .indexing import where
@@ -498,19 +522,19 @@ def i0(x):
     return wrap(build.apply(ops.bessel_i0, x._node))
 
 
-@_function
+@_ufunc
 def deg2rad(x, /):
     """Degrees to radians."""
     return inexact_array(x) * (math.pi / 180)
 
 
-@_function
+@_ufunc
 def rad2deg(x, /):
     """Radians to degrees."""
     return inexact_array(x) * (180 / math.pi)
 
 
-@_function
+@_ufunc
 def bitwise_count(x, /):
     """Number of one bits of |x|, as uint8."""
     node = node_of(x)
@@ -524,16 +548,16 @@ def bitwise_count(x, /):
 
 
 @_function
+@takes_out
 def isposinf(x, /, out=None):
     """Whether x is +infinity."""
-    no_out(out, 'isposinf')
     return _is_infinity(x, math.inf, 'isposinf')
 
 
 @_function
+@takes_out
 def isneginf(x, /, out=None):
     """Whether x is -infinity."""
-    no_out(out, 'isneginf')
     return _is_infinity(x, -math.inf, 'isneginf')
 
 

@@ -5,7 +5,7 @@ import re
 import numpy as onp
 
 from . import elementwise, reductions
-from ._util import array_of, axis_of, broadcast_shapes, build, node_of, wrap
+from ._util import Array, array_of, axis_of, broadcast_shapes, build, node_of, takes_out, wrap
 
 __all__ = ['vectorize', 'apply_along_axis', 'apply_over_axes', 'frompyfunc', 'ufunc']
 
@@ -144,6 +144,7 @@ class ufunc:
         if (self.nin, self.nout) != (2, 1):
             raise ValueError(f'{name} only supported for binary ufuncs returning a single value')
 
+    @takes_out
     def reduce(self, a, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=None):
         """The elements along axes combined from first to last."""
         from .shape import expand_dims, moveaxis
@@ -169,6 +170,7 @@ class ufunc:
         result = functools.reduce(self, parts)
         return expand_dims(result, tuple(sorted(axes))) if keepdims else result
 
+    @takes_out
     def accumulate(self, a, axis=0, dtype=None, out=None):
         """The elements along an axis combined up to each."""
         from .joining import stack
@@ -181,6 +183,7 @@ class ufunc:
             parts[i] = self(parts[i - 1], parts[i])
         return moveaxis(stack(parts), 0, axis) if parts else x
 
+    @takes_out
     def reduceat(self, a, indices, axis=0, dtype=None, out=None):
         """The elements combined between known indices."""
         from .joining import stack
@@ -200,10 +203,33 @@ class ufunc:
         return self(a.reshape(*a.shape, *(1,) * b.ndim), b)
 
     def at(self, a, indices, b=None, *, inplace=True):
-        """The array with elements at indices replaced by the function of them (and b): a new array."""
+        """Elements at known indices replaced by the function of them (and b), once for each time an index occurs: in `a`
+        where arrays are mutable, with inplace=False in a new array."""
+        from .indexing import written
         x = array_of(a)
-        current = x[indices]
-        return x.at[indices].set(self(current) if b is None else self(current, b))
+        place = onp.arange(x.size).reshape(x.shape)[_known(indices)]
+        b = None if b is None else wrap(build.broadcast_to(node_of(b), place.shape)).ravel()
+        flat = x.ravel()
+        for turn in _turns(place.ravel()):
+            operands = (flat[place.flat[turn]],) if b is None else (flat[place.flat[turn]], b[turn])
+            flat = flat.at[place.flat[turn]].set(self(*operands))
+        return written(a, flat.reshape(x.shape)._node, inplace, f'{self.__name__}.at')
+
+
+def _known(indices):
+    """An index whose arrays are NumPy's."""
+    if isinstance(indices, tuple):
+        return tuple([_known(i) for i in indices])
+    return onp.asarray(indices) if isinstance(indices, (Array, list)) else indices
+
+
+def _turns(places):
+    """Positions in `places`, in groups in which no place occurs twice: the first occurrences, the second ones, ..."""
+    order = onp.argsort(places, kind='stable')
+    starts = onp.flatnonzero(onp.diff(places[order], prepend=-1))
+    turn = onp.empty(places.size, int)
+    turn[order] = onp.arange(places.size) - onp.repeat(starts, onp.diff(starts, append=places.size))
+    return [onp.flatnonzero(turn == t) for t in range(turn.max(initial=-1) + 1)]
 
 
 def frompyfunc(func, /, nin, nout, *, identity=None):
@@ -217,14 +243,16 @@ def _add_methods(function, reduce=None, accumulate=None, identity=None):
     """`add.reduce` and its like; a reduction or cumulative operation of its own is used where there is one."""
     general = ufunc(function, 2, 1, name=function.__name__, identity=identity, call=function)
 
+    @takes_out
     def reduce_(a, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=None):
         """The elements along axes combined from first to last."""
         if reduce is None:
-            return general.reduce(a, axis, dtype, out, keepdims, initial, where)
+            return general.reduce(a, axis, dtype, keepdims=keepdims, initial=initial, where=where)
         x = array_of(a) if dtype is None else array_of(a).astype(dtype)
         options = {} if initial is None else {'initial': initial}
         return reduce(x, axis=axis, keepdims=keepdims, where=where, **options)
 
+    @takes_out
     def accumulate_(a, axis=0, dtype=None, out=None):
         """The elements along an axis combined up to each."""
         return accumulate(a, axis, dtype) if accumulate is not None else general.accumulate(a, axis, dtype)
@@ -245,9 +273,16 @@ for _name in ('subtract', 'divide', 'power', 'bitwise_and', 'bitwise_or', 'bitwi
                  identity={'bitwise_or': 0, 'bitwise_xor': 0, 'logical_xor': False}.get(_name))
 
 
-def _add_at(a, indices, b, *, inplace=True):
-    """The array with b added at indices, once for each time an index occurs: a new array."""
-    return array_of(a).at[indices].add(b)
+def _add_at(name, update):
+    """`at` by a scatter operation, for indices that may depend on arguments without values."""
+    def at(a, indices, b, *, inplace=True):
+        from .indexing import written
+        x = array_of(a)
+        return written(a, getattr(x.at[indices], update)(b)._node, inplace, f'{name}.at')
+    at.__doc__ = ufunc.at.__doc__.replace('known indices', 'indices')
+    getattr(elementwise, name).at = at
 
 
-elementwise.add.at = _add_at
+for _name, _update in (('add', 'add'), ('subtract', 'subtract'), ('multiply', 'multiply'), ('divide', 'divide'),
+                       ('maximum', 'max'), ('minimum', 'min')):
+    _add_at(_name, _update)

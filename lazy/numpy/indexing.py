@@ -6,8 +6,8 @@ import numpy as onp
 from .. import indexing as index_
 from ..array import from_numpy, to_numpy
 from ..config import config
-from ._util import (Array, array_of, axis_of, broadcast_shapes, build, convert_operand, dtypes, fresh, no_out, node_of,
-                    ops, promoted, result_aval, scalar_of, shape_of, static_int, wrap, Node)
+from ._util import (Array, Node, array_of, axis_of, broadcast_shapes, build, convert_operand, dtypes, fresh, node_of,
+                    ops, promoted, result_aval, scalar_of, shape_of, static_int, takes_out, wrap)
 
 __all__ = ['where', 'select', 'clip', 'choose', 'take', 'take_along_axis', 'put_along_axis', 'compress', 'extract',
            'nonzero', 'flatnonzero', 'argwhere', 'piecewise', 'put', 'place', 'fill_diagonal', 'unravel_index',
@@ -59,6 +59,7 @@ def select(condlist, choicelist, default=0):
     return wrap(build.broadcast_to(result._node, shape))
 
 
+@takes_out
 def clip(arr=None, /, min=None, max=None, *, a=None, a_min=None, a_max=None, out=None):
     """Elements limited to min from below and max from above; either may be left out.
 
@@ -69,7 +70,6 @@ def clip(arr=None, /, min=None, max=None, *, a=None, a_min=None, a_max=None, out
     [1, 1, 2, 2]
     """
     from .elementwise import maximum, minimum
-    no_out(out, 'clip')
     x = fresh(a if arr is None else arr)
     low, high = a_min if min is None else min, a_max if max is None else max
     if any([x.dtype.kind == 'c', isinstance(low, complex), isinstance(high, complex),
@@ -206,6 +206,7 @@ def ravel_multi_index(multi_index, dims, mode='raise', order='C', *, dtype=None)
 
 # --- by indices -------------------------------------------------------------------------------------------------------
 
+@takes_out
 def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indices_are_sorted=False, fill_value=None):
     """Elements at indices along an axis (of the flattened array by default).
 
@@ -216,7 +217,6 @@ def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indic
     >>> np.take(np.array([10, 20, 30]), np.array([2, 0])).tolist()
     [30, 10]
     """
-    no_out(out, 'take')
     x, index = array_of(a), array_of(indices)
     if not dtypes.is_integer(index.dtype):
         raise TypeError(f'take needs integer indices, got {index.aval}')
@@ -288,21 +288,21 @@ def put_along_axis(arr, indices, values, axis, inplace=True, *, mode=None):
     if axis is None:
         flat = put_along_axis(wrap(build.reshape(x._node, (x.size,))), wrap(build.reshape(index._node, (index.size,))),
                               wrap(build.reshape(node_of(values), (node_of(values).aval.size,))), 0, False, mode=mode)
-        return _written(arr, build.reshape(flat._node, x.shape), inplace, 'put_along_axis')
+        return written(arr, build.reshape(flat._node, x.shape), inplace, 'put_along_axis')
     axis = axis_of(axis, x.ndim)
     if index.ndim != x.ndim:
         raise ValueError(f'indices and arr must have the same number of dimensions; {index.ndim} vs. {x.ndim}')
     shape = [index.shape[i] if i == axis else n for i, n in enumerate(x.shape)]
     places = _along(shape, index._node, axis)
-    return _written(arr, x.at[tuple([wrap(i) for i in places])].set(values, mode=mode)._node, inplace, 'put_along_axis')
+    return written(arr, x.at[tuple([wrap(i) for i in places])].set(values, mode=mode)._node, inplace, 'put_along_axis')
 
 
+@takes_out
 def compress(condition, a, axis=None, *, size=None, fill_value=0, out=None):
     """Slices along an axis (of the flattened array by default) where a vector of booleans is true.
 
     The number of true elements decides the shape: without `size` the condition is forced.
     """
-    no_out(out, 'compress')
     condition = array_of(condition).astype(dtypes.bool_)
     x = array_of(a)
     if condition.ndim != 1:
@@ -329,13 +329,13 @@ def extract(condition, arr, *, size=None, fill_value=0):
     return compress(ravel(condition), ravel(arr), 0, size=size, fill_value=fill_value)
 
 
+@takes_out
 def choose(a, choices, out=None, mode='raise'):
     """For each element the choice that its integer numbers, with broadcasting.
 
     mode: 'raise' IndexError when the result is waited for, 'clip' or 'wrap'.
     """
     from .joining import stack
-    no_out(out, 'choose')
     index = array_of(a)
     if not dtypes.is_integer(index.dtype) and index.dtype != dtypes.bool_:
         raise ValueError(f'`a` array must be integer typed, got {index.aval}')
@@ -349,7 +349,7 @@ def choose(a, choices, out=None, mode='raise'):
 
 # --- updates ----------------------------------------------------------------------------------------------------------
 
-def _written(array, node, inplace, name):
+def written(array, node, inplace, name):
     """What a function that NumPy lets write into its argument comes to."""
     if not inplace:
         return wrap(node)
@@ -367,10 +367,10 @@ def put(a, ind, v, mode=None, *, inplace=True):
     from .shape import ravel, resize
     x, index, values = array_of(a), ravel(ind), ravel(v)
     if not index.size or not values.size:
-        return _written(a, x._node, inplace, 'put')
+        return written(a, x._node, inplace, 'put')
     values = resize(values, index.shape).astype(x.dtype)
     flat = wrap(build.reshape(x._node, (x.size,))).at[index].set(values, mode=mode)
-    return _written(a, build.reshape(flat._node, x.shape), inplace, 'put')
+    return written(a, build.reshape(flat._node, x.shape), inplace, 'put')
 
 
 def place(arr, mask, vals, *, inplace=True):
@@ -383,11 +383,11 @@ def place(arr, mask, vals, *, inplace=True):
     if not values.size:
         raise ValueError('place: vals must not be empty')
     if not x.size:
-        return _written(arr, x._node, inplace, 'place')
+        return written(arr, x._node, inplace, 'place')
     flat = build.reshape(mask._node, (mask.size,))
     order = (wrap(build.make(ops.cumsum, (build.convert(flat, dtypes.int32),), (0, False))) - 1) % values.size
     new = take(values.astype(x.dtype), order, mode='clip')
-    return _written(arr, where(mask, wrap(build.reshape(new._node, x.shape)), x)._node, inplace, 'place')
+    return written(arr, where(mask, wrap(build.reshape(new._node, x.shape)), x)._node, inplace, 'place')
 
 
 def fill_diagonal(a, val, wrap=False, *, inplace=True):
@@ -405,4 +405,4 @@ def fill_diagonal(a, val, wrap=False, *, inplace=True):
     values = resize(ravel(val), (count,)).astype(x.dtype)
     flat = build.reshape(x._node, (x.size,))
     flat = build.slice_update(flat, values._node, (0,), (step,)) if count else flat
-    return _written(a, build.reshape(flat, x.shape), inplace, 'fill_diagonal')
+    return written(a, build.reshape(flat, x.shape), inplace, 'fill_diagonal')

@@ -2,8 +2,8 @@
 import numpy as onp
 
 from ..array import from_numpy
-from ._util import (Array, array_of, axes_of, axis_of, build, dtypes, fresh, known_values, no_out, node_of, scalar_of,
-                    static_int, wrap)
+from ._util import (Array, array_of, axes_of, axis_of, build, dtypes, fresh, known_values, node_of, scalar_of,
+                    static_int, takes_out, wrap)
 from .shape import (_with_axes, atleast_1d, atleast_2d, atleast_3d, broadcast_to, expand_dims, flip, moveaxis, ndim,
                     ravel, reshape, squeeze)
 
@@ -38,7 +38,8 @@ def _no_sequence(name, arrays):
     raise TypeError(f'{name} needs a sequence of arrays, not {type(arrays).__name__}')
 
 
-def concatenate(arrays, axis=0, dtype=None):
+@takes_out
+def concatenate(arrays, axis=0, dtype=None, out=None):
     """Arrays joined along an axis that they have; axis=None flattens them first.
 
     Raises ValueError where other axes differ, TypeError where the numbers of axes do.
@@ -65,12 +66,12 @@ def concat(arrays, /, *, axis=0):
     return concatenate(arrays, axis)
 
 
+@takes_out
 def stack(arrays, axis=0, out=None, dtype=None):
     """Arrays of one shape joined along a new axis.
 
     Raises ValueError where the shapes differ.
     """
-    no_out(out, 'stack')
     nodes = _parts(arrays, 'stack', dtype)
     first = nodes[0].aval.shape
     if any(n.aval.shape != first for n in nodes):

@@ -438,7 +438,17 @@ def tensorsolve(a, b, axes=None):
 
 # --- the array API's names --------------------------------------------------------------------------------------------
 
-matmul, tensordot, vecdot = products.matmul, products.tensordot, products.vecdot
+vecdot = products.vecdot
+
+
+def matmul(x1, x2, /, *, precision=None, preferred_element_type=None):
+    """As `lazy.numpy.matmul`."""
+    return products.matmul(x1, x2, precision=precision, preferred_element_type=preferred_element_type)
+
+
+def tensordot(x1, x2, /, *, axes=2, precision=None, preferred_element_type=None, out_sharding=None):
+    """As `lazy.numpy.tensordot`."""
+    return products.tensordot(x1, x2, axes, precision=precision, preferred_element_type=preferred_element_type)
 
 
 def cross(x1, x2, /, *, axis=-1):

@@ -1,11 +1,17 @@
-"""What the functions are as methods of Array."""
+"""What the functions are as methods of Array; those that write into their array do so where arrays are mutable."""
+import math
+
+import numpy as onp
+
 from ..array import Array
+from ..config import config
 from ..ir import dtypes
-from . import creation, elementwise, indexing, products, reductions, shape, sorting
+from . import creation, elementwise, indexing, joining, products, reductions, shape, sorting
+from ._util import into
 
 _PLAIN = {reductions: ('sum', 'prod', 'max', 'min', 'mean', 'var', 'std', 'all', 'any', 'argmax', 'argmin', 'ptp',
                        'cumsum', 'cumprod', 'trace'),
-          sorting: ('sort', 'argsort', 'partition', 'argpartition'),
+          sorting: ('argsort', 'argpartition'),
           shape: ('ravel', 'squeeze', 'swapaxes', 'repeat', 'diagonal'),
           indexing: ('take', 'nonzero', 'choose'),
           elementwise: ('round', 'conj', 'conjugate'),
@@ -76,9 +82,64 @@ def _view(self, dtype=None):
     return lax.bitcast_convert_type(wrap(node), dtype).reshape(*shape[:-1], shape[-1] * old // new)
 
 
-def _fill(self, value):
-    """Refused: arrays are immutable."""
-    raise TypeError('arrays are immutable: use lazy.numpy.full_like(x, value)')
+def _in_place(name, function, instead):
+    """A method that writes into its array, where arrays are mutable; what is done otherwise."""
+    def method(self, *args, **keywords):
+        if not config.mutable_arrays:
+            return instead(self, *args, **keywords)
+        self._node = function(self, *args, **keywords)._node
+    method.__doc__ = f'{function.__doc__.splitlines()[0]} In place where arrays are mutable.'
+    method.__name__ = name
+    return method
+
+
+def _immutable(instead):
+    def refuse(self, *args, **keywords):
+        raise TypeError(f'arrays are immutable: use {instead}')
+    return refuse
+
+
+def _resized(self, *new_shape, refcheck=True):
+    """The array with another shape, cut or filled with zeros."""
+    n = math.prod(new_shape := tuple(new_shape[0]) if isinstance(new_shape[0], (tuple, list)) else new_shape)
+    flat = shape.ravel(self)[:n]
+    return joining.concatenate([flat, creation.zeros(n - flat.size, self.dtype)]).reshape(new_shape)
+
+
+def _put(self, indices, values, mode='raise'):
+    """Values put at positions of the flattened array; repeated as often as is needed."""
+    indexing.put(self, indices, values, None if mode == 'raise' else mode)
+
+
+def _tofile(self, fid, sep='', format='%s'):
+    """Write the values into a file, as numpy.ndarray.tofile."""
+    onp.asarray(self).tofile(fid, sep, format)
+
+
+def _set_shape(self, new_shape):
+    if not config.mutable_arrays:
+        raise AttributeError('arrays are immutable: write x = x.reshape(shape)')
+    self._node = shape.reshape(self, new_shape)._node
+
+
+def _set_part(part):
+    def set_part(self, values):
+        if dtypes.kind(self.dtype) != 'c' and part == 'imag':
+            raise TypeError('cannot set the imaginary part of a real array')
+        from .. import lax
+        new = creation.asarray(values).astype(self.real.dtype)
+        if dtypes.kind(self.dtype) == 'c':
+            new = lax.complex(*(shape.broadcast_to(p, self.shape) for p in (
+                (new, self.imag) if part == 'real' else (self.real, new))))
+        into(self, new)
+    return set_part
+
+
+def _memory(self):
+    """An array of NumPy's with the shape and strides that this one has where NumPy is given it, and no memory."""
+    strides = [self.itemsize * math.prod(self.shape[i + 1:]) for i in range(self.ndim)]
+    return onp.lib.stride_tricks.as_strided(onp.empty((), onp.dtype(self.dtype)), self.shape, strides,
+                                            writeable=config.mutable_arrays)
 
 
 def _flat(self):
@@ -93,11 +154,18 @@ def install():
             setattr(Array, name, getattr(module, name))
     for name, function in (('reshape', _reshape), ('transpose', _transpose), ('astype', _astype), ('flatten', _flatten),
                            ('clip', _clip), ('searchsorted', _searchsorted), ('compress', _compress), ('view', _view),
-                           ('fill', _fill)):
+                           ('sort', _in_place('sort', sorting.sort, sorting.sort)),
+                           ('partition', _in_place('partition', sorting.partition, sorting.partition)),
+                           ('fill', _in_place('fill', creation.full_like, _immutable('lazy.numpy.full_like(x, value)'))),
+                           ('resize', _in_place('resize', _resized, _immutable('lazy.numpy.resize(x, shape)'))),
+                           ('put', _put), ('tofile', _tofile)):
         function.__name__ = name
         setattr(Array, name, function)
     Array.T = property(shape.transpose, doc='The axes in reversed order.')
     Array.mT = property(shape.matrix_transpose, doc='The last two axes exchanged.')
-    Array.real = property(elementwise.real, doc='The real part.')
-    Array.imag = property(elementwise.imag, doc='The imaginary part.')
+    Array.real = property(elementwise.real, _set_part('real'), doc='The real part.')
+    Array.imag = property(elementwise.imag, _set_part('imag'), doc='The imaginary part.')
+    Array.shape = Array.shape.setter(_set_shape)
+    Array.strides = property(lambda self: _memory(self).strides, doc='Bytes from an element to the next along each axis.')
+    Array.flags = property(lambda self: _memory(self).flags, doc='What NumPy says of such an array.')
     Array.flat = property(_flat)

@@ -4,8 +4,8 @@ from functools import lru_cache
 
 from . import elementwise as el
 from . import reductions as red
-from ._util import (Array, array_of, axis_of, broadcast_shapes, build, dtypes, node_of, no_out, ops, promoted,
-                    static_int, wrap)
+from ._util import (Array, array_of, axis_of, broadcast_shapes, build, dtypes, node_of, ops, promoted, static_int,
+                    takes_out, wrap)
 
 __all__ = ['dot', 'matmul', 'vdot', 'vecdot', 'matvec', 'vecmat', 'inner', 'outer', 'tensordot', 'einsum',
            'einsum_path', 'kron', 'cross', 'convolve', 'correlate']
@@ -28,7 +28,8 @@ def _times(a, b):
     return wrap(build.apply(ops.mul, a, b))
 
 
-def dot(a, b, *, precision=None, preferred_element_type=None, out_sharding=None):
+@takes_out
+def dot(a, b, *, out=None, precision=None, preferred_element_type=None, out_sharding=None):
     """Sum over the last axis of a and the last but one of b (the only one of a vector); scalars multiply.
 
     float32 products are computed in float32 on every device, whatever `precision` says.
@@ -53,7 +54,8 @@ def _check(a, b, i, j, name):
                         f'{a.aval.shape[i]}, axis {j} of the second {b.aval.shape[j]}')
 
 
-def matmul(a, b, *, precision=None, preferred_element_type=None, out_sharding=None):
+@takes_out
+def matmul(a, b, *, out=None, precision=None, preferred_element_type=None, out_sharding=None):
     """Matrix product over the last two axes; leading axes broadcast; a vector counts as a row or column.
 
     Raises ValueError for scalars, TypeError where sizes differ.
@@ -133,9 +135,9 @@ def inner(a, b, *, precision=None, preferred_element_type=None):
     return wrap(build.dot_general(a, b, ((a.aval.ndim - 1,), (b.aval.ndim - 1,))))
 
 
+@takes_out
 def outer(a, b, out=None):
     """Products of all pairs of elements of the flattened arrays."""
-    no_out(out, 'outer')
     a, b = _operands(a, b, None)
     return _times(build.reshape(a, (a.aval.size, 1)), build.reshape(b, (1, b.aval.size)))
 
@@ -204,6 +206,7 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
 
 # --- einsum --------------------------------------------------------------------------------------------------------
 
+@takes_out
 def einsum(subscripts, /, *operands, out=None, optimize='auto', precision=None, preferred_element_type=None,
            out_sharding=None):
     """Einstein's summation: products of operands summed over indices that the result lacks.
@@ -216,7 +219,6 @@ def einsum(subscripts, /, *operands, out=None, optimize='auto', precision=None, 
     >>> np.einsum('ij,jk->ik', np.ones((2, 3)), np.ones((3, 4))).shape
     (2, 4)
     """
-    no_out(out, 'einsum')
     if not isinstance(subscripts, str):
         subscripts, operands = _interleaved(subscripts, operands)
     nodes = [node_of(x) for x in operands]

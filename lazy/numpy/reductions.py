@@ -4,8 +4,8 @@ import math
 import numpy as onp
 
 from . import elementwise as el
-from ._util import (Array, Node, array_of, axes_of, axis_of, broadcast_shapes, build, dtype_of, dtypes,
-                    inexact_array, no_out, node_of, ops, promoted, result_aval, scalar_of, wrap)
+from ._util import (Array, Node, array_of, axes_of, axis_of, broadcast_shapes, build, dtype_of, dtypes, inexact_array,
+                    node_of, ops, promoted, result_aval, scalar_of, takes_out, wrap)
 from ..ir.graph import aval
 
 __all__ = ['sum', 'prod', 'max', 'min', 'amax', 'amin', 'all', 'any', 'mean', 'average', 'var', 'std', 'ptp',
@@ -79,6 +79,7 @@ def _masked(a, where, identity):
 
 # --- sums and products ---------------------------------------------------------------------------------------------
 
+@takes_out
 def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None, promote_integers=True):
     """Sum over axes (all by default).
 
@@ -91,18 +92,15 @@ def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=
     >>> np.sum(np.ones((2, 3)), axis=1).tolist()
     [3.0, 3.0]
     """
-    if out is not None:
-        no_out(out, 'sum')
     if where is not None:
         a = _masked(a, where, 0)
     result = _reduce(ops.reduce_sum, a, axis, dtype, keepdims, promote_integers)
     return result if initial is None else result + wrap(scalar_of(initial, result.dtype))
 
 
+@takes_out
 def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None, promote_integers=True):
     """Product over axes; types as in `sum`."""
-    if out is not None:
-        no_out(out, 'prod')
     if where is not None:
         a = _masked(a, where, 1)
     result = _reduce(ops.reduce_prod, a, axis, dtype, keepdims, promote_integers)
@@ -111,28 +109,28 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where
 
 # --- extremes ---------------------------------------------------------------------------------------------------------
 
+@takes_out
 def max(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     """Largest element over axes; NaN where there is one. Complex numbers are ordered by real, then imaginary part.
 
     Raises ValueError for an empty array without `initial`, and for `where` without `initial`.
     """
-    return _extreme(ops.reduce_max, el.maximum, dtypes.lowest, argmax, 'max', a, axis, out, keepdims, initial, where)
+    return _extreme(ops.reduce_max, el.maximum, dtypes.lowest, argmax, 'max', a, axis, keepdims, initial, where)
 
 
+@takes_out
 def min(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     """Smallest element over axes; NaN where there is one. Complex numbers are ordered by real, then imaginary part.
 
     Raises ValueError for an empty array without `initial`, and for `where` without `initial`.
     """
-    return _extreme(ops.reduce_min, el.minimum, dtypes.highest, argmin, 'min', a, axis, out, keepdims, initial, where)
+    return _extreme(ops.reduce_min, el.minimum, dtypes.highest, argmin, 'min', a, axis, keepdims, initial, where)
 
 
 amax, amin = max, min
 
 
-def _extreme(op, combine, identity, arg, name, a, axis, out, keepdims, initial, where):
-    if out is not None:
-        no_out(out, name)
+def _extreme(op, combine, identity, arg, name, a, axis, keepdims, initial, where):
     if initial is None and where is None and dtypes.kind((a if type(a) is Array else array_of(a)).dtype) != 'c':
         return _reduce(op, a, axis, None, keepdims)
     x = array_of(a)
@@ -167,12 +165,13 @@ def _complex_extreme(arg, x, axis, keepdims):
     return wrap(build.reshape(found._node, final))
 
 
+@takes_out
 def ptp(a, axis=None, out=None, keepdims=False):
     """Largest less smallest element over axes."""
-    no_out(out, 'ptp')
     return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
 
 
+@takes_out
 def argmax(a, axis=None, out=None, keepdims=None):
     """Index of the first largest element along an axis (of the flattened array by default); of the first NaN if any.
 
@@ -180,16 +179,16 @@ def argmax(a, axis=None, out=None, keepdims=None):
     >>> int(np.argmax(np.array([1, 3, 2])))
     1
     """
-    return _arg(ops.argmax, 'argmax', a, axis, out, keepdims)
+    return _arg(ops.argmax, 'argmax', a, axis, keepdims)
 
 
+@takes_out
 def argmin(a, axis=None, out=None, keepdims=None):
     """Index of the first smallest element along an axis (of the flattened array by default); of the first NaN if any."""
-    return _arg(ops.argmin, 'argmin', a, axis, out, keepdims)
+    return _arg(ops.argmin, 'argmin', a, axis, keepdims)
 
 
-def _arg(op, name, a, axis, out, keepdims):
-    no_out(out, name)
+def _arg(op, name, a, axis, keepdims):
     node = node_of(a)
     ndim = node.aval.ndim
     if axis is None:
@@ -211,19 +210,17 @@ def _arg(op, name, a, axis, out, keepdims):
 
 # --- truth ------------------------------------------------------------------------------------------------------------
 
+@takes_out
 def all(a, axis=None, out=None, keepdims=False, *, where=None):
     """Whether all elements over axes are true (not zero)."""
-    if out is not None:
-        no_out(out, 'all')
     if where is not None:
         a = _masked(array_of(a).astype(dtypes.bool_), where, True)
     return _reduce(ops.reduce_and, a, axis, None, keepdims)
 
 
+@takes_out
 def any(a, axis=None, out=None, keepdims=False, *, where=None):
     """Whether any element over axes is true (not zero)."""
-    if out is not None:
-        no_out(out, 'any')
     if where is not None:
         a = _masked(array_of(a).astype(dtypes.bool_), where, False)
     return _reduce(ops.reduce_or, a, axis, None, keepdims)
@@ -288,6 +285,7 @@ def _over(total, n, keepdims, axes):
     return total / (n if keepdims else wrap(build.squeeze(n._node, axes)))
 
 
+@takes_out
 def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     """Arithmetic mean over axes; integers are averaged as floats. NaN for no elements.
 
@@ -295,7 +293,6 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     >>> float(np.mean(np.array([1, 2, 4, 5])))
     3.0
     """
-    no_out(out, 'mean')
     x = a if type(a) is Array else array_of(a)
     if where is None and dtype is None and x.dtype in _COMPUTED:
         total = _reduce(ops.reduce_sum, x, axis, None, keepdims)
@@ -307,9 +304,9 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     return total if total.dtype == result else total.astype(result)
 
 
+@takes_out
 def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None, mean=None, correction=None):
     """Variance over axes: the mean squared distance from the mean, divided by n - ddof; of complex numbers real."""
-    no_out(out, 'var')
     if correction is not None:
         if ddof:
             raise ValueError('ddof and correction are the same: give one of them')
@@ -336,9 +333,9 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Non
     return total if total.dtype == result else total.astype(result)
 
 
+@takes_out
 def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None, mean=None, correction=None):
     """Standard deviation over axes: the square root of the variance."""
-    no_out(out, 'std')
     wide, result = _wide(array_of(a), dtype)
     found = el.sqrt(var(wide, axis, None, None, ddof, keepdims, where=where, mean=mean, correction=correction))
     return found.astype(dtypes.real_of(result))
@@ -385,10 +382,10 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     return 0.5 * sum(steps * (y[..., 1:] + y[..., :-1]), -1)
 
 
+@takes_out
 def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
     """Sum of a diagonal."""
     from .shape import diagonal
-    no_out(out, 'trace')
     return sum(diagonal(a, offset, axis1, axis2), -1, dtype=dtype)
 
 
@@ -403,31 +400,32 @@ def _without_nan(a, value):
     return wrap(build.apply(ops.select, nan._node, build.literal(value, x.dtype), x._node)), nan
 
 
+@takes_out
 def nansum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None):
     """Sum over axes of what is not NaN."""
-    no_out(out, 'nansum')
     return sum(_without_nan(a, 0)[0], axis, dtype, None, keepdims, initial, where)
 
 
+@takes_out
 def nanprod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None):
     """Product over axes of what is not NaN."""
-    no_out(out, 'nanprod')
     return prod(_without_nan(a, 1)[0], axis, dtype, None, keepdims, initial, where)
 
 
+@takes_out
 def nanmax(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     """Largest element over axes of what is not NaN; NaN where all are."""
-    return _nan_extreme(max, dtypes.lowest, a, axis, out, keepdims, initial, where)
+    return _nan_extreme(max, dtypes.lowest, a, axis, keepdims, initial, where)
 
 
+@takes_out
 def nanmin(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     """Smallest element over axes of what is not NaN; NaN where all are."""
-    return _nan_extreme(min, dtypes.highest, a, axis, out, keepdims, initial, where)
+    return _nan_extreme(min, dtypes.highest, a, axis, keepdims, initial, where)
 
 
-def _nan_extreme(function, identity, a, axis, out, keepdims, initial, where):
+def _nan_extreme(function, identity, a, axis, keepdims, initial, where):
     from .indexing import where as choose
-    no_out(out, f'nan{function.__name__}')
     a = array_of(a)
     x, nan = _without_nan(a, identity(a.dtype))
     result = function(x, axis, None, keepdims, initial, where)
@@ -436,9 +434,9 @@ def _nan_extreme(function, identity, a, axis, out, keepdims, initial, where):
     return choose(all(nan, axis, keepdims=keepdims), math.nan, result)
 
 
+@takes_out
 def nanmean(a, axis=None, dtype=None, out=None, keepdims=False, where=None):
     """Mean over axes of what is not NaN."""
-    no_out(out, 'nanmean')
     _, nan = _without_nan(a, 0)
     return mean(a, axis, dtype, keepdims=keepdims, where=_known(nan, where))
 
@@ -449,34 +447,35 @@ def _known(nan, where):
     return ~nan if where is None else ~nan & where
 
 
+@takes_out
 def nanvar(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=None, mean=None):
     """Variance over axes of what is not NaN; NaN where there are no more than ddof such elements."""
-    no_out(out, 'nanvar')
     x, nan = _without_nan(a, 0)
     if nan is None:
         return var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean)
     return var(x, axis, dtype, None, ddof, keepdims, where=_known(nan, where), mean=mean)
 
 
+@takes_out
 def nanstd(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=None, mean=None):
     """Standard deviation over axes of what is not NaN."""
-    no_out(out, 'nanstd')
     return el.sqrt(nanvar(a, axis, dtype, None, ddof, keepdims, where, mean))
 
 
+@takes_out
 def nanargmax(a, axis=None, out=None, keepdims=None):
     """Index of the first largest element that is not NaN; -1 where all are."""
-    return _nan_arg(argmax, dtypes.lowest, a, axis, out, keepdims)
+    return _nan_arg(argmax, dtypes.lowest, a, axis, keepdims)
 
 
+@takes_out
 def nanargmin(a, axis=None, out=None, keepdims=None):
     """Index of the first smallest element that is not NaN; -1 where all are."""
-    return _nan_arg(argmin, dtypes.highest, a, axis, out, keepdims)
+    return _nan_arg(argmin, dtypes.highest, a, axis, keepdims)
 
 
-def _nan_arg(function, identity, a, axis, out, keepdims):
+def _nan_arg(function, identity, a, axis, keepdims):
     from .indexing import where as choose
-    no_out(out, f'nan{function.__name__}')
     a = array_of(a)
     x, nan = _without_nan(a, identity(a.dtype))
     result = function(x, axis, keepdims=keepdims)
@@ -485,8 +484,7 @@ def _nan_arg(function, identity, a, axis, out, keepdims):
 
 # --- cumulative -------------------------------------------------------------------------------------------------------
 
-def _cumulate(op, a, axis, dtype, name, out=None):
-    no_out(out, name)
+def _cumulate(op, a, axis, dtype, name):
     node = node_of(a)
     dtype = dtype_of(dtype) or (dtypes.default_int() if node.aval.dtype == dtypes.bool_ else node.aval.dtype)
     if axis is None or node.aval.ndim == 0:
@@ -497,6 +495,7 @@ def _cumulate(op, a, axis, dtype, name, out=None):
     return wrap(build.make(op, (build.convert(node, dtype, node.aval.weak),), (axis, False)))
 
 
+@takes_out
 def cumsum(a, axis=None, dtype=None, out=None):
     """Sums of the elements up to each, along an axis or of the flattened array; booleans are summed as integers.
 
@@ -504,22 +503,25 @@ def cumsum(a, axis=None, dtype=None, out=None):
     >>> np.cumsum(np.array([1, 2, 3])).tolist()
     [1, 3, 6]
     """
-    return _cumulate(ops.cumsum, a, axis, dtype, 'cumsum', out)
+    return _cumulate(ops.cumsum, a, axis, dtype, 'cumsum')
 
 
+@takes_out
 def cumprod(a, axis=None, dtype=None, out=None):
     """Products of the elements up to each, along an axis or of the flattened array."""
-    return _cumulate(ops.cumprod, a, axis, dtype, 'cumprod', out)
+    return _cumulate(ops.cumprod, a, axis, dtype, 'cumprod')
 
 
+@takes_out
 def nancumsum(a, axis=None, dtype=None, out=None):
     """cumsum with NaN counted as 0."""
-    return cumsum(_without_nan(a, 0)[0], axis, dtype, out)
+    return cumsum(_without_nan(a, 0)[0], axis, dtype)
 
 
+@takes_out
 def nancumprod(a, axis=None, dtype=None, out=None):
     """cumprod with NaN counted as 1."""
-    return cumprod(_without_nan(a, 1)[0], axis, dtype, out)
+    return cumprod(_without_nan(a, 1)[0], axis, dtype)
 
 
 def cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False):

@@ -8,8 +8,8 @@ from . import elementwise as el
 from . import reductions as red
 from ..array import to_numpy
 from ..ir import ordering
-from ._util import (Array, array_of, axes_of, axis_of, build, dtypes, inexact_array, no_out, node_of, ops, promoted,
-                    scalar_of, static_int, wrap)
+from ._util import (Array, array_of, axes_of, axis_of, build, dtypes, inexact_array, node_of, ops, promoted,
+                    scalar_of, static_int, takes_out, wrap)
 from .indexing import flat_nonzero, from_array, take, take_along_axis, where
 from .joining import concatenate
 from .shape import moveaxis, ravel
@@ -149,28 +149,33 @@ _ALPHA_BETA = {'interpolated_inverted_cdf': (0, 1), 'hazen': (0.5, 0.5), 'weibul
                'median_unbiased': (1 / 3, 1 / 3), 'normal_unbiased': (3 / 8, 3 / 8)}
 
 
+@takes_out
 def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
     """The middle element over axes, the mean of the middle two for an even number; NaN where there is one."""
-    return quantile(a, 0.5, axis, out, overwrite_input, keepdims=keepdims, method='midpoint')
+    return quantile(a, 0.5, axis, keepdims=keepdims, method='midpoint')
 
 
+@takes_out
 def nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=False):
     """The median over axes of what is not NaN."""
-    return nanquantile(a, 0.5, axis, out, overwrite_input, keepdims=keepdims, method='midpoint')
+    return nanquantile(a, 0.5, axis, keepdims=keepdims, method='midpoint')
 
 
+@takes_out
 def percentile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None):
     """quantile at q / 100."""
     q = q / 100 if isinstance(q, (int, float)) else inexact_array(q) / 100
-    return quantile(a, q, axis, out, overwrite_input, method, keepdims, weights=weights)
+    return quantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
+@takes_out
 def nanpercentile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None):
     """nanquantile at q / 100."""
     q = q / 100 if isinstance(q, (int, float)) else inexact_array(q) / 100
-    return nanquantile(a, q, axis, out, overwrite_input, method, keepdims, weights=weights)
+    return nanquantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
+@takes_out
 def quantile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None):
     """The value below which a fraction q of the elements over axes lies, interpolated by one of NumPy's methods.
 
@@ -181,16 +186,16 @@ def quantile(a, q, axis=None, out=None, overwrite_input=False, method='linear', 
     >>> float(np.quantile(np.array([0., 1., 2., 3.]), 0.25))
     0.75
     """
-    return _quantile(a, q, axis, out, method, keepdims, weights, False)
+    return _quantile(a, q, axis, method, keepdims, weights, False)
 
 
+@takes_out
 def nanquantile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None):
     """The quantile over axes of what is not NaN."""
-    return _quantile(a, q, axis, out, method, keepdims, weights, True)
+    return _quantile(a, q, axis, method, keepdims, weights, True)
 
 
-def _quantile(a, q, axis, out, method, keepdims, weights, skip_nan):
-    no_out(out, 'quantile')
+def _quantile(a, q, axis, method, keepdims, weights, skip_nan):
     if method not in _METHODS:
         raise ValueError(f'method can only be one of {", ".join(_METHODS)}, not {method!r}')
     x = inexact_array(a)

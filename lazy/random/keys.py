@@ -250,14 +250,14 @@ def counters(shape):
 
 # --- the public functions ----------------------------------------------------------------------------------------
 
-def key_dtype(impl=None):
+def key_dtype(impl_spec=None):
     """The dtype of keys of an implementation.
 
     >>> import lazy
     >>> lazy.random.key_dtype()
     key<fry>
     """
-    return _key_type(impl)
+    return _key_type(impl_spec)
 
 
 def key(seed, *, impl=None, dtype=None):

@@ -371,12 +371,14 @@ def log_ndtr(x, series_order=3):
     return _select(far, distant, _select(left, middle, _apply(ops.log1p, -ndtr(_select(left, 0.0, -x)))))
 
 
-ndtri = _elementwise('ndtri', ops.ndtri, """Inverse of ndtr on [0, 1]; NaN outside.
+def ndtri(p):
+    """Inverse of ndtr on [0, 1]; NaN outside.
 
     >>> import lazy
     >>> round(float(lazy.scipy.special.ndtri(0.975)), 4)
     1.96
-    """)
+    """
+    return _apply(ops.ndtri, *_args('ndtri', p))
 
 
 # --- whole axes ---------------------------------------------------------------------------------------------------
