@@ -201,7 +201,7 @@ def _arg(op, name, a, axis, keepdims):
         flat, at = node, axis_of(axis, ndim)
     if flat.aval.shape[at] == 0:
         raise ValueError(f'attempt to get {name} of an empty sequence')
-    result = build.make(op, (flat,), (at, dtypes.default_int()))
+    result = build.make(op, (flat,), (at, dtypes.index_int(flat.aval.shape[at])))
     if keepdims:
         shape = (1,) * ndim if axis is None else node.aval.shape[:at] + (1,) * (ndim > 0) + node.aval.shape[at + 1:]
         result = build.reshape(result, shape)
