@@ -240,8 +240,8 @@ def _call(node, inputs, flags, size):
 def _loop(node, inputs, flags, size):
     """Examples whose loop has ended keep their state while others go on.
 
-    Before: (x, go) = loop(x, go; body). After: (x', go', any(go')) = loop(x', go', any(go'); body'), where body' selects
-    by go' between what the batched body gives and what was there.
+    Before: (x, go) = loop(x, go; body). After: (x', go', any(go')) = loop(x', go', any(go'); body'), where body'
+    selects by go' between what the batched body gives and what was there.
     """
     body, = node.params
     count, start = len(body.graph.outputs), len(here.pending)

@@ -30,7 +30,7 @@ def repeat(condition, step, state):
         outputs = nodes_of([*tree.leaves(new), condition(new)], 'the state of a loop')
         outputs = [build.convert(out, v.aval.dtype, v.aval.weak) for out, v in zip(outputs, variables, strict=True)]
         outside = captured(outputs, variables, start)
-        outside += [n for n in ancestors(outputs, start) if n.op is ops.literal]     # other numbers, but the same program
+        outside += [n for n in ancestors(outputs, start) if n.op is ops.literal]   # other numbers: the same program
         placeholders = [build.variable(n.aval) for n in outside]
         mapping = {n.serial: p for n, p in zip(outside, placeholders)}
         body = Body(Graph((*variables, *placeholders), substitute(outputs, mapping)))

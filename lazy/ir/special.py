@@ -109,7 +109,7 @@ def _zeta_sums(s, q):
     """(sum of (q + k)**-s, its derivative by s) over k = 0, 1, ... by Euler and Maclaurin's formula (DLMF 25.11.28)."""
     end, power = _shifted_power(s, q, _AHEAD)
     logarithm = np.log(end)
-    factor, growth = s / end * power, 1 / s                          # s (s + 1) ... end**(-s - 2j + 1), its log's derivative
+    factor, growth = s / end * power, 1 / s                          # s (s + 1) ... end**(-s - 2j + 1), slope of its log
     total, slope = 0.0, 0.0
     for j, bernoulli in enumerate(_BERNOULLI, 1):
         total, slope = total + bernoulli * factor, slope + bernoulli * factor * (growth - logarithm)

@@ -1,12 +1,12 @@
-"""Images of any number of dimensions: `map_coordinates` with the signature of jax.scipy.ndimage, the others with SciPy's.
+"""Images of any number of dimensions: `map_coordinates` has the signature of jax.scipy.ndimage, the others SciPy's.
 
-Results have the dtype of the input, or the one that `output` names (integers are rounded by interpolation and cut off by
-filters, as in SciPy); arrays are immutable, so `output` is no array. Functions of one image work on all of its axes.
+Results have the dtype of the input, or the one that `output` names (integers are rounded by interpolation and cut off
+by filters, as in SciPy); arrays are immutable, so `output` is no array.
 
 mode, what surrounds the image (a b c d): 'reflect' or 'grid-mirror' (d c b a | a b c d | d c b a), 'mirror'
-(d c b | a b c d | c b a), 'nearest' (a a a | a b c d | d d d), 'constant' or 'grid-constant' (cval), 'wrap' or 'grid-wrap'
-(a b c d | a b c d | a b c d). For interpolation 'constant' gives cval wherever a coordinate is outside, and 'wrap' repeats
-with a period of n - 1, where 'grid-constant' and 'grid-wrap' are the extensions above.
+(d c b | a b c d | c b a), 'nearest' (a a a | a b c d | d d d), 'constant' or 'grid-constant' (cval), 'wrap' or
+'grid-wrap' (a b c d | a b c d | a b c d). For interpolation 'constant' gives cval wherever a coordinate is outside, and
+'wrap' repeats with a period of n - 1, where 'grid-constant' and 'grid-wrap' are the extensions above.
 """
 from .filters import (convolve, convolve1d, correlate, correlate1d, gaussian_filter, gaussian_filter1d,  # noqa: F401
                       gaussian_gradient_magnitude, gaussian_laplace, laplace, maximum_filter, maximum_filter1d,

@@ -21,7 +21,7 @@ PADDING = {'reflect': 'symmetric', 'grid-mirror': 'symmetric', 'mirror': 'reflec
 SLICES = 256           # so many weights along an axis are one sum of shifted images, fused into one pass
 
 
-# --- what filters share ------------------------------------------------------------------------------------------------
+# --- what filters share ----------------------------------------------------------------------------------------------
 
 def image_of(input, output=None):
     """(the input as an Array, the dtype of the result)."""
@@ -61,15 +61,16 @@ def around(size, origin):
     """(elements before, after) an element that belong to its window."""
     before, after = size // 2 + origin, size - 1 - size // 2 - origin
     if size < 1 or before < 0 or after < 0:
-        raise ValueError(f'invalid origin {origin} of a window of {size} elements: it is at least {-(size // 2)} and at '
-                         f'most {(size - 1) // 2}')
+        raise ValueError(f'invalid origin {origin} of a window of {size} elements: it is at least {-(size // 2)} and '
+                         f'at most {(size - 1) // 2}')
     return before, after
 
 
 def _window(x, axis, size, mode, cval, origin):
     """x extended along an axis for windows of a size."""
     before, after = around(size, origin)
-    return extended(x, *[[n if i == axis else 0 for i in range(x.ndim)] for n in (before, after)], [mode] * x.ndim, cval)
+    amounts = [[n if i == axis else 0 for i in range(x.ndim)] for n in (before, after)]
+    return extended(x, *amounts, [mode] * x.ndim, cval)
 
 
 def _along_all(x, axes, step, *values):
@@ -80,7 +81,7 @@ def _along_all(x, axes, step, *values):
     return x
 
 
-# --- sums --------------------------------------------------------------------------------------------------------------
+# --- sums ------------------------------------------------------------------------------------------------------------
 
 def correlate1d(input, weights, axis=-1, output=None, mode='reflect', cval=0.0, origin=0):
     """The sum over j of conj(weights[j]) input[i + j - len(weights) // 2 - origin], along an axis.
@@ -125,7 +126,8 @@ def correlate(input, weights, output=None, mode='reflect', cval=0.0, origin=0, *
     >>> lazy.scipy.ndimage.correlate(np.eye(3), np.ones((2, 2))).tolist()
     [[4.0, 2.0, 0.0], [2.0, 2.0, 1.0], [0.0, 1.0, 2.0]]
     """
-    return _correlate(input, np.conj(inexact_array(weights)), output, mode, cval, origin, axes, lambda size, origin: origin)
+    kept = lambda size, origin: origin
+    return _correlate(input, np.conj(inexact_array(weights)), output, mode, cval, origin, axes, kept)
 
 
 def convolve(input, weights, output=None, mode='reflect', cval=0.0, origin=0, *, axes=None):
@@ -159,10 +161,12 @@ def _gaussian_weights(sigma, order, radius):
     return weights * functools.reduce(lambda total, q: total * t + q, reversed(powers), 0 * t) if order else weights
 
 
-def gaussian_filter1d(input, sigma, axis=-1, order=0, output=None, mode='reflect', cval=0.0, truncate=4.0, *, radius=None):
+def gaussian_filter1d(input, sigma, axis=-1, order=0, output=None, mode='reflect', cval=0.0, truncate=4.0, *,
+                      radius=None):
     """The convolution with a Gaussian of standard deviation sigma along an axis, or with its derivative of some order.
 
-    The Gaussian ends at `radius` elements, by default truncate * sigma rounded; where sigma is traced, radius is needed.
+    The Gaussian ends at `radius` elements, by default truncate * sigma rounded; where sigma is traced, radius is
+    needed.
 
     >>> import lazy, lazy.numpy as np
     >>> np.round(1000 * lazy.scipy.ndimage.gaussian_filter1d([0., 0., 1., 0., 0.], 0.5)).tolist()
@@ -179,7 +183,8 @@ def gaussian_filter1d(input, sigma, axis=-1, order=0, output=None, mode='reflect
     return cast(_weighted(x, np.flip(weights), axis_of(axis, x.ndim), mode, cval), dtype)
 
 
-def gaussian_filter(input, sigma, order=0, output=None, mode='reflect', cval=0.0, truncate=4.0, *, radius=None, axes=None):
+def gaussian_filter(input, sigma, order=0, output=None, mode='reflect', cval=0.0, truncate=4.0, *, radius=None,
+                    axes=None):
     """The convolution with a Gaussian; sigma, order, mode and radius may have an entry for each of the axes.
 
     >>> import lazy, lazy.numpy as np
@@ -198,7 +203,8 @@ def gaussian_filter(input, sigma, order=0, output=None, mode='reflect', cval=0.0
 
 def gaussian_laplace(input, sigma, output=None, mode='reflect', cval=0.0, *, axes=None, **kwargs):
     """The sum of the second derivatives along the axes of the image convolved with a Gaussian."""
-    return cast(_sum_over_axes(input, sigma, output, mode, cval, axes, kwargs, 2, lambda x: x), image_of(input, output)[1])
+    total = _sum_over_axes(input, sigma, output, mode, cval, axes, kwargs, 2, lambda x: x)
+    return cast(total, image_of(input, output)[1])
 
 
 def gaussian_gradient_magnitude(input, sigma, output=None, mode='reflect', cval=0.0, *, axes=None, **kwargs):
@@ -219,7 +225,8 @@ def laplace(input, output=None, mode='reflect', cval=0.0, *, axes=None):
     image, dtype = image_of(input, output)
     x, axes = inexact_array(image), axes_of(axes, image.ndim)
     modes = per_axis(mode, axes, 'mode')
-    return cast(sum(_weighted(x, np.asarray([1.0, -2.0, 1.0], x.dtype), a, m, cval) for a, m in zip(axes, modes)), dtype)
+    weights = np.asarray([1.0, -2.0, 1.0], x.dtype)
+    return cast(sum(_weighted(x, weights, a, m, cval) for a, m in zip(axes, modes)), dtype)
 
 
 def _edges(input, axis, output, mode, cval, smooth):
@@ -268,12 +275,13 @@ def uniform_filter(input, size=3, output=None, mode='reflect', cval=0.0, origin=
     return _along_all(image if dtype == image.dtype else image.astype(dtype), axes, step, size, mode, origin)
 
 
-# --- extremes, ranks ---------------------------------------------------------------------------------------------------
+# --- extremes, ranks -------------------------------------------------------------------------------------------------
 
 def _windows(x, axis, size, mode, cval, origin, initial, combine):
     """Windows along an axis, combined."""
     wide = _window(x, axis, size, mode, cval, origin)
-    return lax.reduce_window(wide, np.asarray(initial, x.dtype), combine, [size if a == axis else 1 for a in range(x.ndim)])
+    sizes = [size if a == axis else 1 for a in range(x.ndim)]
+    return lax.reduce_window(wide, np.asarray(initial, x.dtype), combine, sizes)
 
 
 def _extreme(name, combine, fold, lowest):
@@ -291,7 +299,7 @@ def _extreme(name, combine, fold, lowest):
         return cast(functools.reduce(fold, _neighbours(image, mask, axes, mode, cval, origin)), dtype)
     filter1d.__name__, filter.__name__ = f'{name}_filter1d', f'{name}_filter'
     filter1d.__doc__ = f'The {name} of `size` neighbours along an axis.'
-    filter.__doc__ = f"""The {name} of a box of neighbours of some size, or of those where footprint, a mask, is true."""
+    filter.__doc__ = f'The {name} of a box of neighbours of some size, or of those where footprint, a mask, is true.'
     return filter1d, filter
 
 

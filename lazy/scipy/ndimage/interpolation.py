@@ -18,7 +18,7 @@ __all__ = ['affine_transform', 'geometric_transform', 'map_coordinates', 'rotate
 PADDING = 12          # elements beyond the edges for which splines see what surrounds the image, as SciPy has it
 
 
-# --- coordinates ---------------------------------------------------------------------------------------------------------
+# --- coordinates -----------------------------------------------------------------------------------------------------
 
 def map_coordinates(input, coordinates, order, mode='constant', cval=0.0, prefilter=True):
     """The image at fractional coordinates: one array of numbers of elements for each dimension of the input.
@@ -178,7 +178,7 @@ def _inverse_filter(order):
     return onp.fft.ifft(1 / onp.fft.fft(sampled)).real[:reach + 1].tolist()
 
 
-# --- coefficients --------------------------------------------------------------------------------------------------------
+# --- coefficients ----------------------------------------------------------------------------------------------------
 
 def spline_filter1d(input, order=3, axis=-1, output=None, mode='mirror'):
     """The coefficients of the spline of an order (2 to 5) that interpolates the input along an axis, as floats.
@@ -204,7 +204,7 @@ def spline_filter(input, order=3, output=None, mode='mirror'):
     return _rounded(image, dtype)
 
 
-# --- along axes ----------------------------------------------------------------------------------------------------------
+# --- along axes ------------------------------------------------------------------------------------------------------
 
 def _resampled(image, dtype, coordinates, order, mode, cval, prefilter):
     """The image at coordinates of each axis by itself: NumPy arrays of float64, or Arrays; None where an axis stays."""
@@ -239,8 +239,8 @@ def shift(input, shift, output=None, order=3, mode='constant', cval=0.0, prefilt
     image, dtype = image_of(input, output)
     real = dtypes.real_of(inexact_array(image).dtype)
     moves = np.broadcast_to(np.asarray(shift, real), (image.ndim,))
-    return _resampled(image, dtype, [np.arange(n, dtype=real) - moves[a] for a, n in enumerate(image.shape)], order, mode,
-                      cval, prefilter)
+    coordinates = [np.arange(n, dtype=real) - moves[a] for a, n in enumerate(image.shape)]
+    return _resampled(image, dtype, coordinates, order, mode, cval, prefilter)
 
 
 def zoom(input, zoom, output=None, order=3, mode='constant', cval=0.0, prefilter=True, *, grid_mode=False):
@@ -263,7 +263,7 @@ def zoom(input, zoom, output=None, order=3, mode='constant', cval=0.0, prefilter
     return _resampled(image, dtype, coordinates, order, mode, cval, prefilter)
 
 
-# --- of all axes together ------------------------------------------------------------------------------------------------
+# --- of all axes together --------------------------------------------------------------------------------------------
 
 def _transformed(image, dtype, coordinates, order, mode, cval, prefilter, axes=None):
     """The image at coordinates of some axes (of all by default)."""
@@ -291,8 +291,8 @@ def affine_transform(input, matrix, offset=0.0, output_shape=None, output=None, 
     if matrix.shape in ((n, n + 1), (n + 1, n + 1)):
         matrix, offset = matrix[:n, :n], matrix[:n, n]
     if matrix.shape not in ((n,), (n, n)):
-        raise RuntimeError(f'affine matrix has wrong number of rows or columns: shape {matrix.shape} for an image of {n} '
-                           'dimensions')
+        raise RuntimeError(f'affine matrix has wrong number of rows or columns: shape {matrix.shape} for an image of '
+                           f'{n} dimensions')
     offset = np.broadcast_to(np.asarray(offset, real), (n,))
     shape = image.shape if output_shape is None else tuple(map(operator.index, output_shape))
     if matrix.ndim == 1:
@@ -345,9 +345,9 @@ def _cosine_and_sine(degrees):
     return ((c, s), (-s, c), (-c, -s), (s, -c))[int(quarter) % 4]
 
 
-def geometric_transform(input, mapping, output_shape=None, output=None, order=3, mode='constant', cval=0.0, prefilter=True,
-                        extra_arguments=(), extra_keywords=None):
-    """The image at mapping(index): a function from a tuple of arrays, the indices of the result, to one of coordinates."""
+def geometric_transform(input, mapping, output_shape=None, output=None, order=3, mode='constant', cval=0.0,
+                        prefilter=True, extra_arguments=(), extra_keywords=None):
+    """The image at mapping(index), a function from a tuple of arrays, indices of the result, to one of coordinates."""
     image, dtype = image_of(input, output)
     shape = image.shape if output_shape is None else tuple(map(operator.index, output_shape))
     real = dtypes.real_of(inexact_array(image).dtype)

@@ -11,8 +11,8 @@ from ...loops import repeat
 from ...numpy._util import inexact_array
 from .filters import _neighbours
 
-__all__ = ['binary_dilation', 'binary_erosion', 'center_of_mass', 'generate_binary_structure', 'label', 'maximum', 'mean',
-           'minimum', 'standard_deviation', 'sum_labels', 'variance']
+__all__ = ['binary_dilation', 'binary_erosion', 'center_of_mass', 'generate_binary_structure', 'label', 'maximum',
+           'mean', 'minimum', 'standard_deviation', 'sum_labels', 'variance']
 
 
 def generate_binary_structure(rank, connectivity):
@@ -93,7 +93,8 @@ def _morphology(input, structure, iterations, mask, border, origin, dilate):
     x = (wrap(as_node(input)) != 0).astype(bool)
     shape = _structure(structure, x.ndim)
     if dilate:                                                       # reflected about its centre
-        origin = [-o - (1 - n % 2) for o, n in zip([origin] * x.ndim if isinstance(origin, int) else origin, shape.shape)]
+        origins = [origin] * x.ndim if isinstance(origin, int) else origin
+        origin = [-o - (1 - n % 2) for o, n in zip(origins, shape.shape)]
         shape = shape[(slice(None, None, -1),) * x.ndim]
     fold = np.logical_or if dilate else np.logical_and
 
@@ -108,10 +109,10 @@ def _morphology(input, structure, iterations, mask, border, origin, dilate):
     return repeat(lambda state: (state[0] != state[1]).any(), again, (once(x), x))[0]
 
 
-# --- measurements ------------------------------------------------------------------------------------------------------
+# --- measurements ----------------------------------------------------------------------------------------------------
 
 def _groups(input, labels, index):
-    """(values as a vector, number of the entry of index that each belongs to, how many entries, shape of the result)."""
+    """(values as a vector, number of the entry of index that each belongs to, how many entries, the result's shape)."""
     x = wrap(as_node(input))
     labels = np.ones((), dtypes.int32) if labels is None else wrap(as_node(labels))
     x, labels = np.broadcast_arrays(x, labels)

@@ -21,9 +21,9 @@ __all__ = ['bicgstab', 'cg', 'gmres']
 def cg(A, b, x0=None, *, tol=1e-5, atol=0.0, maxiter=None, M=None):
     """(x, None) with A x = b by conjugate gradients (Hestenes and Stiefel 1952), A Hermitian and positive definite.
 
-    b: an array or a tree of arrays of any shapes, seen as one vector; x0: where to begin, zeros by default. The iteration
-    ends where |b - A x| <= max(tol |b|, atol), or after maxiter steps (10 times the size of b by default). M:
-    Hermitian and positive definite too.
+    b: an array or a tree of arrays of any shapes, seen as one vector; x0: where to begin, zeros by default. The
+    iteration ends where |b - A x| <= max(tol |b|, atol), or after maxiter steps (10 times the size of b by default).
+    M: Hermitian and positive definite too.
 
     Raises ValueError where A is no square matrix, or x0 has not the structure and shapes of b.
 
@@ -47,11 +47,11 @@ def bicgstab(A, b, x0=None, *, tol=1e-5, atol=0.0, maxiter=None, M=None):
 
 
 def gmres(A, b, x0=None, *, tol=1e-5, atol=0.0, restart=20, maxiter=None, M=None, solve_method='batched'):
-    """(x, info) with A x = b by generalised minimal residuals (Saad and Schultz 1986), for any A; info is -1 where x is NaN.
+    """(x, info) with A x = b by generalised minimal residuals (Saad and Schultz 1986), for any A.
 
-    restart: dimension of the Krylov spaces, each of which begins with the residual of the best x in the one before; maxiter:
-    how many of them at most. solve_method: 'incremental' ends a space as soon as the residual is small enough, 'batched'
-    looks at it between spaces only. Other arguments as in `cg`.
+    info: -1 where x is NaN, else 0. restart: dimension of the Krylov spaces, each of which begins with the residual of
+    the best x in the one before; maxiter: how many of them at most. solve_method: 'incremental' ends a space as soon as
+    the residual is small enough, 'batched' looks at it between spaces only. Other arguments as in `cg`.
 
     >>> import lazy, lazy.numpy as np
     >>> x, info = lazy.scipy.sparse.linalg.gmres(np.array([[0., 1.], [2., 0.]]), np.array([1., 2.]))
@@ -99,7 +99,7 @@ def _operator(f):
     return functools.partial(np.matmul if hasattr(f, '__array__') else operator.matmul, f)
 
 
-# --- trees as vectors --------------------------------------------------------------------------------------------------
+# --- trees as vectors ------------------------------------------------------------------------------------------------
 
 def _vdot(x, y):
     return sum(map(np.vdot, tree.leaves(x), tree.leaves(y)))
@@ -124,7 +124,7 @@ def _residual(A, b, x):
     return tree.map(operator.sub, b, A(x))
 
 
-# --- methods -----------------------------------------------------------------------------------------------------------
+# --- methods ---------------------------------------------------------------------------------------------------------
 
 def _conjugate_gradients(A, b, x, limit, maxiter, M):
     def step(state):
@@ -166,7 +166,7 @@ def _stabilised_gradients(A, b, x, limit, maxiter, M):
 
 
 def _minimal_residuals(A, b, x, limit, maxiter, M, restart, early):
-    """On one vector of all leaves. `limit` is that of the residual before M; within a space the one after M is known."""
+    """On one vector of all leaves. `limit` is of the residual before M; within a space the one after M is known."""
     start, unravel = ravel_pytree(x)
     flat = lambda t: ravel_pytree(t)[0]
     apply = lambda v: flat(M(A(unravel(v))))
