@@ -76,6 +76,7 @@ def _axis_params(size, x, axis, *rest):
 
 
 _reshape = _unary(lambda size, x, shape: ((size, *shape),))
+_shaped = _unary(lambda size, x, shape, *rest: ((size, *shape), *rest))
 _transpose = _unary(lambda size, x, permutation: ((0, *_shift(permutation)),))
 _broadcast = _unary(lambda size, x, shape, axes: ((size, *shape), (0, *_shift(axes))))
 _slice = _unary(lambda size, x, start, stop, step: ((0, *start), (size, *stop), (1, *step)))
@@ -278,13 +279,15 @@ for _op in ops.OPS.values():
 ops.reshape.batch, ops.transpose.batch, ops.broadcast.batch = _reshape, _transpose, _broadcast
 ops.slice_.batch, ops.rev.batch = _slice, _axes
 ops.concatenate.batch, ops.slice_update.batch = _concatenate, _slice_update
+ops.unpack_nibbles.batch = ops.pack_nibbles.batch = _shaped
 ops.gather.batch, ops.scatter.batch = _gather, _scatter
 ops.dot_general.batch, ops.conv.batch, ops.searchsorted.batch = _dot_general, _conv, _searchsorted
 ops.project.batch = _same
 ops.partition.batch = _unary(lambda size, x, kth, axis: (kth, axis + 1))
 ops.triangular_solve.batch = ops.solve.batch = ops.tridiagonal_solve.batch = _solve
 ops.call.batch, ops.loop.batch, ops.custom.batch, ops.custom_linear.batch = _call, _loop, _custom, _custom_linear
-for _op in (ops.cholesky, ops.inverse, ops.cholesky_update, ops.pivots_to_permutation, ops.lu, ops.qr, ops.eigh, ops.eig, ops.svd,
+for _op in (ops.cholesky, ops.inverse, ops.cholesky_update, ops.pivots_to_permutation, ops.lu, ops.qr, ops.eigh,
+            ops.eig, ops.svd,
             ops.geqrf, ops.schur, ops.rsf2csf, ops.hessenberg, ops.tridiagonal, ops.eigh_tridiagonal, ops.sylvester,
             ops.sqrtm, ops.expm, ops.expm_frechet, ops.parlett, ops.polar):
     _op.batch = _same

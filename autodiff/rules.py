@@ -152,7 +152,7 @@ for _op in ops.OPS.values():                                     # comparisons a
 ops.select.transpose = _select_transpose
 ops.convert.jvp, ops.convert.transpose = _convert_jvp, _convert_transpose
 ops.stop_gradient.jvp = lambda node, tangents: None
-ops.bitcast.jvp = lambda node, tangents: None
+ops.bitcast.jvp = ops.unpack_nibbles.jvp = ops.pack_nibbles.jvp = lambda node, tangents: None
 
 
 # --- views -----------------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ def compile_program(found, target, repeated=False):
 
     Raises FusionError where a `fuse` region can't be one kernel; warns once for each that may be split.
     """
-    from . import program, regions
+    from . import nibbles, program, regions
     linear, nodes = program.from_walk(found)
+    linear = nibbles.pack_arrays(linear)
     try:
         if target == 'native' and _native_works():
             from .plan import Program

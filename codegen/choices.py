@@ -27,9 +27,9 @@ SCRATCH_COST, SCRATCH_BYTES = 8, 256 << 10
 # SCAN_LANES is that bound for scans.
 SPLIT_SIZE, SPLIT_LANES, PARTS, SPLIT_ALONE, SCAN_LANES = 1 << 16, 256, 64, 1 << 18, 64
 
-# Columns of so many rows that lie in memory are split as well, and each part goes through its rows from end to end, with
-# what is carried for ROW_VECTORS vectors in the first-level cache. The sum of squares of 4096 x 4096 float32 over the
-# leading axis takes 1.1 ms so, and 1.6 where 256 columns after the other are added up in registers.
+# Columns of so many rows that lie in memory are split as well, and each part goes through its rows from end to end,
+# with what is carried for ROW_VECTORS vectors in the first-level cache. The sum of squares of 4096 x 4096 float32 over
+# the leading axis takes 1.1 ms so, and 1.6 where 256 columns after the other are added up in registers.
 SPLIT_ROWS, ROW_VECTORS = 1024, 256
 
 # Columns reduced together, in vectors: so many cache lines are read in a row. More of them hide latency, but the body
@@ -82,8 +82,8 @@ RELEASE_NS = 50_000
 # is waited for at once, was measured to take 6 to 40 microseconds, since the thread that is woken wants Python's lock.
 ASYNC_NS = 500_000
 
-# Memory that programs in the queue may hold before who submits another waits for the first of them: a training loop that never
-# looks at a result would run ahead until memory is full. Each counts as QUEUED_BYTES at least.
+# Memory that programs in the queue may hold before who submits another waits for the first of them: a training loop
+# that never looks at a result would run ahead until memory is full. Each counts as QUEUED_BYTES at least.
 IN_FLIGHT_BYTES, QUEUED_BYTES = 256 << 20, 1 << 17
 
 # Up to this many estimated nanoseconds who waits for a queued program runs it: Ctrl-C takes effect when it ends.
@@ -91,8 +91,8 @@ SHORT_NS = 50_000_000
 
 
 def in_parts(height, results, columns, nbytes):
-    """Whether a reduction of `height` elements to each of so many results is done in parts. columns: the last axis is kept;
-    nbytes: what it reads."""
+    """Whether a reduction of `height` elements to each of so many results is done in parts. columns: the last axis is
+    kept; nbytes: what it reads."""
     if height * results < SPLIT_SIZE or height < 4 * PARTS:
         return False
     return (results if columns else 16 * results) <= SPLIT_LANES or (
@@ -115,8 +115,9 @@ def scatter_parts(n, row, size, nbytes):
 
 
 def parts_first(height, results, columns, nbytes):
-    """Whether what uses such a reduction is no reason to leave it in one piece: so much to so few results that one thread
-    would do nearly all. A softmax of 16 rows of 4096 is one kernel, the mean of 1000 x 1000 is parts and what follows."""
+    """Whether what uses such a reduction is no reason to leave it in one piece: so much to so few results that one
+    thread would do nearly all. A softmax of 16 rows of 4096 is one kernel, the mean of 1000 x 1000 is parts and what
+    follows."""
     return height * results >= SPLIT_ALONE and (columns or results <= 4) and in_parts(height, results, columns, nbytes)
 
 
@@ -174,6 +175,6 @@ def recompute_cost(instruction):
     op = instruction.op
     if op.elementwise:
         return op.cost
-    if op.view or op.is_constant or op.name in ('leaf', 'project'):
+    if op.view or op.is_constant or op.name in ('leaf', 'project', 'unpack_nibbles', 'pack_nibbles'):
         return 0
     return 1000

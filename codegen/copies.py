@@ -3,6 +3,7 @@
 Each index is another structure, and planning a kernel for one takes as long as some twenty such copies by NumPy. Values
 are copied, not computed, so that they don't depend on who does it.
 """
+from ..ir import dtypes
 from . import choices, memory, runtime
 
 
@@ -11,6 +12,8 @@ def program_of(found):
     steps, slots = [], iter(range(len(found.leaves)))
     for node in found.nodes:
         if node.value is not None:
+            if node.aval.dtype in dtypes.NARROW_INTEGERS:            # they lie two in a byte
+                return None
             steps.append((None, next(slots), (node.aval.shape, node.aval.dtype)))
         elif node.op.view:
             steps.append((node.op.numpy, node.inputs[0].mark, dict(zip(node.op.param_names, node.params))))

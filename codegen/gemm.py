@@ -165,7 +165,8 @@ def _matmul(m, n, k, dtype, a, b, c, batch, accumulate, workers, names):
     extent = batch[0] * batch[1] * row_blocks * column_blocks
     nanoseconds = 100 + flops / FLOPS_PER_NS * (2 if size == 8 else 1)
     whole = names == 'ab' and column_blocks == 1 and (batch == (1, 1) or m % rows == 0 and all(
-        count == 1 or stride == step for count, stride, step in zip(batch, c.batch, (batch[1] * m * c.first, m * c.first))))
+        count == 1 or stride == step
+        for count, stride, step in zip(batch, c.batch, (batch[1] * m * c.first, m * c.first))))
     bands = (rows, c.first // size, batch[0] * batch[1] * m) if whole else ()
     launches.append(_launch('gemm', tuple(slots), constants, extent, nanoseconds, bands))
     return Plan(tuple(launches), packed, scratch)

@@ -54,7 +54,8 @@ def through_view(instruction, shape, where):
     if op is ops.slice_:
         return tuple([scaled(e, step, start) for e, start, step in zip(where, params[0], params[2])])
     if op is ops.rev:
-        return tuple([scaled(e, -1, n - 1) if axis in params[0] else e for axis, (e, n) in enumerate(zip(where, shape))])
+        return tuple([scaled(e, -1, n - 1) if axis in params[0] else e
+                      for axis, (e, n) in enumerate(zip(where, shape))])
     if op is ops.reshape:
         return through_reshape(shape, instruction.aval.shape, where)
     raise NotImplementedError(op.name)

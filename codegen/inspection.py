@@ -9,7 +9,8 @@ _NS_PER_OPERATION = 0.02               # of one thread, for a simple operation o
 
 
 class Part:
-    """A kernel with what combines its parts, a product ('product': by kernels of our own), or a library call. launches: their numbers in the program.
+    """A kernel with what combines its parts, a product ('product': by kernels of our own), or a library call. launches:
+    their numbers in the program.
 
     reads, writes: (name, shape, dtype name, bytes). sources: see Linear. weight: operations, weighted by their cost.
     """
@@ -97,7 +98,7 @@ class Inspector:
             for entry, *_ in access.dynamic:
                 axes |= kernel.entries[entry].axes
             elements = math.prod([kernel.sizes[axis] for axis in axes])
-            touched[access.value] = touched.get(access.value, 0) + elements * access.dtype.itemsize
+            touched[access.value] = touched.get(access.value, 0) + (elements * access.dtype.itemsize >> access.packed)
         return [self._array(i, nbytes) for i, nbytes in touched.items()]
 
     def _array(self, i, nbytes=None):
@@ -169,7 +170,7 @@ class Inspector:
             if j in seen:
                 continue
             seen.add(j)
-            if j in self.schedule.placed:
+            if j in self.schedule.placed and self.instructions[j].op is not ops.unpack_nibbles:
                 found.append(j)
             else:
                 waiting += self.instructions[j].inputs

@@ -15,12 +15,15 @@ TOTALS = {'add': ops.reduce_sum, 'mul': ops.reduce_prod, 'max': ops.reduce_max, 
 
 
 class Access:
-    """One array read or written: element offset + sum of strides * axis index (+ dynamic entries * their strides)."""
-    __slots__ = ('value', 'dtype', 'offset', 'strides', 'dynamic', 'mode')
+    """One array read or written: element offset + sum of strides * axis index (+ dynamic entries * their strides).
 
-    def __init__(self, value, dtype, offset, strides, dynamic=(), mode=None):
+    packed: elements lie two in a byte, the first in its lower half; such arrays are only read.
+    """
+    __slots__ = ('value', 'dtype', 'offset', 'strides', 'dynamic', 'mode', 'packed')
+
+    def __init__(self, value, dtype, offset, strides, dynamic=(), mode=None, packed=False):
         self.value, self.dtype, self.offset, self.strides = value, dtype, offset, list(strides)
-        self.dynamic, self.mode = dynamic, mode                    # dynamic: (entry, stride, size, axis) each
+        self.dynamic, self.mode, self.packed = dynamic, mode, packed    # dynamic: (entry, stride, size, axis) each
 
     @property
     def searched(self):
@@ -179,7 +182,8 @@ class Kernel:
         key = ('access', j, offset, tuple(strides))
         number = self.memo.get(key)
         if number is None:
-            self.accesses.append(Access(j, self.instructions[j].aval.dtype, offset, strides))
+            x = self.instructions[j]
+            self.accesses.append(Access(j, x.aval.dtype, offset, strides, packed=x.op is ops.unpack_nibbles))
             number = self.memo[key] = len(self.accesses) - 1
         return self._add(Entry('load', None, self.instructions[j].aval.dtype, number=number,
                                axes=self._depends(strides)))
@@ -197,8 +201,8 @@ class Kernel:
         offset, strides = self._linear(source, full)
         steps = self.layouts[source][1]
         dynamic = tuple([(e, steps[a], shape[a], a) for e, a in zip(indices, axes)])
-        dtype = self.instructions[source].aval.dtype
-        self.accesses.append(Access(source, dtype, offset, strides, dynamic, mode))
+        dtype, packed = self.instructions[source].aval.dtype, self.instructions[source].op is ops.unpack_nibbles
+        self.accesses.append(Access(source, dtype, offset, strides, dynamic, mode, packed))
         parts = [self.entries[e] for e in indices]
         depends = self._depends(strides).union(*[p.axes for p in parts])
         return self._add(Entry('load', None, dtype, args=indices, number=len(self.accesses) - 1, axes=depends,
@@ -403,8 +407,8 @@ class Kernel:
         return found.pop() if len(found) == 1 and big and not apart else None
 
     def _streams(self):
-        """Whether stores go past the caches: 'aligned' where rows begin with a cache line, 'peeled' where all begin at the
-        same place of one and are long, '' otherwise."""
+        """Whether stores go past the caches: 'aligned' where rows begin with a cache line, 'peeled' where all begin at
+        the same place of one and are long, '' otherwise."""
         stored = [self.accesses[number] for _, number in self.stores if self.stored_in_loop(number)]
         if not stored or self.split or self.tile is not None or any(
                 a.strides[self.lane] != 1 for a in stored):
@@ -420,7 +424,8 @@ class Kernel:
     def _together(self):
         """How many vectors a map computes side by side."""
         cost = sum([e.cost for e in self.entries if e.kind == 'op' and self.lane in e.axes])
-        if self.form != 'map' or self.tile is not None or self.sizes[self.lane] < 1024 or any(a.dynamic for a in self.accesses):
+        if self.form != 'map' or self.tile is not None or self.sizes[self.lane] < 1024 \
+                or any(a.dynamic for a in self.accesses):
             return 1
         return choices.vectors_together(len(self.entries), cost, math.prod(self.sizes))
 
@@ -488,12 +493,13 @@ class Kernel:
 
     def _describe(self):
         """The canonical text: everything the code depends on, no sizes."""
-        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} tile={self.tile} '
-                 f'short={self.short} '
+        lines = [f'{self.form} axes={len(self.sizes)} reduced={sorted(self.reduced)} split={self.split} '
+                 f'tile={self.tile} short={self.short} '
                  f'far={self.far} stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
-            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[d[0] for d in a.dynamic]} {a.mode}')
+            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[d[0] for d in a.dynamic]} {a.mode}'
+                         f'{" packed" * a.packed}')
         for _, dtype in self.scalars:
             lines.append(f'scalar {dtypes.NAMES[dtype]}')
         for r in self.ramps:
@@ -509,6 +515,8 @@ class Kernel:
         s = self.accesses[access].strides[axis]
         if axis == self.lane and s == -1:
             return 'r'
+        if axis == self.lane and s == 2 and self.accesses[access].packed:
+            return '2'                                                # the same half of each byte
         return '0' if not s else '1' if s == 1 and axis in (self.lane, self.tile) else 's'
 
 

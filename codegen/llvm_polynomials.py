@@ -362,7 +362,8 @@ CEPHES_LOG1P = ((2.0039553499201281259648e1, 5.7112963590585538103336e1, 6.09496
                  4.5270000862445199635215e-5),
                 (6.0118660497603843919306e1, 2.1642788614495947685003e2, 3.0909872225312059774938e2,
                  2.2176239823732856465394e2, 8.3047565967967209469434e1, 1.5062909083469192043167e1, 1.0))
-CEPHES_LOG = ((1.1676998740e-1, -1.1514610310e-1, 7.0376836292e-2), (-1.6668057665e-1, 1.4249322787e-1, -1.2420140846e-1),
+CEPHES_LOG = ((1.1676998740e-1, -1.1514610310e-1, 7.0376836292e-2),
+              (-1.6668057665e-1, 1.4249322787e-1, -1.2420140846e-1),
               (3.3333331174e-1, -2.4999993993e-1, 2.0000714765e-1))
 CEPHES_LN2 = -2.12194440e-4, 0.693359375
 
@@ -429,7 +430,7 @@ def float_floor_divide(x, y):
 
 
 def integer_pow(x, n):
-    """x**n by repeated squaring; (1/x)**-n for n from -3 to -1, below that 1 / x**-n: subnormal results may become 0."""
+    """x**n by repeated squaring; (1/x)**-n for n from -3 to -1, 1 / x**-n below: subnormal results may become 0."""
     if n < 0 and not x.is_float:
         raise ValueError('integers to negative integer powers are not integers')
     if -4 < n < 0:

@@ -24,6 +24,9 @@ def supports(x, instructions):
     return llvm_math.supports(x.op.name, instructions[x.inputs[-1]].aval.dtype.name)
 
 
+_NO_KERNEL = ops.leaf, ops.literal, ops.reshape, ops.unpack_nibbles      # they have memory, or need none
+
+
 # --- parts that are put together ------------------------------------------------------------------------------------
 
 def legalise(linear, supports=supports):
@@ -39,6 +42,9 @@ def legalise(linear, supports=supports):
             users[j].append(i)
     outputs, free = set(linear.outputs), set(linear.free)
     new, sources, place, in_place, before, early = [], [], [], {}, {}, set()
+
+    def is_library(x):
+        return x.op.library or x.op in SCATTERS or x.op is ops.searchsorted or not supports(x, linear.instructions)
 
     def copied(j, x):
         new.append(Instruction(ops.identity, (place[j],), None, linear.instructions[j].aval, None, x.region))
@@ -56,9 +62,12 @@ def legalise(linear, supports=supports):
                 private = users[j] == [i] and j not in outputs and x.inputs.count(j) == 1
                 if position == 0 and readers is not None:
                     continue
-                if not private or j in early or y.op in (ops.leaf, ops.literal, ops.reshape) or y.op.library \
-                        or y.op in SCATTERS or y.op in ASSEMBLED or not supports(y, linear.instructions):
+                if not private or j in early or y.op in _NO_KERNEL or y.op.library or y.op in SCATTERS \
+                        or y.op in ASSEMBLED or not supports(y, linear.instructions):
                     inputs[position] = copied(j, x)
+        if x.op not in (ops.leaf, ops.literal) and is_library(x):    # it takes a byte for each number
+            packed = [linear.instructions[j].op is ops.unpack_nibbles for j in x.inputs]
+            inputs = [copied(j, x) if is_packed else i for j, i, is_packed in zip(x.inputs, inputs, packed)]
         new.append(Instruction(x.op, tuple(inputs), x.params, x.aval, x.slot, x.region))
         sources.append(linear.sources[i])
         place.append(len(new) - 1)
@@ -85,23 +94,30 @@ def _readers(linear, users, update, free):
             or x.inputs.count(base) > 1:
         return None
     found = []
-    for user in users[base]:
+    for user in _through_packed(linear, users, base):
         z = linear.instructions[user]
         if user == update or x.op is ops.slice_update and _reads_in_step(linear, users, user, part, update):
             continue
         small = 2 * z.aval.nbytes <= y.aval.nbytes and (z.op.view or z.op.elementwise or z.op is ops.gather)
-        whole = (z.op.reduction or z.op.library) and not any(linear.instructions[k].op in ASSEMBLED for k in users[user])
+        whole = (z.op.reduction or z.op.library) and not any(linear.instructions[k].op in ASSEMBLED
+                                                             for k in users[user])
         if user > update or z.region is not None or not (small or whole):
             return None
         found.append(user)
     return found
 
 
+def _through_packed(linear, users, base):
+    """Who reads a value; of numbers of 4 bits, which lie in the memory of their bytes, those who read these."""
+    for j in users[base]:
+        yield from users[j] if linear.instructions[j].op is ops.unpack_nibbles else (j,)
+
+
 def _reads_in_step(linear, users, reader, part, update):
     """Whether a slice of the base is that which the update writes, and is used only on the way there."""
-    z = linear.instructions[reader]
-    start, step = linear.instructions[update].params
-    return z.op is ops.slice_ and z.params[0] == start and z.params[2] == step \
+    z, x = linear.instructions[reader], linear.instructions[update]
+    start, step = x.params
+    return z.op is ops.slice_ and z.inputs[0] == x.inputs[0] and z.params[0] == start and z.params[2] == step \
         and z.aval.shape == linear.instructions[part].aval.shape \
         and _only_elementwise(linear, users, reader, part, update)
 
@@ -139,7 +155,8 @@ def contiguous(shape):
 def layouts(linear, stored, aliases=()):
     """({value: (owner, offset, strides)}) of stored values: parts lie inside of what they are put into, and `aliases`,
     which are reshapes of stored values, in the memory of those."""
-    instructions, inside, in_leaf = linear.instructions, {}, {i for i, x in enumerate(linear.instructions) if x.op is ops.leaf}
+    instructions, inside = linear.instructions, {}
+    in_leaf = {i for i, x in enumerate(instructions) if x.op is ops.leaf}
     for i, x in enumerate(instructions):
         if x.op is ops.concatenate:
             at = 0

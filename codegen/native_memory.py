@@ -1,10 +1,11 @@
 """Reading and writing arrays from vector code: contiguous, strided, broadcast, gathered, scratch, and ramps."""
 from ..ir import dtypes
 from . import choices, llvm_math
-from .native_text import Text, numbers, suffix
+from .native_packed import Packed
+from .native_text import numbers, suffix
 
 
-class Memory(Text):
+class Memory(Packed):
     """What the printer's loads, scalars, ramps, stores and scratch rows come to. Needs its arguments' names."""
 
     def _offset(self, access, index, skip=()):
@@ -35,6 +36,8 @@ class Memory(Text):
         a = self.k.accesses[access]
         if a.dynamic:
             return self._load_gathered(block, x, values, index, lane, mask)
+        if a.packed:
+            return llvm_math.load_cast(block.b, self._load_packed(access, index, lane, mask, partial), a.dtype.name)
         storage = llvm_math.storage_type(a.dtype.name, self.width)
         one = llvm_math.storage_type(a.dtype.name, 1)
         kind = self.k.stride_class(access, self.k.lane) if lane is not None else '0'
@@ -139,10 +142,12 @@ class Memory(Text):
         a = self.k.accesses[access]
         one, storage = llvm_math.storage_type(a.dtype.name, 1), llvm_math.storage_type(a.dtype.name, w)
         skip = (self.k.lane,) if lane is not None else ()
-        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self._offset(access, index, skip)}')
-        total = 'zeroinitializer'
+        start = self._offset(access, index, skip)
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {0 if a.packed else start}')
+        total = self._splat64(start) if a.packed else 'zeroinitializer'
         if lane is not None and self.k.stride_class(access, self.k.lane) != '0':
-            total = self._lane_numbers(lane, self.strides[access][self.k.lane])
+            steps = self._lane_numbers(lane, self.strides[access][self.k.lane])
+            total = self.new(f'add <{w} x i64> {total}, {steps}')
         inside = mask
         for (entry, *_), (stride, size) in zip(a.dynamic, self.dynamic[access]):
             position = llvm_math.convert(block.b, values[entry], self.k.entries[entry].dtype.name, 'int64')
@@ -159,8 +164,10 @@ class Memory(Text):
         kind = '0' if lane is None else self.k.stride_class(access, self.k.lane)
         if same and kind == '1':                                     # a row, or part of one, that the index says
             first = self.new(f'extractelement <{w} x i64> {total}, i64 0')
-            raw = self._load_vector(self.new(f'getelementptr {one}, ptr {pointer}, i64 {first}'), storage, one,
+            raw = self._packed_vector(pointer, first, inside) if a.packed else self._load_vector(self.new(f'getelementptr {one}, ptr {pointer}, i64 {first}'), storage, one,
                                     a.dtype.itemsize, inside)
+        elif a.packed:
+            raw = self._packed_each(pointer, total, inside, mask, sizes, same and kind == '0')
         else:
             raw = self._load_scattered(pointer, one, storage, total, inside, mask, sizes, same and kind == '0', a.dtype.itemsize)
         value = llvm_math.load_cast(block.b, raw, a.dtype.name)
@@ -348,7 +355,11 @@ class Memory(Text):
         rows = []
         for j in range(w):
             step = self.new(f'mul i64 {self.strides[access][self.k.lane]}, {j}')
-            pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self.new(f"add i64 {start}, {step}")}')
+            place = self.new(f'add i64 {start}, {step}')
+            if self.k.accesses[access].packed:
+                rows.append(self._packed_vector(self.pointers[access], place, None))
+                continue
+            pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {place}')
             rows.append(self.new(f'load {storage}, ptr {pointer}, align {dtype.itemsize}'))
         s = w // 2
         while s:

@@ -201,8 +201,8 @@ class _Printer(Reductions):
     def _board(self, dtype):
         """Memory on the stack for one turned-around square."""
         self.count += 1
-        self.allocas.append(f'  %board{self.count} = alloca [{self.width} x {llvm_math.storage_type(dtype.name, self.width)}],'
-                            f' align 64')
+        storage = llvm_math.storage_type(dtype.name, self.width)
+        self.allocas.append(f'  %board{self.count} = alloca [{self.width} x {storage}], align 64')
         return f'%board{self.count}'
 
     def _square(self, index, boards, i, r):
@@ -228,8 +228,8 @@ class _Printer(Reductions):
     @property
     def masks_are_free(self):
         """With mask registers every vector is masked and the body is there once, which halves the code. Not so where
-        elements are read or written one by one (but by searches, which need no mask)."""
-        apart = any(a.dynamic and not a.searched or self.k.stride_class(i, self.k.lane) == 's'
+        elements are read or written one by one (but by searches, which need no mask), or are half a byte."""
+        apart = any(a.dynamic and not a.searched or a.packed or self.k.stride_class(i, self.k.lane) == 's'
                     for i, a in enumerate(self.k.accesses))
         return self.has_mask_registers and not apart
 
@@ -238,10 +238,11 @@ class _Printer(Reductions):
         return self.module.features.width_bits == 512
 
     def _vectors(self, lo, hi, index, stores, carried, body):
-        """Vectors from lo to hi of the lane axis, with carried [(type, value)]; body(i, mask or None, values) -> new values.
-        The last ones are masked: in the same loop, or apart where masks cost something. Those that are stored past the
-        caches begin with a cache line; the first ones are masked for that."""
-        masked = lambda lo, hi, carried: self.loop(lo, hi, self.width, carried, lambda i, c: body(i, self._mask(i, hi), c))
+        """Vectors from lo to hi of the lane axis, with carried [(type, value)]; body(i, mask or None, values) -> new
+        values. The last ones are masked: in the same loop, or apart where masks cost something. Those that are stored
+        past the caches begin with a cache line; the first ones are masked for that."""
+        masked = lambda lo, hi, carried: self.loop(lo, hi, self.width, carried,
+                                                   lambda i, c: body(i, self._mask(i, hi), c))
         if self.masks_are_free and not (self.k.stream and stores) and self.k.together == 1:
             return masked(lo, hi, carried)
         kinds, step, start = [kind for kind, _ in carried], self.k.together * self.width, lo
@@ -436,7 +437,8 @@ class _Printer(Reductions):
 
         def places(i):
             number = self.new(f'udiv i64 {self.new(f"sub i64 {i}, {lo}")}, {w}')
-            return [self.new(f'getelementptr {kind}, ptr {board}, i64 {number}') for board, (kind, _) in zip(boards, start)]
+            return [self.new(f'getelementptr {kind}, ptr {board}, i64 {number}')
+                    for board, (kind, _) in zip(boards, start)]
 
         def carried(i):
             return [self.new(f'load {kind}, ptr {place}') for place, (kind, _) in zip(places(i), start)]

@@ -11,7 +11,7 @@ from .native_text import numbers, scalar_int
 class Reductions(Memory):
     """Sums, products, extremes and where they are; what is accumulated."""
 
-    # --- reductions -----------------------------------------------------------------------------------------------------
+    # --- reductions ---------------------------------------------------------------------------------------------------
 
     def _identities(self, x):
         """[(type, start value)] of the vectors that a reduction carries."""
@@ -20,7 +20,7 @@ class Reductions(Memory):
         if x.op in (ops.argmax, ops.argmin):
             extreme = llvm_math.constant(dtype.name, w, _extreme(dtype, x.op is ops.argmax))
             one = scalar_int(x.dtype)
-            places = ', '.join(f'{one} {lane if self.k.form == "row" else 0}' for lane in range(w))   # each lane's first element
+            places = ', '.join(f'{one} {lane if self.k.form == "row" else 0}' for lane in range(w))   # a lane's first
             return [(kind, extreme), (f'<{w} x {one}>', f'<{places}>')]
         return [(kind, llvm_math.constant(dtype.name, w, identity(x.op.reduction, dtype)))]
 
@@ -168,11 +168,13 @@ class Reductions(Memory):
         value = vectors[0]
         while w > 1:
             half, kind = w // 2, llvm_math.llvm_type(name, w)
-            low, high = (self.new(f'shufflevector {kind} {value}, {kind} poison, <{half} x i32> {numbers(range(s, s + half))}')
+            low, high = (self.new(f'shufflevector {kind} {value}, {kind} poison, '
+                                  f'<{half} x i32> {numbers(range(s, s + half))}')
                          for s in (0, half))
             w = half
             if w == 1:
-                low, high = (self.new(f'extractelement <1 x {llvm_math.scalar_type(name)}> {v}, i64 0') for v in (low, high))
+                low, high = (self.new(f'extractelement <1 x {llvm_math.scalar_type(name)}> {v}, i64 0')
+                             for v in (low, high))
             block = self.block(w)
             value = llvm_math.emit(block.b, x.op.reduction, name, [low, high])
             block.flush()

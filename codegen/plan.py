@@ -121,8 +121,9 @@ class Program:
             self.launches.append(('library', i))
 
     def _following(self, at):
-        """Where a kernel needs of the product before it only the rows that belong to its own, it is run for each band of
-        rows as soon as that is there: (number of the kernel's items for a band, block of lanes of an item), else None."""
+        """Where a kernel needs of the product before it only the rows that belong to its own, it is run for each band
+        of rows as soon as that is there: (number of the kernel's items for a band, block of lanes of an item), else
+        None."""
         if self.launches[at][0] != 'product' or self.launches[at + 1][0] != 'kernel':
             return None
         (_, i, product, _), (_, k, renamed) = self.launches[at:at + 2]
@@ -133,14 +134,16 @@ class Program:
         owners = [self._owner(renamed.get(a.value, a.value)) for a in k.accesses]
         read = [a for a, of in zip(k.accesses, owners) if of == owner]
         written = {owners[number] for _, number in k.stores}
-        if written & {owner, *[self._owner(j) for j in self.linear.instructions[i].inputs]} or any(a.dynamic for a in read):
+        if written & {owner, *[self._owner(j) for j in self.linear.instructions[i].inputs]} \
+                or any(a.dynamic for a in read):
             return None
         if k.form == 'map' and len(k.sizes) == 1:                     # one axis over all the elements
             flat = k.sizes[0] == rows * step and all(a.strides == [1] and a.offset == start for a in read)
             return (1, band * step) if flat else None
         spans = [a.offset - start + sum([(n - 1) * s for n, s in zip(k.sizes[1:], a.strides[1:])]) for a in read]
         if k.parallel[:1] != [0] or k.sizes[0] != rows or any(
-                a.strides[0] != step or min(a.strides) < 0 or a.offset < start or span >= step for a, span in zip(read, spans)):
+                a.strides[0] != step or min(a.strides) < 0 or a.offset < start or span >= step
+                for a, span in zip(read, spans)):
             return None
         block, extent, _ = _extent(k)
         return band * (extent // rows), block
@@ -167,8 +170,8 @@ class Program:
         self.arena, self.temp_of = _allocate(self._lives())
 
     def _written_over(self):
-        """{value: output}: a map that reads a value for the last time writes an output in its place, element by element,
-        so that the value lies in the output's memory: fewer bytes pass through the caches."""
+        """{value: output}: a map that reads a value for the last time writes an output in its place, element by
+        element, so that the value lies in the output's memory: fewer bytes pass through the caches."""
         first, last, found = {}, {}, {}
         for at, launch in enumerate(self.launches):
             for value in self._values_of(launch):
@@ -180,12 +183,14 @@ class Program:
             owners = [self._owner(renamed[0].get(a.value, a.value)) for a in k.accesses]
             places = {}                                               # owner -> where this kernel touches it
             for a, owner in zip(k.accesses, owners):
-                places.setdefault(owner, set()).add((a.offset, *a.strides, a.dtype.itemsize, tuple(a.dynamic)))
+                place = a.offset, *a.strides, a.dtype.itemsize, tuple(a.dynamic), a.packed
+                places.setdefault(owner, set()).add(place)
             for target in {owners[number] for _, number in k.stores} & set(self.output_of):
                 for owner in owners:
                     if owner not in self.slot_of and owner not in self.output_of and owner not in found \
                             and places[owner] == places[target] and len(places[owner]) == 1 \
-                            and (first[target], last[owner]) == (at, at) and self._nbytes(owner) == self._nbytes(target):
+                            and (first[target], last[owner]) == (at, at) \
+                            and self._nbytes(owner) == self._nbytes(target):
                         found[owner] = target
                         break
         return found
@@ -335,7 +340,8 @@ class Program:
         return run
 
     def _places(self, scatter):
-        return math.prod(broadcast_shapes('indices', *[self.linear.instructions[j].aval.shape for j in scatter.inputs[2:]]))
+        shapes = [self.linear.instructions[j].aval.shape for j in scatter.inputs[2:]]
+        return math.prod(broadcast_shapes('indices', *shapes))
 
     def _view(self, j):
         """A function of holders (Buffers by pool index) that gives stored value j as a NumPy array, or one number again
@@ -479,12 +485,13 @@ def _pack(slots):
 
 
 def kernel_record(k, address, offset, block=None):
-    """(launch record of a kernel, constants that it points to, estimated ns). block: of a map, elements of its last axis."""
+    """(launch record of a kernel, constants that it points to, estimated ns). block: elements of a map's last axis."""
     block, extent, parts = _extent(k, block)
     constants = native_printer.constants(k, block)
     total, item = _estimate(k, extent)
     grain = max(1, int(choices.GRAIN_NS / max(item, 1e-9)))
-    return threads.record(address, offset, constants.ctypes.data, extent, min(grain, 1 << 40), 1, parts), constants, total
+    record = threads.record(address, offset, constants.ctypes.data, extent, min(grain, 1 << 40), 1, parts)
+    return record, constants, total
 
 
 def _extent(k, asked=None):
@@ -517,7 +524,7 @@ def _estimate(k, extent):
 
 
 def _combining(op, of, layout, count, kernel_type):
-    """The kernel that adds up the partial results of a split reduction: value 0 are the parts, value 1 is the result."""
+    """The kernel that adds up the parts of a split reduction: value 0 are the parts, value 1 is the result."""
     parts = aval((count, *of.shape), unrounded(of).dtype)
     instructions = [Instruction(ops.leaf, (), None, parts, 0), Instruction(op, (0,), ((0,),), of)]
     sizes = parts.shape

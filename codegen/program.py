@@ -58,14 +58,15 @@ class _Flattener:
         if op is ops.literal:
             number = self.same[self.scalars] if self.same else self.scalars
             self.scalars += 1
-            return self.add(source, op, (), None, node.aval, self.numbers.setdefault((number, node.aval.dtype), self.scalars - 1))
+            slot = self.numbers.setdefault((number, node.aval.dtype), self.scalars - 1)
+            return self.add(source, op, (), None, node.aval, slot)
         if op is ops.call:
             return self.call(source, node, inputs, region)
         if op is ops.project:
             return self.project(source, node, inputs[0], region)
         if isinstance(node.aval, tuple):
-            total = ops.packed_offsets(node.aval)[-1]
-            return self.add(source, ops.packed, tuple(inputs), (op, node.params), aval((total,), dtypes.uint8), None, region)
+            of = aval((ops.packed_offsets(node.aval)[-1],), dtypes.uint8)
+            return self.add(source, ops.packed, tuple(inputs), (op, node.params), of, None, region)
         return self.add(source, op, tuple(inputs), node.params, node.aval, None, region)
 
     def project(self, source, node, values, region):
@@ -85,7 +86,8 @@ class _Flattener:
         path = source if type(source) is tuple else (source,)
         for number, inner in enumerate(body.nodes()):
             if inner.serial not in values:
-                values[inner.serial] = self.node((*path, number), inner, [values[c.serial] for c in inner.inputs], region)
+                inner_inputs = [values[c.serial] for c in inner.inputs]
+                values[inner.serial] = self.node((*path, number), inner, inner_inputs, region)
         return tuple([values[out.serial] for out in body.outputs])
 
 
@@ -114,7 +116,8 @@ def from_walk(found):
     """(Linear, node indices of its outputs) of a walk (see lazy.evaluate), kept outputs included."""
     flat, place = _Flattener(found.same), []
     for number, node in enumerate(found.nodes):
-        place.append(flat.node(number, node, [place[child.mark] for child in node.inputs] if node.value is None else ()))
+        inputs = [place[child.mark] for child in node.inputs] if node.value is None else ()
+        place.append(flat.node(number, node, inputs))
     live = {place[i]: i for i in found.live if type(place[i]) is int and not isinstance(found.nodes[i].aval, tuple)}
     roots = [place[i] for i in found.roots]
     free = [place[i] for i in found.free]

@@ -29,7 +29,8 @@ COMBINE = {'add': np.add, 'mul': np.multiply, 'min': np.minimum, 'max': np.maxim
 
 
 def call(x, keywords, places):
-    """A function of (target, arrays) that does what the scatter x to so many places says; None where the reference does it.
+    """A function of (target, arrays) that does what the scatter x to so many places says; None where the reference does
+    it.
 
     The axes have to be the leading ones: a row is then one stretch of memory.
     """
@@ -56,7 +57,8 @@ def call(x, keywords, places):
         same = not any(stride for size, stride in zip(updates.shape, updates.strides) if size > 1)
         updates = updates if same else np.ascontiguousarray(updates)
         steps = native.contiguous(target.shape)
-        located = np.array([(i.ctypes.data, steps[axis], *turn) for i, axis, turn in zip(indices, axes, turns)], np.int64)
+        located = [(i.ctypes.data, steps[axis], *turn) for i, axis, turn in zip(indices, axes, turns)]
+        located = np.array(located, np.int64)
         sizes, error = np.array([target.shape[axis] for axis in axes], np.int64), np.zeros(1, np.int64)
         rest = [updates.ctypes.data, located.ctypes.data, sizes.ctypes.data, error.ctypes.data, row, 0 if same else row,
                 0 if same else 1]
@@ -121,7 +123,8 @@ def _emit(dtype, index_dtypes, mode, kind, layout, turned, copies):
         of, name = slot.split()
         t.line(f'%{name} = load {of}, ptr {t.new(f"getelementptr i64, ptr %slots, i64 {k}")}')
     first = t.new(f'mul i64 %worker, {copies}')
-    targets = [t.new(f'getelementptr i8, ptr %target, i64 {t.new(f"mul i64 {add(first, k)}, %copy")}') for k in range(copies)]
+    targets = [t.new(f'getelementptr i8, ptr %target, i64 {t.new(f"mul i64 {add(first, k)}, %copy")}')
+               for k in range(copies)]
     fields = [[number('%indices', 4 * k + field) for field in range(4)] for k in range(len(index_dtypes))]
     pointers = [t.new(f'inttoptr i64 {each[0]} to ptr') for each in fields]
     sizes = [number('%sizes', k) for k in range(len(index_dtypes))]

@@ -36,8 +36,8 @@ class Step:
 class Schedule:
     """steps in order; placed: root -> number of its step; stored: roots that are needed outside of their step.
 
-    extra_roots: reshapes that no index map describes, with the reason; their operands are stored, and they share that
-    memory.
+    extra_roots: reshapes that no index map describes, and numbers of 4 bits in bytes, with the reason; their operands
+    are stored, and they share that memory.
 
     region: for each instruction the `fuse` region that it belongs to, but for `dissolved` ones. A region has one step
     of its own if anything allows it: thresholds don't count inside of it, and of its neighbours only those join that
@@ -48,7 +48,8 @@ class Schedule:
         self.linear, self.supports = linear, supports
         self.instructions = linear.instructions
         self.region = [fused(x.region, dissolved) for x in linear.instructions]
-        self.extra_roots = {}
+        self.extra_roots = {i: 'bytes with two numbers in each' for i, x in enumerate(self.instructions)
+                            if x.op is ops.unpack_nibbles}
         while True:
             try:
                 self._build()
@@ -70,7 +71,7 @@ class Schedule:
         self._find_stored()
 
     def _waits(self, i):
-        """Whether i is the new part of an array that has no place yet, or that is still to be read: that comes first."""
+        """Whether i is the new part of an array that has no place yet, or is still to be read: that comes first."""
         users = [self.instructions[user] for user in self.users[i]]
         return any([j not in self.placed for j in self.linear.before.get(i, ())]) or any(
             [x.op is ops.slice_update and x.inputs[1] == i and x.inputs[0] not in self.placed for x in users])
@@ -270,7 +271,7 @@ class Schedule:
             twice or self.comes_in_parts(dep))
 
     def comes_in_parts(self, i):
-        """Whether a root is a reduction of much data to few results: parts of it are computed side by side, and combined."""
+        """Whether a root reduces much data to few results: parts of it are computed side by side, and combined."""
         step = self.steps[self.placed[i]] if self.placed[i] >= 0 else None
         if step is None or not step.reduced or not self.instructions[i].op.reduction:
             return False

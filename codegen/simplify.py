@@ -33,6 +33,8 @@ class _Rewriter:
             params = (params[0], False)
             if made[inputs[0]].aval.dtype == params[0]:
                 return inputs[0]
+        elif op is ops.bitcast and made[inputs[0]].aval.dtype == params[0]:
+            return inputs[0]
         elif op is ops.select and inputs[1] == inputs[2] and made[inputs[1]].aval.shape == instruction.aval.shape:
             return inputs[1]
         elif op is ops.neg and made[inputs[0]].op is ops.neg:

@@ -305,9 +305,9 @@ class Ticket:
 class _Line:
     """Tickets that wait, and the one who runs them: `alone` is held from taking a ticket until it is done.
 
-    The thread is called for a ticket, but not while those who submit also wait at once (`eager` is False): a thread that
-    is woken for nothing takes a processor from the pool's, a twentieth of 5 ms on two processors. It then looks every POLL
-    seconds, and sleeps after POLLS times without work; who finds it `asleep` calls it.
+    The thread is called for a ticket, but not while those who submit also wait at once (`eager` is False): a thread
+    that is woken for nothing takes a processor from the pool's, a twentieth of 5 ms on two processors. It then looks
+    every POLL seconds, and sleeps after POLLS times without work; who finds it `asleep` calls it.
     """
 
     __slots__ = ('tickets', 'alone', 'runner', 'completed', 'calls', 'eager', 'asleep')

@@ -59,7 +59,8 @@ def _asked(k, tile):
     for name in ('num_warps', 'num_stages'):
         if region is not None and region.option(name):
             found[name] = region.option(name)
-    if region is not None and region.option('block') and k.form == 'map' and tile.row_axis is None and not tile.resident:
+    if region is not None and region.option('block') and k.form == 'map' \
+            and tile.row_axis is None and not tile.resident:
         found['lanes'] = region.option('block')
     return found
 
@@ -120,7 +121,8 @@ def _is_wide(k):
     limit = 2 ** 31 - 2 ** 21
     reach = [abs(a.offset) + sum([abs(s) * n for s, n in zip(a.strides, k.sizes)])
              + sum([abs(stride) * size for _, stride, size, _ in a.dynamic]) for a in k.accesses]
-    reach += [abs(offset) + sum([abs(c) * n for c, n in zip(coefficients, k.sizes)]) for offset, coefficients in k.ramps]
+    reach += [abs(offset) + sum([abs(c) * n for c, n in zip(coefficients, k.sizes)])
+              for offset, coefficients in k.ramps]
     return max([*reach, math.prod([max(n, 1) for n in k.sizes])]) > limit
 
 
@@ -192,7 +194,8 @@ class Plan(plan.Program):
         if argument.kind == 'array':
             access = k.accesses[argument.value]
             owner = self._owner(renamed.get(access.value, access.value))
-            return 'array', (self.pool[owner], self._nbytes(owner) // access.dtype.itemsize, in_memory(access.dtype))
+            dtype = dtypes.uint8 if access.packed else in_memory(access.dtype)
+            return 'array', (self.pool[owner], self._nbytes(owner) // dtype.itemsize, dtype)
         if argument.kind == 'error':
             return 'error', self.pool['error',]
         if argument.kind == 'scalar':
@@ -214,7 +217,8 @@ class Plan(plan.Program):
             return False
         return all([not a.dynamic and a.strides == [0] or a.strides == [1] and a.offset == 0
                     and self._nbytes(owner) == k.sizes[0] * a.dtype.itemsize
-                    for number, (a, owner) in enumerate(zip(k.accesses, owners)) if k.form == 'map' or number not in stores])
+                    for number, (a, owner) in enumerate(zip(k.accesses, owners))
+                    if k.form == 'map' or number not in stores])
 
 
 def in_memory(dtype):

@@ -148,7 +148,8 @@ class _Printer(Values):
                  + (f', in parts of {axes[k.split_axis]}' if k.split else '')]
         stored = {number for _, number in k.stores}
         for number, a in enumerate(k.accesses):
-            where = ', '.join([axis for axis, s in zip(axes, a.strides) if s] + [f'gathered ({a.mode})'] * bool(a.dynamic))
+            where = [axis for axis, s in zip(axes, a.strides) if s] + [f'gathered ({a.mode})'] * bool(a.dynamic)
+            where = ', '.join(where)
             what = 'writes' if number in stored else 'reads'
             lines.append(f'# {what} {self.array_of[number]} {a.dtype.name} at ({where})')
         return ''.join(f'    {line}\n' for line in lines)
@@ -165,7 +166,8 @@ class _Printer(Values):
             key = letter, a.value
             if key not in names:
                 names[key] = f'{letter}{len([n for n in names if n[0] == letter])}'
-                self.arguments[names[key]] = Argument(names[key], '*' + TYPES[a.dtype.name], 'array', number, True)
+                pointer = '*' + TYPES['uint8' if a.packed else a.dtype.name]
+                self.arguments[names[key]] = Argument(names[key], pointer, 'array', number, True)
             name = names[key]
             self.array_of.append(name)
             seen[name] = seen.get(name, 0) + 1
@@ -218,7 +220,8 @@ class _Printer(Values):
             self.line(f'program = {program}')
             program = 'program'
         if lane_blocks:
-            block, program = self._divide(program, f'tl.cdiv({self.size(k.lane)}, LANES)', row_blocks or outer, 'program')
+            count = f'tl.cdiv({self.size(k.lane)}, LANES)'
+            block, program = self._divide(program, count, row_blocks or outer, 'program')
             self._set_lane(f'{block} * LANES + ')
         elif k.form == 'map':
             self._set_lane('')
@@ -441,7 +444,7 @@ class _Printer(Values):
         else:
             values[e] = self._operation(x, [values[a] for a in x.args], values)
 
-    # --- reductions -----------------------------------------------------------------------------------------------------
+    # --- reductions ---------------------------------------------------------------------------------------------------
 
     def _is_arg(self, r):
         return self.k.entries[r].op in (ops.argmax, ops.argmin)

@@ -173,7 +173,11 @@ class Values:
     # --- memory -------------------------------------------------------------------------------------------------------
 
     def _pointer(self, number, more=()):
-        """Text of the address; what all of the tile shares comes first."""
+        """Text of the address."""
+        return ' + '.join([self.array_of[number], *self._place_terms(number), *more])
+
+    def _place_terms(self, number):
+        """Terms of an element's number; what all of the tile shares comes first."""
         a, prefix = self.k.accesses[number], self.prefix[number]
         terms = [self.number(f'{prefix}_offset', a.offset, True)] if a.offset else []
         for axis in sorted(range(len(a.strides)), key=lambda axis: (len(self.dims([axis])), axis == self.k.lane)):
@@ -181,7 +185,7 @@ class Values:
             if s and self.k.sizes[axis] != 1 and axis in self.index:
                 terms.append(self.index[axis] if s == 1 else
                              f'{self.index[axis]} * {self.number(f"{prefix}_s{axis}", s, True)}')
-        return ' + '.join([self.array_of[number], *terms, *more])
+        return terms
 
     def _load(self, e, x, values, reductions):
         a, number = self.k.accesses[x.number], x.number
@@ -196,11 +200,23 @@ class Values:
         else:
             other = self.loaded_as[e] = self._identity_of_first(e, dims, reductions)
             options = [f'other={other}'] if other is not None else []
-        options = ([f'mask={mask}'] if mask else []) + options
+        masked = [f'mask={mask}'] if mask else []
+        if a.packed:
+            return self._load_packed(number, more, masked, options, a.dtype)
+        options = masked + options
         suffix = '.to(tl.float32)' if a.dtype in dtypes.NARROW_FLOATS else ''
         stem = self.array_of[number] + ('_at' if a.dynamic else '_value')
         text = f'tl.load({", ".join([self._pointer(number, more), *options])}){suffix}'
         return self.let(stem, self.wrapped(text, a.dtype))
+
+    def _load_packed(self, number, more, mask, options, dtype):
+        """A load of elements that lie two in a byte."""
+        terms = [*self._place_terms(number), *more]
+        place = self.let('place', ' + '.join(terms)) if terms else '0'
+        both = [f'other={(int(each.removeprefix("other=")) & 15) * 17}' for each in options]
+        byte = self.let('byte', f'tl.load({", ".join([f"{self.array_of[number]} + ({place} >> 1)", *mask, *both])})')
+        half = f'{byte} >> (({place} & 1) * 4).to(tl.uint8)' if terms else byte
+        return self.let(f'{self.array_of[number]}_value', self.wrapped(half, dtype))
 
     def _identity_of_first(self, e, dims, reductions):
         """What masked lanes of a load are to hold so that a reduction can take them as they are."""

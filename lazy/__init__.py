@@ -15,8 +15,9 @@ from .array import Array
 from . import numpy
 from . import tree
 from .jit import jit
-from .transforms import (ShapeDtypeStruct, eval_shape, grad, hessian, jacfwd, jacobian, jacrev, jvp, linear_transpose,
-                         linearize, stop_gradient, value_and_grad, vjp, vmap)
+from .jacobians import hessian, jacfwd, jacobian, jacrev
+from .transforms import (ShapeDtypeStruct, eval_shape, grad, jvp, linear_transpose, linearize, stop_gradient,
+                         value_and_grad, vjp, vmap)
 from .waiting import block_until_ready, get_num_threads, set_num_threads
 
 # What is imported when first used, so that `import lazy` stays quick: modules, and names of other modules.

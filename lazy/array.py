@@ -5,12 +5,13 @@ each other is decided once for each pair of avals and kept in a table.
 """
 import numbers
 import sys
+from array import array as pythons_array
 
 import numpy as onp
 
 from . import evaluate
 from .config import config
-from .ir import build, dtypes, ops
+from .ir import build, dtypes, nibbles, ops
 from .ir.graph import Node, aval, computed, here, result_aval
 
 _new = object.__new__
@@ -64,7 +65,8 @@ class Array:
 
     @property
     def nbytes(self):
-        return self._node.aval.nbytes
+        """Bytes that the value takes; of int4 and uint4 two elements take one."""
+        return dtypes.nbytes(self.size, self.dtype)
 
     @property
     def itemsize(self):
@@ -108,6 +110,8 @@ class Array:
         evaluate.force([self._node], background=True)
 
     def __array__(self, dtype=None, copy=None):
+        if copy is False and self.dtype in dtypes.NARROW_INTEGERS:
+            raise ValueError(f"NumPy's arrays have one {self.dtype} in a byte: that needs a copy (x.view('uint8') not)")
         result = to_numpy(self._node, 'array')
         if dtype is not None and dtype != result.dtype:
             if copy is False:
@@ -117,7 +121,8 @@ class Array:
 
     def item(self, *index):
         if index:
-            return self[index[0] if len(index) == 1 and isinstance(index[0], tuple) else index].item()
+            index = index[0] if len(index) == 1 and isinstance(index[0], tuple) else index
+            return (self.ravel()[index] if len(index) == 1 else self[index]).item()
         if self.size != 1:
             raise ValueError(f'can only convert an array of size 1 to a Python scalar, not one of shape {self.shape}')
         return to_numpy(self._node, 'value').item()
@@ -189,8 +194,10 @@ class Array:
         return numpy
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
-        """A capsule of the value, marked read-only. Consumers older than DLPack 1.0 don't understand that: they get a copy,
-        or with copy=False the memory itself, which they must not write into."""
+        """A capsule of the value, marked read-only. Consumers older than DLPack 1.0 don't understand that: they get a
+        copy, or with copy=False the memory itself, which they must not write into."""
+        if self.dtype in dtypes.NARROW_INTEGERS:
+            raise BufferError(f"NumPy's DLPack has no {self.dtype}: x.view('uint8') hands on bytes of two numbers each")
         old = max_version is None or max_version[0] < 1
         array = to_numpy(self._node, 'array', writable=old and copy is False)
         copy = True if old and copy is None else copy
@@ -200,6 +207,9 @@ class Array:
         return 1, 0
 
     def __reduce__(self):
+        if self.dtype in dtypes.NARROW_INTEGERS:
+            packed = value(self._node, 'array').array((self.nbytes,), dtypes.uint8)
+            return _unpickle, (onp.array(packed), self.weak_type, (self.shape, self.dtype.name))
         return _unpickle, (onp.array(to_numpy(self._node, 'array')), self.weak_type)
 
     def __copy__(self):
@@ -218,7 +228,7 @@ class Array:
         if sys.getrefcount(self) == _TEMPORARY:
             raise ValueError('x[i][j] = v would be lost: x[i] is an array of its own, not a view. Write x[i, j] = v, or '
                              'y = x[i]; y[j] = v; x[i] = y')
-        self._node = self.at[index].set(values)._node
+        self._node = self.at[index].set(_assigned(values, self.dtype))._node
 
     def __delitem__(self, index):
         raise TypeError('elements of an array cannot be deleted: use lazy.numpy.delete')
@@ -295,16 +305,23 @@ def _check_nans(node):
 
 
 def to_numpy(node, asked='array', writable=False):
-    """The value as a NumPy array that shares the buffer, read-only unless asked otherwise."""
-    result = value(node, asked).array(node.aval.shape, node.aval.dtype)
+    """The value as a NumPy array that shares the buffer, read-only unless asked otherwise. Integers of 4 bits, of which
+    NumPy's arrays have one in a byte, are copied."""
+    buffer, of = value(node, asked), node.aval
+    if of.dtype in dtypes.NARROW_INTEGERS:
+        result = nibbles.unpack(buffer.array((buffer.nbytes,), dtypes.uint8), of.shape, of.dtype)
+    else:
+        result = buffer.array(of.shape, of.dtype)
     if not writable:
         result.flags.writeable = False
     return result
 
 
-def _unpickle(array, weak):
+def _unpickle(array, weak, packed=None):
+    """packed: (shape, dtype's name) of integers of 4 bits, whose bytes the array is."""
     node = from_numpy(array)
-    return wrap(Node(ops.leaf, (), None, aval(node.aval.shape, node.aval.dtype, weak), node.value))
+    shape, dtype = (node.aval.shape, node.aval.dtype) if packed is None else (packed[0], dtypes.as_dtype(packed[1]))
+    return wrap(computed(ops.leaf, aval(shape, dtype, weak), node.value))
 
 
 def _format(array, before, after):
@@ -331,11 +348,25 @@ _SCALARS = (bool, int, float, complex)
 def from_numpy(array):
     """A leaf with a copy of a NumPy array: later changes of the array don't reach it."""
     from .codegen import memory
-    dtype = dtypes.as_dtype(array.dtype)
-    buffer = memory.allocate(array.nbytes)
-    onp.copyto(buffer.array(array.shape, dtype), array)
-    evaluate.count_input(array.nbytes)
+    if isinstance(array, onp.ma.MaskedArray):
+        raise ValueError('masked arrays are not possible: use x.filled(value), or lazy.numpy.where with x.mask')
+    dtype = dtypes.as_dtype(array.dtype if array.dtype.isnative else array.dtype.newbyteorder('='))
+    nbytes = dtypes.nbytes(array.size, dtype)
+    buffer = memory.allocate(nbytes)
+    if dtype in dtypes.NARROW_INTEGERS:
+        buffer.array((nbytes,), dtypes.uint8)[...] = nibbles.pack(array, (nbytes,))
+    else:
+        onp.copyto(buffer.array(array.shape, dtype), array)
+    evaluate.count_input(nbytes)
     return build.leaf(buffer, array.shape, dtype)
+
+
+def _assigned(values, dtype):
+    """What becomes of values that are assigned to elements of a dtype: converted as NumPy does it, which may round."""
+    node = as_node(values)
+    if dtypes.kind(node.aval.dtype) == 'c' != dtypes.kind(dtype):
+        raise TypeError(f'cannot assign {node.aval} to elements of dtype {dtype}: take its real part')
+    return wrap(convert_operand(node, dtype) if dtypes.is_integer(node.aval.dtype) else build.convert(node, dtype))
 
 
 def python_scalar(scalar, dtype=None):
@@ -365,14 +396,14 @@ def as_node(x, dtype=None):
     if isinstance(x, _SCALARS) and not isinstance(x, onp.generic):
         return python_scalar(x, dtype)
     if isinstance(x, (onp.ndarray, onp.generic)):
-        return from_numpy(onp.asarray(x))
+        return from_numpy(x if isinstance(x, onp.ndarray) else onp.asarray(x))
     return _from_object(x)
 
 
 def _from_object(x):
     if isinstance(x, (list, tuple)):
         return _from_sequence(x)
-    if hasattr(x, '__array__') or hasattr(x, '__array_interface__') or isinstance(x, (memoryview, bytearray, range)):
+    if hasattr(x, '__array__') or hasattr(x, '__array_interface__') or isinstance(x, (memoryview, bytearray, range, pythons_array)):
         return from_numpy(onp.asarray(x))
     if isinstance(x, numbers.Number):
         return python_scalar(complex(x) if isinstance(x, numbers.Complex) and not isinstance(x, numbers.Real)
@@ -398,7 +429,8 @@ def _from_sequence(items):
     except ValueError as error:
         raise ValueError(f'an array of sequences of different lengths is not possible: {error}') from None
     if array.dtype == object or array.dtype.kind not in 'biufc' and array.dtype not in dtypes.ALL:
-        raise TypeError(f'an array of {type(leaves[0]).__name__ if leaves else "objects"} is not possible')
+        wrong = [type(leaf).__name__ for leaf in leaves if not isinstance(leaf, numbers.Number)]
+        raise TypeError(f'an array of {wrong[0] if wrong else "objects"} is not possible')
     if not leaves:
         return from_numpy(array.astype(dtypes.default_float()))
     if all(type(leaf) in _SCALARS for leaf in leaves):
@@ -407,6 +439,10 @@ def _from_sequence(items):
         if array.dtype.kind in 'iu' and array.size:
             check_integer(int(array.max()), wanted)
             check_integer(int(array.min()), wanted)
+        array = array.astype(wanted)
+    elif all(hasattr(leaf, 'dtype') or type(leaf) in _SCALARS for leaf in leaves):
+        wanted, _ = dtypes.promote(*{(dtypes.scalar_dtype(leaf), True) if type(leaf) in _SCALARS else
+                                     (dtypes.as_dtype(leaf.dtype), False) for leaf in leaves})
         array = array.astype(wanted)
     return from_numpy(array)
 
@@ -427,7 +463,7 @@ def common(kind, name, avals):
     dtype, weak = dtypes.promote(*[(a.dtype, a.weak) for a in avals])
     letter = dtypes.kind(dtype)
     if kind == 'inexact' and letter in 'biu':
-        return dtypes.default_float(), weak
+        return dtypes.inexact_of(dtype), weak
     if kind == 'integer' and letter == 'b' and name.startswith('shift'):
         return dtypes.default_int(), weak
     if kind == 'bits' and letter in 'fc' or kind == 'integer' and letter not in 'iu':

@@ -21,8 +21,8 @@ def from_dlpack(external_array, device=None, copy=None):
 
 
 def is_supported_dtype(dtype):
-    """Whether arrays of a dtype go through DLPack: all that NumPy itself has: its DLPack lacks bfloat16,
-    float8 and int4. Raises TypeError for None.
+    """Whether arrays of a dtype go through DLPack: all that NumPy itself has. Its DLPack lacks bfloat16, float8 and
+    int4; x.view('uint8') hands on their bytes, of int4 with two numbers in each. Raises TypeError for None.
 
     >>> import lazy
     >>> lazy.dlpack.is_supported_dtype('float32'), lazy.dlpack.is_supported_dtype(str)

@@ -14,7 +14,8 @@ _WRAP = 34                                        # characters of a line in a bo
 _GAP_X, _GAP_Y, _MARGIN = 26, 54, 16
 _REDUCTIONS = {'sum', 'prod', 'max', 'min', 'all', 'any', 'argmax', 'argmin'}
 _STYLE = (f'text{{font:{_FONT}px ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#1b2733}}'
-          '.title{font-weight:bold}.note{fill:#5b6875}.small{font-size:10px}.kernel{fill:#eef4fb;stroke:#3b6ea5;stroke-width:1.5}'
+          '.title{font-weight:bold}.note{fill:#5b6875}.small{font-size:10px}'
+          '.kernel{fill:#eef4fb;stroke:#3b6ea5;stroke-width:1.5}'
           '.product{fill:#eef7f0;stroke:#3f8a5a;stroke-width:1.5}'
           '.library{fill:#f3f1ec;stroke:#8a7f6a;stroke-width:1.5}.array{fill:#fff;stroke:#a9b4bf}'
           '.result{fill:#eaf6ec;stroke:#5d9b69}.stage{fill:#fff;stroke:#c9d7e6}.reduction{fill:#fdf0dc;stroke:#e0bd83}'
@@ -22,7 +23,7 @@ _STYLE = (f'text{{font:{_FONT}px ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",
 
 
 class _Box:
-    """Something with a place: kind 'kernel', 'product', 'library', 'array', 'result', or 'bend' (an arrow that passes by)."""
+    """Something with a place: kind 'kernel', 'product', 'library', 'array', 'result', 'bend' (an arrow passes by)."""
 
     def __init__(self, kind, layer=0, work=None, lines=()):
         self.kind, self.layer, self.work, self.lines = kind, layer, work, list(lines)

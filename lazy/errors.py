@@ -23,7 +23,7 @@ class JaxRuntimeError(RuntimeError):
 
 
 class JaxprTypeError(TypeError):
-    """A traced function whose types contradict each other. Never raised here: types are checked as the graph is built."""
+    """A traced function whose types contradict each other. Never raised here: the graph is checked as it is built."""
 
 
 class InconclusiveDimensionOperation(Exception):
@@ -73,7 +73,8 @@ def user_line():
 _ASKED = {'bool': (TracerBoolConversionError, 'the truth value', 'For a choice between values use lazy.numpy.where; '
                    'for a choice between computations lazy.lax.cond; for a loop lazy.lax.while_loop.'),
           'int': (TracerIntegerConversionError, 'an integer',
-                  'Mark the argument static (jit(..., static_argnums=...)) where its value decides a shape or an index.'),
+                  'Mark the argument static (jit(..., static_argnums=...)) where its value decides a shape or an '
+                  'index.'),
           'index': (NonConcreteBooleanIndexError, 'the values of a boolean mask',
                     'The shape of the result would depend on them: use lazy.numpy.where(mask, x, other).'),
           'array': (TracerArrayConversionError, 'the value', 'Use functions of lazy.numpy in the place of NumPy\'s, or '

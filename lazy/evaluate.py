@@ -172,7 +172,8 @@ _SURE = {ops.dot_general, ops.conv, ops.sort, ops.partition, ops.argsort, ops.ff
 
 def _refuse(node, roots, asked='value'):
     if node.op is ops.leaf:
-        raise UnexpectedTracerError('an array was used whose buffer is gone (it was donated, or its computation failed)')
+        raise UnexpectedTracerError('an array was used whose buffer is gone (it was donated, or its computation '
+                                    'failed)')
     raise no_value(roots[0], thread.__dict__.get('asked', asked), node)
 
 
@@ -276,8 +277,8 @@ def is_ready(buffer):
 
 
 def _program(found, general=False):
-    """The program of a walk, made where there is none. general: it may be one that takes the places of slices as scalars,
-    and serves this run of the walk only."""
+    """The program of a walk, made where there is none. general: it may be one that takes the places of slices as
+    scalars, and serves this run of the walk only."""
     key, target = (found.key, config.target), config.target
     program = programs.get(key) or copies.get(key)
     if program is None or program.outdated:

@@ -463,8 +463,8 @@ def _masked_in_turn(x, mask, values, kind):
     if mask.aval.shape != x.aval.shape[:rank]:
         raise IndexError(f'boolean index of shape {mask.aval.shape} does not fit axes of sizes {x.aval.shape[:rank]}')
     if values.aval.ndim != 1 + len(rest) or values.aval.shape[0] > mask.aval.size:
-        raise ValueError(f'could not broadcast input array from shape {values.aval.shape} into at most {mask.aval.size} rows '
-                         f'of shape {rest}')
+        raise ValueError(f'could not broadcast input array from shape {values.aval.shape} into at most '
+                         f'{mask.aval.size} rows of shape {rest}')
     n = values.aval.shape[0]
     if n == 1:                                                        # is broadcast
         return _masked(x, mask, build.reshape(values, values.aval.shape[1:]), kind)
@@ -472,7 +472,8 @@ def _masked_in_turn(x, mask, values, kind):
     if n:
         rows = _fit(values, (n, *rest))
         count = build.broadcast(build.reduce_sum(picked, (0,)), picked.aval.shape, ())
-        wrong = build.select(build.eq(count, build.scalar_like(count, n)), build.scalar_like(count, 0), build.scalar_like(count, n))
+        zero, rows_given = build.scalar_like(count, 0), build.scalar_like(count, n)
+        wrong = build.select(build.eq(count, rows_given), zero, rows_given)
         turn = build.sub(make(ops.cumsum, (picked,), (0, False)), build.scalar_like(picked, 1))
         turn = build.select(build.reshape(mask, picked.aval.shape), turn, wrong)
     else:

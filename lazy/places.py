@@ -91,6 +91,8 @@ def _placed(node, inputs, places):
     axes = set(places)
     if axes and node.op is ops.slice_update:                          # a scatter takes whole rows
         axes.update([axis for axis, n in enumerate(x.aval.shape) if part.shape[axis] != n])
+        if x.aval.dtype in dtypes.NARROW_INTEGERS and (x.aval.ndim - 1 in axes or x.aval.shape[-1] % 2):
+            axes.update(range(x.aval.ndim))                           # or single elements, where rows share bytes
     if not axes:
         return Node(node.op, inputs, node.params, node.aval)
     if any([part.shape[axis] > 1 for axis in axes]) and part.nbytes > PART_BYTES:
@@ -109,7 +111,8 @@ def _placed(node, inputs, places):
         return build.scatter(x, build.transpose(inputs[1], order), indices, axes, 'clip', 'set')
     stop = node.params[1]
     whole = [axis in axes for axis in range(part.ndim)]
-    x = build.slice_(x, [0 if w else n for n, w in zip(start, whole)], [m if w else n for m, n, w in zip(x.aval.shape, stop, whole)],
+    x = build.slice_(x, [0 if w else n for n, w in zip(start, whole)],
+                     [m if w else n for m, n, w in zip(x.aval.shape, stop, whole)],
                      [1 if w else n for n, w in zip(step, whole)])
     return build.transpose(build.gather(x, indices, axes, 'clip'), build.inverse_permutation(order))
 
@@ -124,7 +127,8 @@ class _General:
     """
 
     def __init__(self, found, new, places, compile_walk):
-        nodes = ancestors([new[i] for i in (*found.roots, *found.live)], into=lambda n: n.inputs if n.value is None else ())
+        nodes = ancestors([new[i] for i in (*found.roots, *found.live)],
+                          into=lambda n: n.inputs if n.value is None else ())
         stands_for = {node.serial: i for i, node in enumerate(new)}
         self.origin = [stands_for.get(node.serial) for node in nodes]
         self.scalars = list(_scalars(found.nodes, nodes, stands_for, {node.serial: n for n, node in enumerate(places)}))
@@ -133,7 +137,8 @@ class _General:
             node.mark = number
         walk = _Walk()
         walk.nodes, walk.same = nodes, None
-        walk.roots, walk.live, walk.free = ([at[new[i].serial] for i in of] for of in (found.roots, found.live, found.free))
+        walk.roots, walk.live, walk.free = ([at[new[i].serial] for i in of]
+                                            for of in (found.roots, found.live, found.free))
         self.program = compile_walk(walk)
         self.nodes = [self.origin[i] for i in self.program.nodes]
 

@@ -1,4 +1,4 @@
-"""explain: which kernels, products and library calls a value or a function takes, what is in each, why, and what it costs.
+"""explain: which kernels, products and library calls a value or a function takes, what is in each, why, at what cost.
 
 The report is read off the compiled program: what `explain` shows is what runs. Bytes and operations are counted from
 the kernels' accesses and bodies; the limit is what memory and arithmetic of this machine need for them at least.
@@ -28,8 +28,9 @@ def explain(x, *args, measure=False, **kwargs):
     a fused function can't be one kernel.
 
     print(report) is a table; in a notebook the report is a drawing. For programs: report.kernels, report.launches
-    (kernels, matrix products and library calls in order), and of each .operations, .shape, .dtypes, .bytes_read, .bytes_written, .flops,
-    .estimated_ns, .measured_ns, .lines, .reason; report.source('native') or ('triton') is the kernels' code.
+    (kernels, matrix products and library calls in order), and of each .operations, .shape, .dtypes, .bytes_read,
+    .bytes_written, .flops, .estimated_ns, .measured_ns, .lines, .reason; report.source('native') or ('triton') is the
+    kernels' code.
 
     >>> import lazy, lazy.numpy as np
     >>> report = lazy.explain(lambda x: np.exp(x).sum(-1), np.ones((8, 100)))
@@ -114,10 +115,10 @@ class _Missing:
 class Work:
     """One kernel, one matrix product by kernels of our own, or one call of a library.
 
-    kind: 'kernel', 'product' or 'library'. operations: names in order. text: the same in short. shape: of the loops (of the
-    result, for others). dtypes: names. bytes_read, bytes_written: of memory outside of the kernel. flops: operations on
-    elements, a `tanh` counting as one. estimated_ns: what the machine takes at least, and `limit` says of what:
-    'memory' or 'arithmetic'. measured_ns: with measure=True. lines: 'file:line' of what is in it. reads, writes:
+    kind: 'kernel', 'product' or 'library'. operations: names in order. text: the same in short. shape: of the loops (of
+    the result, for others). dtypes: names. bytes_read, bytes_written: of memory outside of the kernel. flops:
+    operations on elements, a `tanh` counting as one. estimated_ns: what the machine takes at least, and `limit` says of
+    what: 'memory' or 'arithmetic'. measured_ns: with measure=True. lines: 'file:line' of what is in it. reads, writes:
     (name, shape, dtype, bytes) of arrays. launches: 2 where a second small kernel combines parts of a reduction.
     reason: why it is a step of its own.
     """

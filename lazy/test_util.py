@@ -9,8 +9,8 @@ from .array import as_node
 __all__ = ['check_grads', 'check_jvp', 'check_vjp']
 
 EPS = 1e-4                                                          # step of differences in a random direction
-TOLERANCES = {'float8_e4m3fn': 2e-1, 'float8_e5m2': 4e-1, 'bfloat16': 1e-1, 'float16': 1e-2, 'float32': 2e-3, 'float64': 1e-5, 'complex64': 1e-3,
-              'complex128': 1e-5}
+TOLERANCES = {'float8_e4m3fn': 2e-1, 'float8_e5m2': 4e-1, 'bfloat16': 1e-1, 'float16': 1e-2, 'float32': 2e-3,
+              'float64': 1e-5, 'complex64': 1e-3, 'complex128': 1e-5}
 
 
 def _like(x, value):

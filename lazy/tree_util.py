@@ -160,7 +160,8 @@ def register_dataclass(nodetype, data_fields=None, meta_fields=None, drop_fields
         expected = {f.name for f in dataclasses.fields(nodetype) if f.init} - set(drop_fields)
         if expected != set(data_fields) | set(meta_fields):
             raise ValueError('data_fields and meta_fields must include all dataclass fields with init=True and only '
-                             f'them: missing or unexpected are {sorted(expected ^ (set(data_fields) | set(meta_fields)))}')
+                             'them: missing or unexpected are '
+                             f'{sorted(expected ^ (set(data_fields) | set(meta_fields)))}')
     data_fields, meta_fields = tuple(data_fields), tuple(meta_fields)
     keys = tuple([GetAttrKey(name) for name in data_fields])
 

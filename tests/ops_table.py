@@ -284,6 +284,8 @@ def _view_cases():
     yield _case(ops.slice_, '', given((5, 6)), ALL, ((1, 0), (4, 6), (1, 2)))
     yield _case(ops.slice_, 'empty', given((5, 6)), ALL, ((2, 0), (2, 6), (1, 1)))
     yield _case(ops.rev, '', given((3, 4, 2)), ALL, ((0, 2),))
+    yield _case(ops.unpack_nibbles, '', given((3, 4)), [dtypes.uint8], ((2, 6, 2), dtypes.int4), 0)
+    yield _case(ops.pack_nibbles, '', given((3, 4)), [dtypes.int4, dtypes.uint4], ((2, 3),), 0)
     yield _case(ops.concatenate, '', given((2, 3), (2, 1), (2, 2)), ALL, (1,))
     yield _case(ops.concatenate, 'empty', given((0, 3), (2, 3)), ALL, (0,))
     yield _case(ops.slice_update, '', given((5, 6), (2, 3)), ALL, ((1, 0), (2, 2)))

@@ -18,11 +18,12 @@ def raises(kind, match, f, *args, **kwargs):
         lazy.block_until_ready(f(*args, **kwargs))
 
 
-# --- shapes, dtypes, axes -----------------------------------------------------------------------------------------------
+# --- shapes, dtypes, axes ---------------------------------------------------------------------------------------------
 
 def test_shapes_that_do_not_broadcast():
     a, b = np.ones((2, 3)), np.ones((4,))
-    for f in (lambda: a + b, lambda: np.maximum(a, b), lambda: np.where(a > 0, a, b), lambda: a == b, lambda: a * onp.ones(4)):
+    for f in (lambda: a + b, lambda: np.maximum(a, b), lambda: np.where(a > 0, a, b), lambda: a == b,
+              lambda: a * onp.ones(4)):
         raises(ValueError, r'\(2, 3\).*\(4,\)', f)
     raises(ValueError, r'\(2, 3\)', np.broadcast_to, a, (2, 4))
     raises((TypeError, ValueError), r'\(2, 3\)', np.reshape, a, (4, 2))
@@ -61,8 +62,10 @@ def test_wrong_dtypes():
 def test_axes_out_of_range():
     x = np.ones((2, 3))
     for f in (lambda: x.sum(2), lambda: x.max(-3), lambda: np.sort(x, axis=5), lambda: np.concatenate([x, x], 2),
-              lambda: np.flip(x, 4), lambda: np.expand_dims(x, 7), lambda: np.argmax(x, axis=2), lambda: np.cumsum(x, 2),
-              lambda: np.take(x, 0, axis=3), lambda: np.squeeze(x, 4), lambda: np.swapaxes(x, 0, 2), lambda: np.stack([x], 4)):
+              lambda: np.flip(x, 4), lambda: np.expand_dims(x, 7), lambda: np.argmax(x, axis=2),
+              lambda: np.cumsum(x, 2),
+              lambda: np.take(x, 0, axis=3), lambda: np.squeeze(x, 4), lambda: np.swapaxes(x, 0, 2),
+              lambda: np.stack([x], 4)):
         raises((ValueError, IndexError), 'axis|axes', f)
     raises(ValueError, 'repeat|duplicate|axes|axis', lambda: np.transpose(x, (0, 0)))
     raises(ValueError, 'twice|duplicate|repeat|axis', lambda: x.sum((0, 0)))
@@ -101,9 +104,10 @@ def test_item_assignment():
         len(np.asarray(1.0))
 
 
-# --- things that are no arrays --------------------------------------------------------------------------------------------
+# --- things that are no arrays ----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('thing', ['text', object(), {'a': 1}, None, len, {1, 2}, [1, 'a'], [[1], 'b']], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize('thing', ['text', object(), {'a': 1}, None, len, {1, 2}, [1, 'a'], [[1], 'b']],
+                         ids=lambda x: type(x).__name__)
 def test_objects_that_are_no_arrays(thing):
     raises((TypeError, ValueError), '', np.asarray, thing)
     raises((TypeError, ValueError), '', np.sin, thing)
@@ -119,7 +123,7 @@ def test_ragged_lists():
     raises(ValueError, 'shape', np.asarray, [np.ones(2), np.ones(3)])
 
 
-# --- transformations --------------------------------------------------------------------------------------------------------
+# --- transformations --------------------------------------------------------------------------------------------------
 
 def test_grad_of_what_has_none():
     raises(TypeError, 'scalar.*shape.*(3,)', lazy.grad(lambda x: x * 2), np.ones(3))
@@ -165,7 +169,8 @@ def test_values_that_do_not_exist():
     """The error names the user's line, says why, and what to use."""
     x = np.ones(3)
     for use, what in [(lambda v: 1 if v.sum() > 0 else 2, 'where.*cond'), (lambda v: onp.sin(v), 'lazy.numpy'),
-                      (lambda v: float(v.sum()), 'jit'), (lambda v: v[v > 0], 'where'), (lambda v: [1, 2][v.sum().astype(int)], 'static'),
+                      (lambda v: float(v.sum()), 'jit'), (lambda v: v[v > 0], 'where'),
+                      (lambda v: [1, 2][v.sum().astype(int)], 'static'),
                       (lambda v: np.ones(v.shape)[:v.sum().astype(int)], 'integer')]:
         for transform in (lazy.jit, lazy.vmap):
             with pytest.raises((TypeError, IndexError), match=what) as error:
@@ -179,7 +184,7 @@ def test_mode_names():
     raises(ValueError, 'native', lazy.config.update, 'target', 'abacus')
 
 
-# --- memory -----------------------------------------------------------------------------------------------------------------
+# --- memory -----------------------------------------------------------------------------------------------------------
 
 def test_arrays_too_large_for_memory():
     huge = 1 << 50
@@ -200,7 +205,7 @@ def test_a_flush_survives_arrays_too_large_for_memory():
         huge.block_until_ready()
 
 
-# --- the cache directory ------------------------------------------------------------------------------------------------------
+# --- the cache directory ----------------------------------------------------------------------------------------------
 
 PROGRAM = '''
 import warnings
@@ -217,7 +222,8 @@ print([str(w.message)[:30] for w in caught], lazy.debug.kernel_compilations())
 
 def run(directory, program=PROGRAM, before=''):
     environment = {**os.environ, 'LAZY_CACHE_DIR': str(directory), 'LAZY_TARGET': 'native'}
-    done = subprocess.run([sys.executable, '-c', textwrap.dedent(before) + program], env=environment, capture_output=True,
+    done = subprocess.run([sys.executable, '-c', textwrap.dedent(before) + program], env=environment,
+                          capture_output=True,
                           text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     messages, _, count = done.stdout.strip().rpartition(' ')

@@ -12,8 +12,10 @@ import lazy.numpy as np
 
 def test_devices():
     cpu, = lazy.devices()
-    assert lazy.devices('cpu') == lazy.local_devices() == [cpu] and lazy.device_count() == lazy.local_device_count() == 1
-    assert str(cpu) == 'cpu:0' and cpu.platform == 'cpu' == lazy.default_backend() and cpu == 'cpu' and hash(cpu) == hash(cpu)
+    assert lazy.devices('cpu') == lazy.local_devices() == [cpu] \
+        and lazy.device_count() == lazy.local_device_count() == 1
+    assert str(cpu) == 'cpu:0' and cpu.platform == 'cpu' == lazy.default_backend() and cpu == 'cpu' \
+        and hash(cpu) == hash(cpu)
     assert np.ones(2).device == cpu == lazy.default_device() and pickle.loads(pickle.dumps(cpu)) == cpu
     assert lazy.device_put({'a': [1, 2.5]}, cpu)['a'][1].device == cpu
     got = lazy.device_get({'a': np.arange(2), 'b': 3})
@@ -36,9 +38,11 @@ def test_a_missing_gpu_is_explained():
 
 
 def test_importing_and_asking_stays_cheap():
-    code = ("import sys, lazy, lazy.numpy as np; lazy.devices(); lazy.random.key(0); lazy.nn.relu; lazy.optimizers.adam(1);"
+    code = ("import sys, lazy, lazy.numpy as np; lazy.devices(); lazy.random.key(0); lazy.nn.relu;"
+            "lazy.optimizers.adam(1);"
             "print([m for m in ('torch', 'triton', 'sympy', 'scipy', 'jaxlib', 'sklearn') if m in sys.modules])")
-    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip() == '[]'
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          check=True).stdout.strip() == '[]'
 
 
 def test_debug_print(capsys):

@@ -41,7 +41,7 @@ def here():
     return f'{frame.f_code.co_filename}:{frame.f_lineno - 1}'
 
 
-# --- laziness -----------------------------------------------------------------------------------------------------------
+# --- laziness ---------------------------------------------------------------------------------------------------------
 
 def test_nothing_is_computed_before_it_is_asked_for():
     x = np.arange(5.0)
@@ -64,7 +64,9 @@ def test_what_nobody_asks_for_is_not_computed():
         bad.block_until_ready()
 
 
-@pytest.mark.parametrize('ask', [float, int, bool, str, repr, lambda x: x.item(), lambda x: x.tolist(), onp.asarray, pickle.dumps,
+@pytest.mark.parametrize('ask',
+                         [float, int, bool, str, repr, lambda x: x.item(), lambda x: x.tolist(), onp.asarray,
+                          pickle.dumps,
                                  lambda x: f'{x:.2f}', lambda x: x.block_until_ready(), lambda x: x in [3], complex])
 def test_ways_of_asking(ask):
     ask(np.asarray(2.0) + 1)
@@ -90,7 +92,7 @@ def test_is_ready():
     assert y.block_until_ready().is_ready()
 
 
-# --- keys ---------------------------------------------------------------------------------------------------------------
+# --- keys -------------------------------------------------------------------------------------------------------------
 
 def test_fresh_functions_and_literals_need_nothing_new():
     x = np.arange(7.0).block_until_ready()
@@ -134,7 +136,7 @@ def test_bool_and_int_literals_differ():
     assert (x + True).tolist() == [2, 3] and (x * 1.0).dtype == onp.float32 and (x * 1).dtype == onp.int32
 
 
-# --- live intermediates ---------------------------------------------------------------------------------------------------
+# --- live intermediates -----------------------------------------------------------------------------------------------
 
 def test_dear_intermediates_are_kept_and_cheap_ones_are_not():
     x = np.arange(100_000.0).block_until_ready()
@@ -153,7 +155,7 @@ def test_intermediates_that_nobody_holds_are_not_kept():
     assert memory.statistics()['in_use'] - held < 4000 and float(total)
 
 
-# --- flushes --------------------------------------------------------------------------------------------------------------
+# --- flushes ----------------------------------------------------------------------------------------------------------
 
 def steps(count, body, *state):
     for i in range(count):
@@ -300,7 +302,7 @@ def test_inputs_are_bounded():
         evaluate.FLUSH_BYTES = before
 
 
-# --- memory ---------------------------------------------------------------------------------------------------------------
+# --- memory -----------------------------------------------------------------------------------------------------------
 
 def test_buffers_die_with_their_last_reader(target):
     if target == 'numpy':
@@ -327,7 +329,7 @@ def test_a_graph_that_is_given_up_frees_its_inputs():
     assert memory.statistics()['in_use'] - held < 1 << 16
 
 
-# --- updates --------------------------------------------------------------------------------------------------------------
+# --- updates ----------------------------------------------------------------------------------------------------------
 
 def test_a_loop_of_updates_works_in_place(target):
     x = (np.zeros(1000) + 0).block_until_ready()
@@ -396,7 +398,7 @@ def test_donated_buffers():
             lazy.block_until_ready(use())
 
 
-# --- errors ---------------------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 def test_late_errors_name_the_line():
     x, i = np.arange(3), np.asarray([5])
@@ -447,7 +449,7 @@ def test_debug_nans():
         lazy.config.update('debug_nans', False)
 
 
-# --- threads, pickles, closures ---------------------------------------------------------------------------------------------
+# --- threads, pickles, closures ---------------------------------------------------------------------------------------
 
 def in_threads(count, work):
     errors = []

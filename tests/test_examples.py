@@ -12,7 +12,8 @@ pytestmark = pytest.mark.skipif(not EXAMPLE.exists(), reason='examples/ is not p
 
 
 def run(*arguments, cwd=None, prelude='', **environment):
-    code = f'{prelude}\nimport runpy, sys; sys.argv[1:] = {list(arguments)!r}; runpy.run_path({str(EXAMPLE)!r}, run_name="__main__")'
+    code = (f'{prelude}\nimport runpy, sys; sys.argv[1:] = {list(arguments)!r};'
+            f'runpy.run_path({str(EXAMPLE)!r}, run_name="__main__")')
     return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=cwd, timeout=300,
                           env={**os.environ, **environment})
 

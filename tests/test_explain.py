@@ -206,7 +206,8 @@ def test_the_drawing():
         assert word in words, (word, words)
     rectangles = [e for e in root.iter('{http://www.w3.org/2000/svg}rect')]
     kinds = [e.get('class') for e in rectangles]
-    assert kinds.count('kernel') == 2 and kinds.count('product') == kinds.count('library') == 1 and kinds.count('result') == 1
+    assert kinds.count('kernel') == 2 and kinds.count('product') == kinds.count('library') == 1 \
+        and kinds.count('result') == 1
     boxes = [[float(e.get(k)) for k in ('x', 'y', 'width', 'height')] for e in rectangles
              if e.get('class') in ('kernel', 'product', 'library', 'array', 'result')]
     for i, (x, y, w, h) in enumerate(boxes):

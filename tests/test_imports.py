@@ -15,7 +15,8 @@ HEAVY = ['torch', 'triton', 'sympy', 'scipy', 'jaxlib', 'llvmlite']
 
 def run(code, **more):
     environment = {**os.environ, **more.pop('environment', {})}
-    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120, env=environment, **more)
+    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120, env=environment,
+                          **more)
 
 
 def test_import_is_light():
@@ -27,7 +28,8 @@ def test_a_second_process_needs_no_compiler(tmp_path):
     code = f'''import sys, lazy, lazy.numpy as np
 assert float((np.sin(np.arange(100.0)) * 2).sum()) is not None
 print([m for m in {HEAVY} if m in sys.modules], lazy.debug.kernel_compilations())'''
-    first, second = (run(code, environment={'LAZY_CACHE_DIR': str(tmp_path), 'LAZY_TARGET': 'native'}) for _ in range(2))
+    first, second = (run(code, environment={'LAZY_CACHE_DIR': str(tmp_path), 'LAZY_TARGET': 'native'})
+                     for _ in range(2))
     assert first.stdout.split()[-1] != '0', first.stderr
     assert second.stdout.strip() == '[] 0', second.stdout + second.stderr
 
@@ -35,7 +37,8 @@ print([m for m in {HEAVY} if m in sys.modules], lazy.debug.kernel_compilations()
 # --- directions -------------------------------------------------------------------------------------------------------
 
 # package of ours -> packages of ours that it may import. The rest of lazy may import all.
-ALLOWED = {'kernels': {'kernels'}, 'ir': {'ir'}, 'autodiff': {'autodiff', 'ir'}, 'codegen': {'codegen', 'ir', 'kernels'}}
+ALLOWED = {'kernels': {'kernels'}, 'ir': {'ir'}, 'autodiff': {'autodiff', 'ir'},
+           'codegen': {'codegen', 'ir', 'kernels'}}
 
 
 def folders():
@@ -78,7 +81,8 @@ def test_imports_go_one_way(package, folder):
     assert not wrong, '\n'.join(wrong)
 
 
-@pytest.mark.parametrize('name', ['torch', 'triton', 'sympy', 'scipy', 'jaxlib', 'jax', 'llvmlite', 'matplotlib', 'sklearn'])
+@pytest.mark.parametrize('name',
+                         ['torch', 'triton', 'sympy', 'scipy', 'jaxlib', 'jax', 'llvmlite', 'matplotlib', 'sklearn'])
 def test_costly_imports_happen_where_used(name):
     """Never at the top of a module that `import lazy` imports."""
     done = run(f'''import sys

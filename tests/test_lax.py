@@ -18,7 +18,8 @@ UNARY = {
     'sin': onp.sin, 'cos': onp.cos, 'tan': onp.tan, 'tanh': onp.tanh, 'asin': onp.arcsin, 'acos': onp.arccos,
     'atan': onp.arctan, 'logistic': special.expit,
 }
-BINARY = {'add': onp.add, 'sub': onp.subtract, 'mul': onp.multiply, 'div': onp.divide, 'rem': onp.fmod, 'max': onp.maximum,
+BINARY = {'add': onp.add, 'sub': onp.subtract, 'mul': onp.multiply, 'div': onp.divide, 'rem': onp.fmod,
+          'max': onp.maximum,
           'min': onp.minimum, 'atan2': onp.arctan2, 'nextafter': onp.nextafter, 'pow': onp.power, 'eq': onp.equal,
           'ne': onp.not_equal, 'lt': onp.less, 'le': onp.less_equal, 'gt': onp.greater, 'ge': onp.greater_equal}
 BITS = {'bitwise_and': onp.bitwise_and, 'bitwise_or': onp.bitwise_or, 'bitwise_xor': onp.bitwise_xor}
@@ -44,7 +45,8 @@ def test_integers_and_bits():
     assert lax.shift_left(I, shift).tolist() == (I << 3).tolist()
     assert lax.shift_right_arithmetic(I, shift).tolist() == (I >> 3).tolist()
     assert lax.shift_right_logical(I, shift).tolist() == (I.view('uint32') >> 3).tolist()
-    assert lax.population_count(np.array([7, -1])).tolist() == [3, 32] and lax.clz(np.array([1, 0])).tolist() == [31, 32]
+    assert lax.population_count(np.array([7, -1])).tolist() == [3, 32] \
+        and lax.clz(np.array([1, 0])).tolist() == [31, 32]
     assert lax.pow(I, 2).tolist() == (I ** 2).tolist() and lax.integer_pow(np.array(2.0), -2) == 0.25
     assert lax.pow(np.array([2., 3.]), np.array([3, 2])).tolist() == [8, 9]
 
@@ -81,7 +83,8 @@ def test_rounding_clamp_select():
     assert lax.select(which, np.array([1, 2]), np.array([3, 4])).tolist() == [1, 4]
     assert lax.select_n(which, np.array([1, 2]), np.array([3, 4])).tolist() == [3, 2]
     assert lax.select_n(np.array([2, 0, 1]), *[np.full(3, v) for v in (10, 20, 30)]).tolist() == [30, 10, 20]
-    for call in (lambda: lax.select(which, np.zeros(2), np.zeros(())), lambda: lax.select(which, np.zeros(3), np.zeros(3)),
+    for call in (lambda: lax.select(which, np.zeros(2), np.zeros(())),
+                 lambda: lax.select(which, np.zeros(3), np.zeros(3)),
                  lambda: lax.select(np.array([1, 0]), np.zeros(2), np.zeros(2))):
         with pytest.raises(TypeError, match='select'):
             call()
@@ -107,11 +110,14 @@ def test_shapes():
     assert lax.transpose(x, (1, 0)).tolist() == X.T.tolist() and lax.rev(x, (1,)).tolist() == X[:, ::-1].tolist()
     assert lax.broadcast(x, (2,)).tolist() == [X.tolist()] * 2
     assert lax.broadcast_in_dim(x, (3, 2, 4), (0, 2)).tolist() == onp.broadcast_to(X[:, None], (3, 2, 4)).tolist()
-    assert lax.expand_dims(x, (0, 2)).shape == (1, 3, 1, 4) and lax.squeeze(lax.expand_dims(x, (0,)), (0,)).shape == (3, 4)
-    assert lax.collapse(np.zeros((2, 3, 4)), 1).shape == (2, 12) and lax.collapse(np.zeros((2, 3, 4)), 0, 2).shape == (6, 4)
+    assert lax.expand_dims(x, (0, 2)).shape == (1, 3, 1, 4) \
+        and lax.squeeze(lax.expand_dims(x, (0,)), (0,)).shape == (3, 4)
+    assert lax.collapse(np.zeros((2, 3, 4)), 1).shape == (2, 12) \
+        and lax.collapse(np.zeros((2, 3, 4)), 0, 2).shape == (6, 4)
     assert lax.concatenate([x, x], 1).tolist() == onp.concatenate([X, X], 1).tolist()
     assert lax.stack([x, x], 1).shape == (3, 2, 4) and [p.shape for p in lax.split(x, (1, 3), 1)] == [(3, 1), (3, 3)]
-    assert [p.tolist() for p in lax.unstack(x)] == X.tolist() and lax.tile(x, (2, 3)).tolist() == onp.tile(X, (2, 3)).tolist()
+    assert [p.tolist() for p in lax.unstack(x)] == X.tolist() \
+        and lax.tile(x, (2, 3)).tolist() == onp.tile(X, (2, 3)).tolist()
     assert lax.broadcast_to_rank(x, 4).shape == (1, 1, 3, 4) and lax.broadcast_shapes((2, 1), (3,)) == (2, 3)
     for call in (lambda: lax.transpose(x, (1,)), lambda: lax.squeeze(x, (0,)), lambda: lax.reshape(x, (5,)),
                  lambda: lax.broadcast_in_dim(x, (3, 4), (1, 0)), lambda: lax.concatenate([x, np.asarray(I)], 0),
@@ -182,7 +188,8 @@ def test_dynamic_slices_in_one_dimension():
 
 def test_reductions_and_scans():
     x = np.asarray(X)
-    for name, f in (('reduce_sum', onp.sum), ('reduce_prod', onp.prod), ('reduce_max', onp.max), ('reduce_min', onp.min)):
+    for name, f in (('reduce_sum', onp.sum), ('reduce_prod', onp.prod), ('reduce_max', onp.max),
+                    ('reduce_min', onp.min)):
         onp.testing.assert_allclose(onp.asarray(getattr(lax, name)(x, (0,))), f(X, 0), rtol=1e-12)
         onp.testing.assert_allclose(float(getattr(lax, name)(x, (0, 1))), f(X), rtol=1e-12)
     assert lax.reduce_and(x > 0, (0, 1)) and not lax.reduce_or(x > 1, (0, 1))
@@ -199,7 +206,8 @@ def test_reductions_and_scans():
 
 def test_sorting():
     keys, values = onp.array([[3, 1, 2], [1, 1, 0]]), onp.arange(6).reshape(2, 3)
-    assert lax.sort(keys).tolist() == onp.sort(keys).tolist() and lax.sort(keys, 0).tolist() == onp.sort(keys, 0).tolist()
+    assert lax.sort(keys).tolist() == onp.sort(keys).tolist() \
+        and lax.sort(keys, 0).tolist() == onp.sort(keys, 0).tolist()
     order = onp.argsort(keys, kind='stable')
     k, v = lax.sort_key_val(keys, values)
     assert k.tolist() == onp.sort(keys).tolist() and v.tolist() == onp.take_along_axis(values, order, 1).tolist()
@@ -223,7 +231,8 @@ def test_products():
                                 batch @ batch.transpose(0, 2, 1), rtol=1e-12)
     onp.testing.assert_allclose(onp.asarray(lax.dot_general(batch, batch, (((1,), (1,)), ((0,), (0,))))),
                                 onp.einsum('bij,bik->bjk', batch, batch), rtol=1e-12)
-    assert lax.dot(np.ones((2, 2), 'float16'), np.ones((2, 2), 'float16'), preferred_element_type='float32').dtype == onp.float32
+    assert lax.dot(np.ones((2, 2), 'float16'), np.ones((2, 2), 'float16'),
+                   preferred_element_type='float32').dtype == onp.float32
     for call in (lambda: lax.dot(a, a), lambda: lax.dot(np.ones((2, 2, 2)), a), lambda: lax.batch_matmul(a, batch)):
         with pytest.raises(TypeError):
             call()

@@ -184,7 +184,8 @@ def test_singular_tridiagonal_matrices_may_be_perturbed():
     assert np.isfinite(np.asarray(solved)).all()
 
 
-@pytest.mark.parametrize('shape', [(0, 3, 3), (5, 3, 3), (5, 1, 1), (6, 4, 2), (6, 2, 4), (6, 0, 2), (2, 5, 5), (7, 2, 2)])
+@pytest.mark.parametrize('shape',
+                         [(0, 3, 3), (5, 3, 3), (5, 1, 1), (6, 4, 2), (6, 2, 4), (6, 0, 2), (2, 5, 5), (7, 2, 2)])
 @pytest.mark.parametrize('is_complex', [False, True])
 def test_many_small_matrices_as_one_by_one(shape, is_complex):
     x = normal(shape) + (1j * normal(shape) if is_complex else 0)

@@ -42,7 +42,8 @@ def in_parts(a, b):
     def matvec(x):
         y = a @ lnp.concatenate([x['u'], x['v']])
         return {'u': y[:1], 'v': y[1:]}
-    x, _ = lazy.lax.custom_linear_solve(matvec, {'u': b[:1], 'v': b[1:]}, conjugate_gradients, symmetric=True, has_aux=True)
+    x, _ = lazy.lax.custom_linear_solve(matvec, {'u': b[:1], 'v': b[1:]}, conjugate_gradients, symmetric=True,
+                                        has_aux=True)
     return lnp.concatenate([x['u'], x['v']])
 
 
@@ -60,7 +61,8 @@ def test_values(f, a):
 def test_derivatives(f, a):
     """By the matrix, which matvec closes over, and the right-hand side, to second order; symmetric ones stay so."""
     g = f if f is direct else lambda a, b: f((a + a.T) / 2, b)
-    check_grads(lambda a, b: g(a, b) ** 2, (lnp.asarray(a), lnp.asarray(B)), 1 if f is in_parts else 2, atol=1e-4, rtol=1e-4)
+    check_grads(lambda a, b: g(a, b) ** 2, (lnp.asarray(a), lnp.asarray(B)), 1 if f is in_parts else 2, atol=1e-4,
+                rtol=1e-4)
 
 
 @SOLVERS
@@ -80,7 +82,8 @@ def test_vmap(f, a, in_axes):
 
 def test_aux_has_no_derivative():
     def residual(b):
-        return lazy.lax.custom_linear_solve(lambda x: lnp.asarray(S) @ x, b, conjugate_gradients, symmetric=True, has_aux=True)[1]
+        return lazy.lax.custom_linear_solve(lambda x: lnp.asarray(S) @ x, b, conjugate_gradients, symmetric=True,
+                                            has_aux=True)[1]
     assert float(residual(lnp.asarray(B))) < 1
     assert not np.any(lazy.grad(residual)(lnp.asarray(B)))
 

@@ -95,14 +95,16 @@ def test_softmax_and_relatives(axis, masked):
     x = X if where is None else onp.where(where, X, -onp.inf)
     expected = special.softmax(x, axis)
     onp.testing.assert_allclose(onp.asarray(nn.softmax(X, axis, where=where)), expected, rtol=1e-12)
-    onp.testing.assert_allclose(onp.asarray(nn.log_softmax(X, axis, where=where)), special.log_softmax(x, axis), rtol=1e-12)
+    onp.testing.assert_allclose(onp.asarray(nn.log_softmax(X, axis, where=where)), special.log_softmax(x, axis),
+                                rtol=1e-12)
     onp.testing.assert_allclose(onp.asarray(nn.logsumexp(X, axis, where=where)), special.logsumexp(x, axis), rtol=1e-12)
     count = onp.sum(onp.ones_like(X), axis, where=True if where is None else where)
     onp.testing.assert_allclose(onp.asarray(nn.logmeanexp(X, axis, where=where)), special.logsumexp(x, axis)
                                 - onp.log(count), rtol=1e-12)
     w = onp.cos(onp.arange(57.)).reshape(3, 19)
     found = onp.asarray(lazy.grad(lambda x: (nn.softmax(x, axis, where=where) * w).sum())(X))
-    onp.testing.assert_allclose(found, expected * (w - onp.sum(w * expected, axis, keepdims=True)), rtol=1e-9, atol=1e-14)
+    onp.testing.assert_allclose(found, expected * (w - onp.sum(w * expected, axis, keepdims=True)), rtol=1e-9,
+                                atol=1e-14)
 
 
 def test_softmax_is_stable():
@@ -119,7 +121,8 @@ def test_logsumexp():
     value, sign = nn.logsumexp(x, b=b, return_sign=True)
     onp.testing.assert_allclose(float(value), onp.log(onp.e ** 2 - onp.e), rtol=1e-12)
     assert float(sign) == -1 and onp.isnan(float(nn.logsumexp(x, b=b)))
-    assert float(nn.logsumexp(np.full(3, -np.inf))) == -onp.inf and float(nn.logsumexp(np.array([onp.inf, 1.]))) == onp.inf
+    assert float(nn.logsumexp(np.full(3, -np.inf))) == -onp.inf \
+        and float(nn.logsumexp(np.array([onp.inf, 1.]))) == onp.inf
     assert nn.logsumexp(X, axis=0, keepdims=True).shape == (1, 19)
     assert float(nn.logsumexp(np.zeros((0,)))) == -onp.inf
     assert nn.softmax(np.zeros((2, 0))).shape == (2, 0)
@@ -210,7 +213,8 @@ def rounded_in_blocks(x, axis, mode, whole=1.0):
     x = onp.moveaxis(x, axis, -1)
     blocks = x.reshape(*x.shape[:-1], -1, size) / onp.float32(whole)
     scales = abs(blocks).max(-1, keepdims=True) / onp.float32(largest)
-    scales = onp.exp2(onp.ceil(onp.log2(scales))) if mode == 'mxfp8' else scales.astype(ml_dtypes.float8_e4m3fn).astype('f4')
+    powers = onp.exp2(onp.ceil(onp.log2(scales)))
+    scales = powers if mode == 'mxfp8' else scales.astype(ml_dtypes.float8_e4m3fn).astype('f4')
     kept = onp.clip(blocks / scales, -largest, largest).astype(kept).astype('f4') * scales * onp.float32(whole)
     return onp.moveaxis(kept.reshape(x.shape), -1, axis)
 
@@ -228,9 +232,12 @@ def test_products_of_numbers_rounded_in_blocks(mode):
     close(lazy.jit(f)(x, y), f(x, y))
     one = lambda x, y: nn.scaled_dot_general(x, y, (((1,), (1,)), ((), ())), 'bfloat16', configs)
     close(lazy.vmap(one)(x, y).astype('float32'), f(x, y), rtol=1e-2, atol=1e-2)
-    (u, v), (p, q) = (keep(g, 2), keep(g, 1)) if mode == 'mxfp8' else (g, g), (keep(y, 1), keep(x, 1)) if mode == 'mxfp8' else (y, x)
+    (u, v), (p, q) = (keep(g, 2),
+                      keep(g, 1)) if mode == 'mxfp8' else (g,
+                                                           g), (keep(y, 1), keep(x, 1)) if mode == 'mxfp8' else (y, x)
     _, pull = lazy.vjp(f, x, y)
-    for found, expected in zip(pull(np.asarray(g)), (onp.einsum('bmn,bnk->bmk', u, p), onp.einsum('bmn,bmk->bnk', v, q))):
+    for found, expected in zip(pull(np.asarray(g)),
+                               (onp.einsum('bmn,bnk->bmk', u, p), onp.einsum('bmn,bmk->bnk', v, q))):
         close(found, expected)
     turned = nn.scaled_dot_general(x.transpose(2, 0, 1), y, (((0,), (2,)), ((1,), (0,))), configs=configs)
     close(turned, f(x, y))
@@ -257,7 +264,8 @@ def test_initializers():
     init, key = nn.initializers, lazy.random.key(0)
     assert init.zeros(key, (2,)).tolist() == [0, 0] and init.ones(key, (2,), 'float64').dtype == onp.float64
     assert init.constant(2.5)(key, (2, 1)).tolist() == [[2.5], [2.5]]
-    onp.testing.assert_allclose(onp.asarray(init.normal(0.1)(key, (5,))), 0.1 * onp.asarray(lazy.random.normal(key, (5,))),
+    onp.testing.assert_allclose(onp.asarray(init.normal(0.1)(key, (5,))),
+                                0.1 * onp.asarray(lazy.random.normal(key, (5,))),
                                 rtol=1e-6)
     assert (onp.asarray(init.uniform(3.0)(key, (100,))) < 3).all()
     assert onp.abs(onp.asarray(init.truncated_normal(1.0)(key, (1000,)))).max() < 2

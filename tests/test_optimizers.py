@@ -150,7 +150,8 @@ SCHEDULES = {
                lambda n: 2 * (0.9 * 0.5 * (1 + math.cos(math.pi * min(n / 20, 1))) + 0.1)),
     'warmup': (o.warmup_cosine_decay_schedule(0.0, 1.0, 5, 25, 0.2),
                lambda n: n / 5 if n < 5 else 0.8 * 0.5 * (1 + math.cos(math.pi * min((n - 5) / 20, 1))) + 0.2),
-    'piecewise': (o.piecewise_constant_schedule(1.0, {5: 0.1, 10: 0.5}), lambda n: (0.1 if n > 5 else 1) * (0.5 if n > 10 else 1)),
+    'piecewise': (o.piecewise_constant_schedule(1.0, {5: 0.1, 10: 0.5}),
+                  lambda n: (0.1 if n > 5 else 1) * (0.5 if n > 10 else 1)),
 }
 
 
@@ -183,7 +184,8 @@ def test_finds_a_minimum(name):
 def test_a_loop_without_jit_repeats_its_programs():
     from lazy import evaluate
     optimizer, params = o.adam(0.1), {'x': np.zeros(2), 'y': np.zeros(())}
-    state, gradient = optimizer.init(params), lazy.jit(lazy.grad(lambda p: ((p['x'] - 3) ** 2).sum() + (p['y'] + 1) ** 2))
+    state = optimizer.init(params)
+    gradient = lazy.jit(lazy.grad(lambda p: ((p['x'] - 3) ** 2).sum() + (p['y'] + 1) ** 2))
     before = set(evaluate.programs)
     for _ in range(40):
         updates, state = optimizer.update(gradient(params), state, params)

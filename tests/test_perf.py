@@ -133,7 +133,8 @@ def test_a_failure_is_told():
 
 
 def test_numbers_of_tables():
-    assert [tables.number(x) for x in (0.01234, 1.234, 12.34, 123.4, 12345)] == ['0.012', '1.23', '12.3', '123', '12345']
+    assert [tables.number(x) for x in (0.01234, 1.234, 12.34, 123.4,
+                                       12345)] == ['0.012', '1.23', '12.3', '123', '12345']
 
 
 def test_summary_is_written_between_its_marks(tmp_path):

@@ -52,7 +52,8 @@ class Steps:
         if self.random.random() < 0.03:
             return (0, *self.sizes[:1])
         while True:
-            shape = tuple([self.random.choice([1, *self.sizes, *self.sizes]) for _ in range(self.random.choice((0, 1, 2, 2, 3, 4)))])
+            shape = tuple([self.random.choice([1, *self.sizes, *self.sizes])
+                           for _ in range(self.random.choice((0, 1, 2, 2, 3, 4)))])
             if np.prod(shape, dtype=int) <= LARGEST:
                 return shape
 
@@ -74,7 +75,8 @@ class Steps:
         bound = BOUNDS[result.dtype]
         if result.size and np.abs(result.astype(np.float64)).max() > bound and result.dtype != BOOL:
             low = 0 if result.dtype.kind == 'u' else -bound
-            self.add(lambda lib, x: lib.minimum(lib.maximum(x, scalar(lib, low, x)), scalar(lib, bound, x)), len(self.pool) - 1)
+            self.add(lambda lib, x: lib.minimum(lib.maximum(x, scalar(lib, low, x)), scalar(lib, bound, x)),
+                     len(self.pool) - 1)
 
     def maybe_drop(self, i):
         """x = update of x: the memory of x may be taken."""
@@ -110,7 +112,8 @@ class Steps:
         elif i is not None and self.pool[i].dtype.kind == 'u':
             name = self.random.choice(['add', 'maximum', 'minimum', 'multiply', 'less', 'equal'])
         else:
-            name = self.random.choice(['add', 'add', 'subtract', 'multiply', 'maximum', 'minimum', 'less', 'greater_equal', 'equal'])
+            name = self.random.choice(['add', 'add', 'subtract', 'multiply', 'maximum', 'minimum', 'less',
+                                       'greater_equal', 'equal'])
         self.add(lambda lib, x, y: getattr(lib, name)(x, y), i, j)
 
     def with_scalar(self):
@@ -203,7 +206,8 @@ class Steps:
         names = ['any', 'all'] if dtype == BOOL else ['sum', 'sum', 'max', 'min']
         name = self.random.choice(names)
         count = np.prod([x.shape[a] for a in axes], dtype=int)
-        largest = {'f': {2: 255 if dtype == BFLOAT16 else 2047, 4: 1 << 24}.get(dtype.itemsize, 1 << 50), 'V': 255}.get(dtype.kind)
+        largest = {'f': {2: 255 if dtype == BFLOAT16 else 2047, 4: 1 << 24}.get(dtype.itemsize, 1 << 50),
+                   'V': 255}.get(dtype.kind)
         if name == 'sum' and largest and count * np.abs(x.astype(np.float64)).max() > largest:
             name = 'max'
         more = {'dtype': dtype} if name == 'sum' else {}
@@ -267,7 +271,8 @@ class Steps:
         dtype = self.pool[i].dtype
         kind = 'set' if dtype == BOOL else self.random.choice(['set', 'set', 'add', 'max'])
         target = self.pool[i][index].shape
-        j = self.pick(lambda y: y.dtype == dtype and fits(y.shape, target) and np.broadcast_shapes(y.shape, target) == target)
+        j = self.pick(lambda y: y.dtype == dtype and fits(y.shape, target)
+                      and np.broadcast_shapes(y.shape, target) == target)
         self.add(lambda lib, x, y: updated(lib, x, index, y, kind), i, j)
         self.maybe_drop(i)
 

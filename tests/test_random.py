@@ -271,8 +271,10 @@ def test_words_of_neighbouring_keys_are_independent():
 
 def test_key_array_looks_like_an_array():
     keys = random.split(random.key(0), (2, 3))
-    assert keys.shape == (2, 3) and keys.ndim == 2 and keys.size == 6 and str(keys.dtype) == 'key<fry>' and len(keys) == 2
-    assert keys[1].shape == (3,) and keys[1, 2].shape == () and keys[..., 0].shape == (2,) and keys[:, 1:].shape == (2, 2)
+    assert keys.shape == (2, 3) and keys.ndim == 2 and keys.size == 6 and str(keys.dtype) == 'key<fry>' \
+        and len(keys) == 2
+    assert keys[1].shape == (3,) and keys[1, 2].shape == () and keys[..., 0].shape == (2,) \
+        and keys[:, 1:].shape == (2, 2)
     assert keys.reshape(3, 2).shape == keys.reshape((3, -1)).shape == keys.T.shape == (3, 2)
     assert keys.flatten().shape == (6,) and keys[None].squeeze(0).shape == (2, 3)
     assert [k.shape for k in keys] == [(3,), (3,)]
@@ -384,7 +386,8 @@ def test_philox_known_answers(target):
 
 def test_philox_keys(target):
     key = random.key(5, impl='philox4x32')
-    assert str(key.dtype) == 'key<philox>' and random.key_impl(key) == 'philox4x32' and random.key_data(key).tolist() == [0, 5]
+    assert str(key.dtype) == 'key<philox>' and random.key_impl(key) == 'philox4x32' \
+        and random.key_data(key).tolist() == [0, 5]
     place, zero = onp.arange(6, dtype='uint32'), onp.zeros(6, 'uint32')
     words = [ops.philox4x32.numpy(zero, zero + onp.uint32(5), place, zero, zero, zero, i) for i in (0, 1)]
     assert random.bits(key, (6,)).tolist() == (words[0] ^ words[1]).tolist()
@@ -400,7 +403,8 @@ def test_philox_keys(target):
 
 @pytest.mark.parametrize('draw, expected', [
     (lambda k: random.uniform(k, (N,)), stats.uniform()), (lambda k: random.normal(k, (N,)), stats.norm()),
-    (lambda k: random.normal(k, (N,), 'float64'), stats.norm()), (lambda k: random.gamma(k, 0.7, (N,)), stats.gamma(0.7)),
+    (lambda k: random.normal(k, (N,), 'float64'), stats.norm()),
+    (lambda k: random.gamma(k, 0.7, (N,)), stats.gamma(0.7)),
     (lambda k: random.permutation(k, N) + random.uniform(random.fold_in(k, 1), (N,)), stats.uniform(0, N)),
 ], ids=['uniform', 'normal', 'normal64', 'gamma', 'permutation'])
 def test_philox_distributions(draw, expected):
@@ -417,7 +421,8 @@ def test_key_reuse():
     try:
         a, b = random.split(key)
         assert random.clone(a).shape == random.normal(random.fold_in(a, 1)).shape == random.normal(a).shape == ()
-        for again in (random.split, random.normal, lambda k: random.choice(k, 5, (3,)), lambda k: random.poisson(k, 2.0)):
+        for again in (random.split, random.normal, lambda k: random.choice(k, 5, (3,)),
+                      lambda k: random.poisson(k, 2.0)):
             with pytest.raises(lazy.errors.KeyReuseError, match=r'normal at .*test_random.py:\d+.*lazy.random.split'):
                 again(a)
         assert random.normal(random.clone(a)).tolist() == random.normal(random.clone(a)).tolist()

@@ -8,7 +8,7 @@ import lazy.numpy as np
 from lazy.scipy import special as ours
 
 REAL, POSITIVE, UNIT = onp.linspace(-5.93, 6, 61), onp.geomspace(1e-3, 30, 61), onp.linspace(1e-3, 0.999, 61)
-CASES = {                                                   # arguments; relative tolerance in float64 where it isn't 1e-10
+CASES = {                                               # arguments; relative tolerance in float64 where it isn't 1e-10
     'erf': (REAL,), 'erfc': (REAL,), 'erfinv': (2 * UNIT - 1,), 'expit': (10 * REAL,), 'logit': (UNIT,),
     'gammaln': (POSITIVE,), 'digamma': (POSITIVE + 2,), 'gamma': (REAL,), 'gammasgn': (REAL,),
     'i0': (REAL,), 'i1': (REAL,), 'i0e': (REAL,), 'i1e': (REAL,),
@@ -59,7 +59,8 @@ def test_special_values():
     assert [float(v) for v in ours.gamma(np.array([1., 4., 7.]))] == [1, 6, 720] and float(ours.comb(5, 2)) == 10
     assert float(ours.ndtri(np.array(0.0749512, 'float16'))) == onp.float16(theirs.ndtri(float(onp.float16(0.0749512))))
     onp.testing.assert_allclose(float(ours.betaln(1e6, 0.5)), -6.3353902111, rtol=2e-7)
-    assert float(ours.xlogy(0., 0.)) == 0 and onp.isnan(float(ours.xlogy(0., nan))) and float(ours.xlog1py(0., -1.)) == 0
+    assert float(ours.xlogy(0., 0.)) == 0 and onp.isnan(float(ours.xlogy(0., nan))) \
+        and float(ours.xlog1py(0., -1.)) == 0
     assert [float(ours.entr(v)) for v in (0., -1.)] == [0.0, -inf]
     assert float(lazy.grad(ours.xlogy, 1)(0., 0.)) == 0.0
     onp.testing.assert_allclose(float(lazy.grad(ours.xlogy)(0., 2.)), onp.log(2), rtol=1e-6)
@@ -70,7 +71,8 @@ def test_special_values():
 @pytest.mark.parametrize('name, x', [
     ('gamma', [-170.5, -20.25, 0.3, 9.5, 10.0, 100.5, 171.0]), ('ndtr', [-37.0, -12.5238, -5.0, 8.0]),
     ('log_ndtr', [-1e10, -30.0, -0.3, 0.4, 7.98141, 30.0]), ('ndtri', [6e-53, 0.0749512, 0.161287, 0.999]),
-    ('i0', [0.5, 7.9, 89.76, 600.0]), ('i1', [-7.44882, 89.76, 600.0]), ('gammaln', [-19.5108, -2.5, 0.7, 1.48666, 1e9])])
+    ('i0', [0.5, 7.9, 89.76, 600.0]), ('i1', [-7.44882, 89.76, 600.0]),
+    ('gammaln', [-19.5108, -2.5, 0.7, 1.48666, 1e9])])
 def test_tails(name, x):
     """To a few ulp in float32; in float64 as far as SciPy's tails go (perf's accuracy table has mpmath's)."""
     f, expected = getattr(ours, name), getattr(theirs, name)
@@ -83,7 +85,8 @@ def test_tails(name, x):
 
 def test_more():
     onp.testing.assert_allclose(onp.asarray(ours.polygamma(2, POSITIVE)), theirs.polygamma(2, POSITIVE), rtol=1e-9)
-    onp.testing.assert_allclose(onp.asarray(ours.polygamma(0, POSITIVE)), theirs.digamma(POSITIVE), rtol=1e-9, atol=1e-12)
+    onp.testing.assert_allclose(onp.asarray(ours.polygamma(0, POSITIVE)), theirs.digamma(POSITIVE), rtol=1e-9,
+                                atol=1e-12)
     onp.testing.assert_allclose(float(lazy.grad(ours.digamma)(2.5)), theirs.polygamma(1, 2.5), rtol=1e-5)
     onp.testing.assert_allclose(onp.asarray(ours.multigammaln(POSITIVE + 2, 3)),
                                 [theirs.multigammaln(a, 3) for a in POSITIVE + 2], rtol=1e-10)

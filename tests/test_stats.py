@@ -241,7 +241,8 @@ def test_dirichlet_and_multinomial():
 
 @pytest.mark.parametrize('d', [1, 2])
 @pytest.mark.parametrize('options', [{}, {'bw_method': 'silverman'}, {'bw_method': 0.3}, {'weights': True},
-                                     {'bw_method': lambda kde: 0.5}], ids=['scott', 'silverman', 'number', 'weights', 'function'])
+                                     {'bw_method': lambda kde: 0.5}],
+                         ids=['scott', 'silverman', 'number', 'weights', 'function'])
 def test_gaussian_kde(d, options):
     rng = onp.random.default_rng(d)
     data, points = rng.normal(size=(d, 30)), rng.normal(size=(d, 7))

@@ -1,4 +1,5 @@
-"""Graphs of 100 000 nodes, deep nesting, processes and threads: nothing recurses, nothing is quadratic, nobody hangs."""
+"""Graphs of 100 000 nodes, deep nesting, processes and threads: nothing recurses, nothing is quadratic, nobody
+hangs."""
 import multiprocessing
 import os
 import subprocess
@@ -41,7 +42,7 @@ def tree_sum(parts):
     return parts[0]
 
 
-# --- 100 000 nodes --------------------------------------------------------------------------------------------------------
+# --- 100 000 nodes ----------------------------------------------------------------------------------------------------
 
 def test_deep(target, no_flush):
     x = chain(np.arange(4.0) + 0)
@@ -110,7 +111,7 @@ def test_reductions_one_after_the_other(target, no_flush):
     assert x.tolist() == list(range(8))
 
 
-# --- nesting --------------------------------------------------------------------------------------------------------------
+# --- nesting ----------------------------------------------------------------------------------------------------------
 
 def test_nested_jits():
     f = lambda x: x + 1.0
@@ -140,7 +141,7 @@ def test_deep_trees():
     assert lazy.jit(lambda t: lazy.tree.map(lambda x: x * 2, t))(tree) is not None
 
 
-# --- processes ------------------------------------------------------------------------------------------------------------
+# --- processes --------------------------------------------------------------------------------------------------------
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork here')
 @pytest.mark.filterwarnings('ignore:.*fork.*:DeprecationWarning')
@@ -183,7 +184,8 @@ for k in range(1, 6):
         y = np.sqrt(y * y + k)
     assert float((y * 0 + k).sum()) == 100 * k'''
     environment = {**os.environ, 'LAZY_CACHE_DIR': str(tmp_path), 'LAZY_TARGET': 'native'}
-    running = [subprocess.Popen([sys.executable, '-c', code], env=environment, stderr=subprocess.PIPE, text=True) for _ in range(6)]
+    running = [subprocess.Popen([sys.executable, '-c', code], env=environment, stderr=subprocess.PIPE, text=True)
+               for _ in range(6)]
     for process in running:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0 and not errors, errors
@@ -193,7 +195,7 @@ for k in range(1, 6):
     assert not [f for f in os.listdir(tmp_path) if f.endswith('.tmp')]
 
 
-# --- threads --------------------------------------------------------------------------------------------------------------
+# --- threads ----------------------------------------------------------------------------------------------------------
 
 def _in_another_thread(work):
     failed = []

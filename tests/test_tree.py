@@ -42,7 +42,8 @@ def test_the_rest_of_tree():
     with pytest.raises(TypeError, match='identity'):
         tree.reduce_associative(lambda x, y: x, [])
     assert tree.all([True, {'a': 1}]) and not tree.all([0, True])
-    assert tree.transpose(tree.structure([0, 0]), tree.structure(Point(0, 0)), [Point(1, 2), Point(3, 4)]) == Point([1, 3], [2, 4])
+    assert tree.transpose(tree.structure([0, 0]), tree.structure(Point(0, 0)),
+                          [Point(1, 2), Point(3, 4)]) == Point([1, 3], [2, 4])
     assert tree.transpose(tree.structure([0, 0]), None, [(1, 2), (3, 4)]) == ([1, 3], [2, 4])
     assert tree.broadcast((0, 1), ([5, 6], {'a': 7})) == ([0, 0], {'a': 1})
 
@@ -73,7 +74,8 @@ def test_paths():
     assert [tree_util.keystr(path) for path, _ in found] == ["['a'].x", "['a'].y['c']", "['b'][0]", "['b'][1][0]"]
     assert tree_util.keystr(found[1][0], simple=True, separator='/') == 'a/y/c'
     assert found[0][0] == (tree_util.DictKey('a'), tree_util.GetAttrKey('x'))
-    assert tree_util.SequenceKey(0) != tree_util.DictKey(0) and str(tree_util.FlattenedIndexKey(1)) == '[<flat index 1>]'
+    assert tree_util.SequenceKey(0) != tree_util.DictKey(0) \
+        and str(tree_util.FlattenedIndexKey(1)) == '[<flat index 1>]'
     assert tree.map_with_path(lambda path, x, y: (len(path), x + y), [1, (2,)], [3, (4,)]) == [(1, 4), ((2, 6),)]
 
 

@@ -60,8 +60,8 @@ def convert(x, dtype, weak=False):
 
 
 def _is_scalar(x, dtype):
-    """Whether x is a literal whose Python number means the same in `dtype`: its own dtype doesn't round it, or it is weak
-    and has not been rounded yet."""
+    """Whether x is a literal whose Python number means the same in `dtype`: its own dtype doesn't round it, or it is
+    weak and has not been rounded yet."""
     if x.op is not ops.literal or x.value is not None or dtypes.is_integer(dtype):
         return False
     of, kind = x.aval, dtypes.kind(x.aval.dtype)

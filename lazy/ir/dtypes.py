@@ -115,6 +115,11 @@ def bits(dtype):
     return 4 if dtype in NARROW_INTEGERS else 8 * dtype.itemsize
 
 
+def nbytes(size, dtype):
+    """Bytes that an array of so many elements takes: integers of 4 bits lie two in a byte."""
+    return (size + 1) // 2 if dtype in NARROW_INTEGERS else size * dtype.itemsize
+
+
 def iinfo(dtype):
     """Limits of an integer dtype: bits, min, max."""
     return ml_dtypes.iinfo(dtype) if dtype in NARROW_INTEGERS else np.iinfo(dtype)
@@ -149,8 +154,9 @@ def complex_of(dtype):
 
 
 def inexact_of(dtype):
-    """The dtype in which a function such as sin computes for arguments of `dtype`."""
-    return dtype if is_inexact(dtype) else default_float()
+    """The dtype in which a function such as sin computes for arguments of `dtype`; as in JAX that of narrow integers is
+    float32, whatever the default."""
+    return dtype if is_inexact(dtype) else default_float() if dtype.itemsize == 8 else float32
 
 
 def scalar_dtype(value):

@@ -2,7 +2,7 @@
 
 
 class FusionError(ValueError):
-    """`fuse` was asked for one kernel of what can't be one kernel. The message has the reasons, and the user's lines."""
+    """`fuse` was asked for one kernel of what can't be one kernel. The message has the reasons and the user's lines."""
 
 
 class FusionWarning(UserWarning):

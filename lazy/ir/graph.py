@@ -12,7 +12,10 @@ from . import dtypes
 
 
 class Aval:
-    """An abstract value: shape, dtype, weakness. Interned by `aval()`: caches compare avals by identity."""
+    """An abstract value: shape, dtype, weakness. Interned by `aval()`: caches compare avals by identity.
+
+    nbytes: of its elements where each has bytes of its own; arrays that live take `dtypes.nbytes`.
+    """
     __slots__ = ('shape', 'dtype', 'weak', 'size', 'ndim', 'nbytes', 'scalars')
 
     def __init__(self, shape, dtype, weak):

@@ -9,7 +9,7 @@ with `lz_` are functions of codegen's prelude.
 """
 import numpy as np
 
-from . import elements, lapack, reference as ref, special, windows
+from . import elements, lapack, nibbles, reference as ref, special, windows
 from .graph import Op, aval
 
 OPS = {}
@@ -124,10 +124,10 @@ div = B('div', np.true_divide, 'x / y', ('1 / y', '-r / y'), 'fc', 'lz_div({0}, 
 safe_mul = B('safe_mul', elements.safe_mul, 'x * y', ('y', 'x'), 'fc', 'tl.where({0} == 0, 0.0, {0} * {1})', linear=True)
 pow_ = B('pow', np.power, 'x**y', ('y * pow(x, select(y == 0, 1, y - 1))', 'log(select(x == 0, 1, x)) * r'), 'iufc', 'lz_pow({0}, {1})', singular=True, cost=40)
 gate = B('gate', elements.gate, 'x/(1 + exp(-y))', ('logistic(y)', 'x * logistic(y) * (1 - logistic(y))'), 'f', 'lz_gate({0}, {1})', cost=18)
-max_ = B('max', np.maximum, 'Max(x, y)', ('select(x > y, 1, select(x == y, 0.5, 0))', 'select(y > x, 1, select(x == y, 0.5, 0))'), 'biuf', 'lz_max({0}, {1})')
-min_ = B('min', np.minimum, 'Min(x, y)', ('select(x < y, 1, select(x == y, 0.5, 0))', 'select(y < x, 1, select(x == y, 0.5, 0))'), 'biuf', 'lz_min({0}, {1})')
-fmax = B('fmax', np.fmax, 'Max(x, y)', ('select(is_nan(y) | (x > y), 1, select(x == y, 0.5, 0))', 'select(is_nan(x) | (y > x), 1, select(x == y, 0.5, 0))'), 'f', 'tl.maximum({0}, {1})')
-fmin = B('fmin', np.fmin, 'Min(x, y)', ('select(is_nan(y) | (x < y), 1, select(x == y, 0.5, 0))', 'select(is_nan(x) | (y < x), 1, select(x == y, 0.5, 0))'), 'f', 'tl.minimum({0}, {1})')
+max_ = B('max', np.maximum, 'Max(x, y)', ('select(x > y, 1, select(x == y, 0.5, 0))', 'select(y > x, 1, select(x == y, 0.5, 0))'), 'biufc', 'lz_max({0}, {1})')
+min_ = B('min', np.minimum, 'Min(x, y)', ('select(x < y, 1, select(x == y, 0.5, 0))', 'select(y < x, 1, select(x == y, 0.5, 0))'), 'biufc', 'lz_min({0}, {1})')
+fmax = B('fmax', np.fmax, 'Max(x, y)', ('select(is_nan(y) | (x > y), 1, select(x == y, 0.5, 0))', 'select(is_nan(x) | (y > x), 1, select(x == y, 0.5, 0))'), 'fc', 'tl.maximum({0}, {1})')
+fmin = B('fmin', np.fmin, 'Min(x, y)', ('select(is_nan(y) | (x < y), 1, select(x == y, 0.5, 0))', 'select(is_nan(x) | (y < x), 1, select(x == y, 0.5, 0))'), 'fc', 'tl.minimum({0}, {1})')
 rem = B('rem', elements.rem, 'x - y*sign(x/y)*floor(Abs(x/y))', ('1', '-trunc(x / y)'), 'iuf', 'lz_rem({0}, {1})', cost=10)
 floor_divide = B('floor_divide', elements.floor_divide, 'floor(x/y)', ('0', '0'), 'iuf', 'lz_floor_divide({0}, {1})', cost=12)
 remainder = B('remainder', elements.remainder, 'x - y*floor(x/y)', ('1', '-floor(x / y)'), 'iuf', 'lz_remainder({0}, {1})', cost=12)
@@ -162,10 +162,10 @@ shift_right_arithmetic = B('shift_right_arithmetic', elements.shift_right_arithm
 complex_ = B('complex', elements.complex_, 'x + I*y', None, 'f', None, result='complex', linear=True)
 eq = comparison('eq', np.equal, '{0} == {1}', 'Eq(x, y)', 'biufc')
 ne = comparison('ne', np.not_equal, '{0} != {1}', 'Ne(x, y)', 'biufc')
-lt = comparison('lt', np.less, '{0} < {1}', 'x < y')
-le = comparison('le', np.less_equal, '{0} <= {1}', 'x <= y')
-gt = comparison('gt', np.greater, '{0} > {1}', 'x > y')
-ge = comparison('ge', np.greater_equal, '{0} >= {1}', 'x >= y')
+lt = comparison('lt', np.less, '{0} < {1}', 'x < y', 'biufc')
+le = comparison('le', np.less_equal, '{0} <= {1}', 'x <= y', 'biufc')
+gt = comparison('gt', np.greater, '{0} > {1}', 'x > y', 'biufc')
+ge = comparison('ge', np.greater_equal, '{0} >= {1}', 'x >= y', 'biufc')
 select = E('select', np.where, 'Piecewise((y, x), (z, True))', None, 'biufc', 'tl.where({0}, {1}, {2})', arity=3, linear=True)
 fma = E('fma', elements.fma, 'x*y + z', ('y', 'x', '1'), 'f', 'tl.fma({0}, {1}, {2})', arity=3)
 threefry2x32 = E('threefry2x32', elements.threefry2x32, None, None, 'u', 'lz_threefry2x32({0}, {1}, {2}, {3})[{word}]', arity=4, param_names=('word',), cost=60)
@@ -202,6 +202,9 @@ def structural(name, numpy, infer, *param_names, **more):
 concatenate = structural('concatenate', ref.concatenate, ref.infer_concatenate, 'axis', linear=True)
 slice_update = structural('slice_update', ref.slice_update, ref.infer_slice_update, 'start', 'step', linear=True)
 gather = structural('gather', ref.gather, ref.infer_gather, 'axes', 'mode', linear=True)
+# Integers of 4 bits from bytes with two of them each, and the way back; programs read arrays so.
+unpack_nibbles = structural('unpack_nibbles', nibbles.unpack, nibbles.infer_unpack, 'shape', 'dtype')
+pack_nibbles = structural('pack_nibbles', nibbles.pack, nibbles.infer_pack, 'shape')
 searchsorted = structural('searchsorted', ref.searchsorted, ref.infer_searchsorted, 'side', 'dtype', cost=200)
 scatter = structural('scatter', ref.scatter, ref.infer_scatter, 'axes', 'mode', 'kind', linear=True)
 

@@ -183,8 +183,8 @@ def scatter(x, updates, *indices, axes, mode, kind):
 
 
 def scatter_at(x, updates, *located, axes, mode, kind):
-    """A scatter at the indices i + shift where i < bound, else i, of located = (i, bound, shift) for each axis. `updates`
-    may be one value for all."""
+    """A scatter at the indices i + shift where i < bound, else i, of located = (i, bound, shift) for each axis.
+    `updates` may be one value for all."""
     indices = [np.where(i < bound, i + shift, i) for i, bound, shift in zip(*[located[k::3] for k in range(3)])]
     shape = np.broadcast_shapes(*[i.shape for i in indices])
     rest = tuple([n for axis, n in enumerate(x.shape) if axis not in axes])

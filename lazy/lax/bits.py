@@ -29,8 +29,10 @@ def bitcast_convert_type(operand, new_dtype):
         return wrap(node)
     old, new = dtypes.bits(node.aval.dtype), dtypes.bits(dtype)
     word, part = (dtypes.as_dtype(f'uint{n}') for n in (max(old, new), min(old, new)))
-    bits = build.make(ops.bitcast, (node,), (dtypes.as_dtype(f'uint{old}'),))
+    bits = _bitcast(node, dtypes.as_dtype(f'uint{old}'))
     ratio, last = max(old, new) // min(old, new), len(bits.aval.shape)
+    if (old, new) == (8, 4):
+        return wrap(build.make(ops.unpack_nibbles, (bits,), ((*bits.aval.shape, 2), dtype)))
     if new < old:
         places = build.mul(build.iota((1,) * last + (ratio,), word, last), build.literal(new, word))
         bits = build.convert(build.apply(ops.shift_right_logical, build.expand_dims(bits, (last,)), places), part)
@@ -38,12 +40,19 @@ def bitcast_convert_type(operand, new_dtype):
         if node.aval.shape[-1:] != (ratio,):
             raise ValueError(f'bitcast_convert_type: {ratio} {node.aval.dtype} make one {dtype}, and the last axis of '
                              f'shape {node.aval.shape} has to be of that size')
+        if (old, new) == (4, 8):
+            bits = build.make(ops.pack_nibbles, (bits,), (bits.aval.shape[:-1],))
+            return wrap(_bitcast(bits, dtype))
         bits, parts = build.convert(bits, word), []
         for i in range(ratio):
             one = build.squeeze(build.slice_axis(bits, last - 1, i, i + 1), (last - 1,))
             parts.append(build.apply(ops.shift_left, one, build.literal(i * old, word)))
         bits = functools.reduce(lambda a, b: build.apply(ops.or_, a, b), parts)
-    return wrap(build.make(ops.bitcast, (bits,), (dtype,)))
+    return wrap(_bitcast(bits, dtype))
+
+
+def _bitcast(x, dtype):
+    return x if x.aval.dtype == dtype else build.make(ops.bitcast, (x,), (dtype,))
 
 
 def mulhi(x, y, /):

@@ -24,6 +24,16 @@ def _binary(name, op, doc):
     return named(function, name, doc)
 
 
+def _order(name, op, doc):
+    """A comparison, which in lax complex numbers don't have (lazy.numpy's take their parts in order)."""
+    def function(x, y):
+        nodes = operands(name, x, y)
+        if dtypes.kind(nodes[0].aval.dtype) == 'c':
+            raise TypeError(f'lax.{name} does not accept {nodes[0].aval.dtype}')
+        return wrap(build.apply(op, *nodes))
+    return named(function, name, doc)
+
+
 def _apply(name, op, x, y):
     return wrap(build.apply(op, *operands(name, x, y)))
 
@@ -59,9 +69,10 @@ for _name, _op, _doc in (
         ('shift_left', ops.shift_left, 'x << y; 0 where y is the number of bits or more'),
         ('shift_right_logical', ops.shift_right_logical, 'x >> y, filled with zeros'),
         ('shift_right_arithmetic', ops.shift_right_arithmetic, 'x >> y, filled with the sign'),
-        ('eq', ops.eq, 'x == y'), ('ne', ops.ne, 'x != y'), ('lt', ops.lt, 'x < y'), ('le', ops.le, 'x <= y'),
-        ('gt', ops.gt, 'x > y'), ('ge', ops.ge, 'x >= y'), ('complex', ops.complex_, 'x + iy')):
+        ('eq', ops.eq, 'x == y'), ('ne', ops.ne, 'x != y'), ('complex', ops.complex_, 'x + iy')):
     globals()[_name] = _binary(_name, _op, _doc)
+for _name, _op, _doc in (('lt', ops.lt, 'x < y'), ('le', ops.le, 'x <= y'), ('gt', ops.gt, 'x > y'), ('ge', ops.ge, 'x >= y')):
+    globals()[_name] = _order(_name, _op, _doc)
 
 
 def nextafter(x1, x2):
@@ -248,8 +259,8 @@ def convert_element_type(operand, new_dtype):
 
 
 def dtype(x):
-    """The dtype of an array or scalar."""
-    found = getattr(x, 'dtype', None)
+    """The dtype of an array or scalar, or that a type stands for."""
+    found = x if isinstance(x, type) else getattr(x, 'dtype', None)
     return dtypes.as_dtype(found) if found is not None else as_node(x).aval.dtype
 
 

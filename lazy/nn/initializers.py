@@ -80,8 +80,8 @@ def truncated_normal(stddev=1e-2, dtype=None, lower=-2.0, upper=2.0):
 def _fans(shape, in_axis, out_axis, batch_axis):
     """Numbers of inputs and outputs that one element of the result sees."""
     if in_axis == -2 and len(shape) <= 1:
-        raise ValueError(f"Can't compute input and output sizes of a {len(shape)}-dimensional weights tensor with default "
-                         f'in_axis. Must be at least 2D or specify in_axis explicitly.')
+        raise ValueError(f"Can't compute input and output sizes of a {len(shape)}-dimensional weights tensor with "
+                         f'default in_axis. Must be at least 2D or specify in_axis explicitly.')
 
     def size(axes):
         return shape[axes] if isinstance(axes, int) else math.prod([shape[i] for i in axes])

@@ -13,6 +13,7 @@ from . import (creation, elementwise, functional, indexing, joining, methods, pr
                sorting, types)
 from .creation import *
 from .elementwise import *
+from .floats import *
 from .functional import *                           # also gives functions their methods, as in add.reduce
 from .indexing import *
 from .joining import *

@@ -147,9 +147,10 @@ def into(out, result, where=None):
     if broadcast_shapes('out', shape, out.shape) != out.shape:
         raise ValueError(f'non-broadcastable output operand with shape {out.shape} does not match the broadcast shape '
                          f'{shape}')
-    if _KINDS.index(dtypes.kind(result.dtype)) > _KINDS.index(dtypes.kind(out.dtype)):
+    weak = result._node.aval.weak and dtypes.is_inexact(out.dtype) >= dtypes.is_inexact(result.dtype)
+    if _KINDS.index(dtypes.kind(result.dtype)) > _KINDS.index(dtypes.kind(out.dtype)) and not weak:
         raise TypeError(f'cannot cast the result from {result.dtype} to {out.dtype}, the dtype of out')
-    new = build.broadcast_to(build.convert(result._node, out.dtype), out.shape)
+    new = build.broadcast_to(convert_operand(result._node, out.dtype), out.shape)
     for mask in masks:
         new = build.select(build.broadcast_to(mask, out.shape), new, out._node)
     out._node = new

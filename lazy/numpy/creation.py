@@ -107,8 +107,8 @@ def copy(a, order=None):
 
 # --- constants -----------------------------------------------------------------------------------------------------
 
-def zeros(shape, dtype=None, *, device=None, out_sharding=None):
-    """Zeros, float32 unless a dtype is given.
+def zeros(shape, dtype=None, order='C', *, device=None, out_sharding=None):
+    """Zeros, float32 unless a dtype is given. `order` is NumPy's: how elements lie in memory is the library's affair.
 
     >>> import lazy.numpy as np
     >>> np.zeros((2, 3)).shape
@@ -117,17 +117,17 @@ def zeros(shape, dtype=None, *, device=None, out_sharding=None):
     return full(shape, 0, dtypes.default_float() if dtype is None else dtype, device=device)
 
 
-def ones(shape, dtype=None, *, device=None, out_sharding=None):
+def ones(shape, dtype=None, order='C', *, device=None, out_sharding=None):
     """Ones, float32 unless a dtype is given."""
     return full(shape, 1, dtypes.default_float() if dtype is None else dtype, device=device)
 
 
-def empty(shape, dtype=None, *, device=None, out_sharding=None):
+def empty(shape, dtype=None, order='C', *, device=None, out_sharding=None):
     """Zeros: there is no uninitialised memory to see."""
     return zeros(shape, dtype, device=device)
 
 
-def full(shape, fill_value, dtype=None, *, device=None, out_sharding=None):
+def full(shape, fill_value, dtype=None, order='C', *, device=None, out_sharding=None):
     """An array filled with a value, which may be an array that broadcasts to `shape`."""
     if device is not None:
         _place(device)
@@ -151,24 +151,24 @@ def _like(a, dtype, shape):
     return a.shape if shape is None else shape, dtypes.as_dtype(a.dtype if dtype is None else dtype)
 
 
-def zeros_like(a, dtype=None, shape=None, *, device=None, out_sharding=None):
+def zeros_like(a, dtype=None, shape=None, *, order='K', subok=True, device=None, out_sharding=None):
     """Zeros of the shape and dtype of another array."""
     shape, dtype = _like(a, dtype, shape)
     return full(shape, 0, dtype, device=device)
 
 
-def ones_like(a, dtype=None, shape=None, *, device=None, out_sharding=None):
+def ones_like(a, dtype=None, shape=None, *, order='K', subok=True, device=None, out_sharding=None):
     """Ones of the shape and dtype of another array."""
     shape, dtype = _like(a, dtype, shape)
     return full(shape, 1, dtype, device=device)
 
 
-def empty_like(prototype, dtype=None, shape=None, *, device=None):
+def empty_like(prototype, dtype=None, shape=None, *, order='K', subok=True, device=None):
     """Zeros of the shape and dtype of another array."""
     return zeros_like(prototype, dtype, shape, device=device)
 
 
-def full_like(a, fill_value, dtype=None, shape=None, *, device=None):
+def full_like(a, fill_value, dtype=None, shape=None, *, order='K', subok=True, device=None):
     """An array filled with a value, of the shape and dtype of another."""
     shape, dtype = _like(a, dtype, shape)
     return full(shape, fill_value, dtype, device=device)
@@ -297,7 +297,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
 
 # --- matrices ---------------------------------------------------------------------------------------------------------
 
-def eye(N, M=None, k=0, dtype=None, *, device=None):
+def eye(N, M=None, k=0, dtype=None, order='C', *, device=None):
     """Ones on the k-th diagonal of an N by M matrix of zeros.
 
     >>> import lazy.numpy as np
@@ -315,6 +315,9 @@ def _compare_diagonal(op, N, M, k):
         raise ValueError(f'negative dimensions are not allowed: {(n, m)}')
     if isinstance(k, int):
         k = max(-n, min(k, m))                                       # farther away there is nothing either
+    elif isinstance(k, Array):
+        from .indexing import clip
+        k = clip(k, -n, m).astype(dtypes.int32)
     rows = wrap(build.iota((n, m), dtypes.int32, 0))
     rows = rows if type(k) is int and k == 0 else rows + k
     return build.apply(op, rows._node, build.iota((n, m), dtypes.int32, 1))
@@ -454,4 +457,6 @@ def from_dlpack(x, /, *, device=None, copy=None):
 def load(file, *args, **kwargs):
     """The arrays that `save` or `savez` of NumPy wrote into a file."""
     found = onp.load(file, *args, **kwargs)
+    if isinstance(found, onp.ndarray) and found.dtype == 'V2':         # what the format makes of bfloat16
+        found = found.view(dtypes.bfloat16)
     return asarray(found) if isinstance(found, onp.ndarray) else found

@@ -7,10 +7,9 @@ import builtins
 import functools
 import math
 
-import numpy as onp
-
 from .. import array as arrays
 from ..array import _operator, elementwise, power as _power
+from ..config import config
 from ._util import (Array, Node, array_of, build, dtypes, fresh, inexact_array, into, node_of, ops, promoted,
                     result_aval, takes_out, wrap)
 
@@ -31,9 +30,9 @@ def _unary(name, op, kind, doc):
     """A function of one operand. What a type becomes is decided once and kept."""
     plans = {}
 
-    def function(x, /, *, out=None, where=None):
-        if out is not None or where is not None:
-            return _into(out, function(x), where, name)
+    def function(x, /, *, out=None, where=None, dtype=None):
+        if out is not None or where is not None or dtype is not None:
+            return _with(function, (x,), out, where, dtype)
         node = x._node if type(x) is Array else node_of(x)
         result = plans.get(node.aval)
         if result is None:
@@ -50,9 +49,9 @@ def _unary(name, op, kind, doc):
 
 def _rounding(name, op, doc):
     """Functions that leave integers and booleans as they are."""
-    def function(x, *, out=None, where=None):
-        if out is not None or where is not None:
-            return _into(out, function(x), where, name)
+    def function(x, *, out=None, where=None, dtype=None):
+        if out is not None or where is not None or dtype is not None:
+            return _with(function, (x,), out, where, dtype)
         node = node_of(x)
         if not dtypes.is_inexact(node.aval.dtype):
             return wrap(node)
@@ -62,9 +61,9 @@ def _rounding(name, op, doc):
 
 def _test(name, op, otherwise, doc):
     """Tests for special values, of which integers have none."""
-    def function(x, /, *, out=None, where=None):
-        if out is not None or where is not None:
-            return _into(out, function(x), where, name)
+    def function(x, /, *, out=None, where=None, dtype=None):
+        if out is not None or where is not None or dtype is not None:
+            return _with(function, (x,), out, where, dtype)
         node = node_of(x)
         if dtypes.is_inexact(node.aval.dtype):
             return wrap(Node(op, (node,), None, result_aval(op, (node,), None)))
@@ -75,9 +74,9 @@ def _test(name, op, otherwise, doc):
 def _binary(name, op, kind, doc):
     method, reflected = _operator(op, kind)
 
-    def function(x1, x2, /, *, out=None, where=None):
-        if out is not None or where is not None:
-            return _into(out, function(x1, x2), where, name)
+    def function(x1, x2, /, *, out=None, where=None, dtype=None):
+        if out is not None or where is not None or dtype is not None:
+            return _with(function, (x1, x2), out, where, dtype)
         if type(x1) is Array:
             result = method(x1, x2)
         elif type(x2) is Array:
@@ -89,18 +88,22 @@ def _binary(name, op, kind, doc):
 
 
 def _logical(name, op, doc):
-    def function(x1, x2, /, *, out=None, where=None):
-        if out is not None or where is not None:
-            return _into(out, function(x1, x2), where, name)
+    def function(x1, x2, /, *, out=None, where=None, dtype=None):
+        if out is not None or where is not None or dtype is not None:
+            return _with(function, (x1, x2), out, where, dtype)
         a, b = [build.convert(node_of(x), dtypes.bool_) for x in (x1, x2)]
         return wrap(build.apply(op, a, b))
     return _publish(function, name, f'{doc}\n\n    Elementwise, with broadcasting; what is not zero is true.')
 
 
-def _into(out, result, where, name):
-    if out is None:
-        raise NotImplementedError(f'{name} with `where` and without `out`: use lazy.numpy.where')
-    return into(out, result, where)
+def _with(function, operands, out, where, dtype):
+    """What NumPy's arguments of a ufunc come to: computed in a dtype, written into an array, where a mask is true."""
+    if dtype is not None:
+        operands = [array_of(x).astype(dtype) for x in operands]
+    result = function(*operands)
+    if where is not None and out is None:
+        raise NotImplementedError(f'{function.__name__} with `where` and without `out`: use lazy.numpy.where')
+    return result if out is None else into(out, result, where)
 
 
 _DTYPES = {'arithmetic': 'operands are promoted to their common dtype', 'inexact': 'integers become floats',
@@ -180,29 +183,31 @@ def _function(f):
     return f
 
 
-def _ufunc(f):
-    """Enter such a function, with NumPy's `out` and `where`."""
+def as_ufunc(f):
+    """A function of arrays that takes NumPy's `out`, `where` and `dtype` too."""
     @functools.wraps(f)
-    def function(*operands, out=None, where=None, **named):
-        result = f(*operands, **named)
-        return result if out is None and where is None else _into(out, result, where, f.__name__)
-    return _function(function)
+    def function(*operands, out=None, where=None, dtype=None, **named):
+        if out is None and where is None and dtype is None:
+            return f(*operands, **named)
+        return _with(f, (*operands, *named.values()), out, where, dtype)
+    return function
 
 
-def _integers_pass(function):
-    """fmax and fmin of integers are maximum and minimum."""
-    plain = {'fmax': maximum, 'fmin': minimum}[function.__name__]
-
-    def chosen(x1, x2):
-        if all(not dtypes.is_inexact(node_of(x).aval.dtype) for x in (x1, x2)):
-            return plain(x1, x2)
-        return function(x1, x2)
-    chosen.__name__ = chosen.__qualname__ = function.__name__
-    chosen.__doc__ = function.__doc__
-    return chosen
+def _ufunc(f):
+    """Enter such a function into the list of names."""
+    return _function(as_ufunc(f))
 
 
-fmax, fmin = _integers_pass(fmax), _integers_pass(fmin)
+def _integers_pass(plain, of_integers):
+    """fmax and fmin of integers, which have no NaN, are maximum and minimum."""
+    def function(x1, x2, *, out=None, where=None, dtype=None):
+        inexact = dtypes.is_inexact(node_of(x1).aval.dtype) or dtypes.is_inexact(node_of(x2).aval.dtype)
+        return (plain if inexact else of_integers)(x1, x2, out=out, where=where, dtype=dtype)
+    function.__name__, function.__qualname__, function.__doc__ = plain.__name__, plain.__qualname__, plain.__doc__
+    return function
+
+
+fmax, fmin = _integers_pass(fmax, maximum), _integers_pass(fmin, minimum)
 
 
 # --- signs, parts and powers -------------------------------------------------------------------------------------
@@ -404,65 +409,6 @@ def fix(x, /):
     return trunc(x)
 
 
-@_function
-@takes_out
-def modf(x, /, out=None):
-    """(fraction, integer part), both with the sign of x."""
-    x = inexact_array(_real_only(x, 'modf'))
-    whole = trunc(x)
-    from .indexing import where
-    return copysign(where(isinf(x), 0, x - whole), x), whole
-
-
-@_ufunc
-def frexp(x, /):
-    """(mantissa, exponent) with x = mantissa * 2**exponent and 0.5 <= |mantissa| < 1."""
-    from .indexing import where
-    x = inexact_array(_real_only(x, 'frexp'))
-    wide = x if x.dtype.itemsize >= 4 else x.astype(dtypes.float32)
-    digits, bits = (52, 64) if wide.dtype == dtypes.float64 else (23, 32)
-    integer = onp.dtype(f'int{bits}')
-    scaled = wide * 2.0 ** (digits + 2)                              # subnormals become normal
-    raw = wrap(build.make(ops.bitcast, (scaled._node,), (integer,)))
-    bias = (1 << (bits - digits - 2)) - 1
-    stored = (raw >> digits) & (2 * bias + 1)
-    plain = wrap(build.make(ops.bitcast, (wide._node,), (integer,)))
-    stored_plain = (plain >> digits) & (2 * bias + 1)
-    small = stored_plain == 0
-    exponent = where(small, stored - (digits + 2), stored_plain) - (bias - 1)
-    chosen = where(small, raw, plain)
-    mantissa = (chosen & ~((2 * bias + 1) << digits)) | ((bias - 1) << digits)
-    special = (wide == 0) | ~isfinite(wide)
-    mantissa = where(special, wide, wrap(build.make(ops.bitcast, (mantissa._node,), (wide.dtype,))))
-    return mantissa.astype(x.dtype), where(special, 0, exponent).astype(dtypes.int32)
-
-
-@_ufunc
-def ldexp(x1, x2, /):
-    """x1 * 2**x2."""
-    x = inexact_array(_real_only(x1, 'ldexp'))
-    n = array_of(x2)
-    if not dtypes.is_integer(n.dtype) and n.dtype != dtypes.bool_:
-        raise TypeError(f'ldexp needs an integer exponent, got {n.dtype}')
-    wide = x.astype(dtypes.float32) if x.dtype.itemsize < 4 else x
-    digits, bias = (52, 1023) if wide.dtype == dtypes.float64 else (23, 127)
-    n = maximum(minimum(n.astype(dtypes.int32), 3 * bias - 3), 3 - 3 * bias)
-    third = n // 3                                                   # three factors: 2**n itself may overflow
-
-    def two_to(e):
-        bits = (e + bias).astype(f'int{8 * wide.dtype.itemsize}') << digits
-        return wrap(build.make(ops.bitcast, (bits._node,), (wide.dtype,)))
-    return (wide * two_to(third) * two_to(third) * two_to(n - 2 * third)).astype(x.dtype)
-
-
-@_ufunc
-def spacing(x, /):
-    """Distance from x to the next float of larger magnitude, with the sign of x."""
-    x = inexact_array(_real_only(x, 'spacing'))
-    size = abs(x)
-    return copysign(nextafter(size, dtypes.highest(x.dtype)) - size, x)
-
-
 # --- others ----------------------------------------------------------------------------------------------------------
 
 @_ufunc
@@ -512,7 +458,10 @@ def sinc(x, /):
         even = floor(0.5 * whole) == 0.5 * whole
         sine = sin((safe - whole) * math.pi)
         ratio = where(even, sine, -sine) / math.pi / safe
-    return where(x == 0, 1 - (x * math.pi) ** 2 / 6, ratio)              # the series gives the derivatives at 0
+    square, series = (x * math.pi) ** 2, 0                               # the series gives the first ten derivatives at 0
+    for k in range(5, -1, -1):
+        series = series * square + (-1) ** k / math.factorial(2 * k + 1)
+    return where(x == 0, series, ratio)
 
 
 @_function
@@ -608,8 +557,9 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     info = finfo(x.dtype)
     posinf = float(info.max) if posinf is None else posinf
     neginf = float(info.min) if neginf is None else neginf
-    x = where(isnan(x), nan, x)
-    return where(x == math.inf, posinf, where(x == -math.inf, neginf, x))
+    found = where(isnan(x), nan, x)
+    found = where(found == math.inf, posinf, where(found == -math.inf, neginf, found))
+    return found if copy or not config.mutable_arrays else into(x, found)
 
 
 @_function

@@ -98,7 +98,8 @@ def _check_cores(arrays, cores):
     sizes = {}
     for x, core in zip(arrays, cores):
         if x.ndim < len(core):
-            raise ValueError(f'input with shape {x.shape} does not have enough dimensions for all core dimensions {core}')
+            raise ValueError(f'input with shape {x.shape} does not have enough dimensions for all core dimensions '
+                             f'{core}')
         for name, n in zip(core, x.shape[x.ndim - len(core):]):
             wanted = int(name) if name.isdigit() else sizes.setdefault(name, n)
             if wanted != n:
@@ -154,8 +155,8 @@ class ufunc:
             from .indexing import where as choose
             start = self.identity if initial is None else initial
             if start is None:
-                raise ValueError(f'reduction operation {self.__name__} does not have an identity, so to use a where mask one '
-                                 'has to specify initial')
+                raise ValueError(f'reduction operation {self.__name__} does not have an identity, so to use a where '
+                                 'mask one has to specify initial')
             x = choose(where, x, start)
         axes = tuple(range(x.ndim)) if axis is None else tuple(
             [axis_of(i, x.ndim) for i in (axis if isinstance(axis, tuple) else (axis,))])

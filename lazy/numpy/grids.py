@@ -65,6 +65,8 @@ class _Grid:
     def __getitem__(self, key):
         single = not isinstance(key, tuple)
         vectors = [_slice_range(s) for s in ((key,) if single else key)]
+        if not vectors:
+            return [] if self.sparse else wrap(build.full((0,), 0, dtypes.default_int()))
         if single:
             return vectors[0]
         dtype = dtypes.promote(*[(v.dtype, v.weak_type) for v in vectors])[0]
@@ -92,11 +94,15 @@ class _Joiner:
     def __getitem__(self, key):
         items = list(key) if isinstance(key, tuple) else [key]
         axis, ndmin, trans = (-1, 2, 0) if self.columns else (0, 1, -1)
-        if isinstance(items[0], str):
+        matrix = items.pop(0) if items and items[0] in ('r', 'c') else None
+        if matrix is not None:                                        # NumPy's matrices, as arrays
+            axis, ndmin, trans = -1, 1, -1
+        elif isinstance(items[0], str):
             parts = [int(p) for p in items.pop(0).split(',')]
             axis, ndmin, trans = (parts + [ndmin, trans][len(parts) - 1:])[:3] if len(parts) < 3 else parts
         arrays = [_slice_range(i) if isinstance(i, slice) else array_of(i) for i in items]
-        return concatenate([self._raise(a, ndmin, trans) for a in arrays], axis)
+        joined = concatenate([self._raise(a, ndmin, trans) for a in arrays], axis)
+        return joined if matrix is None or joined.ndim > 1 else joined[None] if matrix == 'r' else joined[:, None]
 
     @staticmethod
     def _raise(a, ndmin, trans):

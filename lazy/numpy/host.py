@@ -113,6 +113,9 @@ def copyto(dst, src, casting='same_kind', where=None):
     x = array_of(src)
     if casting == 'unsafe' and isinstance(dst, Array):
         x = x.astype(dst.dtype)
+    extra = x.ndim - getattr(dst, 'ndim', 0)
+    if extra > 0 and x.shape[:extra] == (1,) * extra:
+        x = x.reshape(x.shape[extra:])
     into(dst, x, where)
 
 

@@ -75,8 +75,8 @@ def clip(arr=None, /, min=None, max=None, *, a=None, a_min=None, a_max=None, out
     if any([x.dtype.kind == 'c', isinstance(low, complex), isinstance(high, complex),
             getattr(low, 'dtype', x.dtype).kind == 'c',
             getattr(high, 'dtype', x.dtype).kind == 'c']):
-        raise ValueError('clip received a complex value either through the input or the min/max keywords. Complex values '
-                         'have no ordering and cannot be clipped.')
+        raise ValueError('clip received a complex value either through the input or the min/max keywords. Complex '
+                         'values have no ordering and cannot be clipped.')
     if low is not None:
         x = maximum(x, low)
     return x if high is None else minimum(x, high)
@@ -91,8 +91,8 @@ def piecewise(x, condlist, funclist, *args, **kw):
         condlist = [condlist]
     conditions = [array_of(c).astype(dtypes.bool_) for c in condlist]
     if len(funclist) not in (len(conditions), len(conditions) + 1):
-        raise ValueError(f'with {len(conditions)} condition(s), either {len(conditions)} or {len(conditions) + 1} functions '
-                         f'are expected, got {len(funclist)}')
+        raise ValueError(f'with {len(conditions)} condition(s), either {len(conditions)} or {len(conditions) + 1} '
+                         f'functions are expected, got {len(funclist)}')
     values = [(f(x, *args, **kw) if callable(f) else f) for f in funclist]
     result = array_of(values[-1]) if len(values) > len(conditions) else wrap(build.zeros(x.aval))
     for condition, value in zip(conditions, values):
@@ -132,8 +132,8 @@ def from_array(index, size=0):
 
 
 def flat_nonzero(mask, size):
-    """(positions of the first `size` true elements of the flattened mask, how many there are): the k-th stands where the
-    running count reaches k."""
+    """(positions of the first `size` true elements of the flattened mask, how many there are): the k-th stands where
+    the running count reaches k."""
     n = mask.aval.size
     if not n:
         return build.full((size,), 0, dtypes.int32), build.literal(0, dtypes.int32)
@@ -164,11 +164,17 @@ def argwhere(a, *, size=None, fill_value=None):
 
 
 def unravel_index(indices, shape):
-    """Indices for each axis of an array of `shape`, from indices into the flattened array."""
+    """Indices for each axis of an array of `shape`, from indices into the flattened array.
+
+    Negative ones count from the end; those out of range are those of the first or last element, as in JAX.
+    """
     sizes = shape_of(shape)
     index = fresh(indices)
     if not dtypes.is_integer(index.dtype):
         raise TypeError(f'indices must be integers, got {index.aval}')
+    total = math.prod(sizes)
+    index = clip(index, -total if dtypes.kind(index.dtype) != 'u' else 0, total - 1)
+    index = where(index < 0, index + total, index)
     result = []
     for axis, n in enumerate(sizes):
         below = math.prod(sizes[axis + 1:])
@@ -230,6 +236,8 @@ def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indic
     if fill_value is not None and index_.index_mode(mode) == 'fill':
         return wrap(node).at[(slice(None),) * axis + (index,)].get(mode='fill', fill_value=fill_value)
     n = node.aval.shape[axis]
+    if not n and index.size:
+        raise IndexError(f'cannot do a non-empty take from the empty axis {axis} of shape {x.shape}')
     if isinstance(indices, (int, onp.integer)) and -n <= indices < n:
         i = int(indices) % n
         return wrap(build.squeeze(build.slice_axis(node, axis, i, i + 1), (axis,)))
@@ -347,6 +355,8 @@ def choose(a, choices, out=None, mode='raise'):
     shape = broadcast_shapes('choose', index.shape, *[c.shape for c in choices])
     table = stack([wrap(build.broadcast_to(c._node, shape)) for c in choices])
     index = wrap(build.broadcast_to(index._node, shape))
+    if mode == 'clip':                                               # negative ones are too small, not counted from the end
+        index = clip(index, 0, None)
     return take_along_axis(table, index[None], 0, mode=None if mode == 'raise' else mode)[0]
 
 

@@ -226,7 +226,7 @@ _BY_INDEX = ('edge', 'reflect', 'symmetric', 'wrap')
 def pad(array, pad_width, mode='constant', **kwargs):
     """The array with elements added on the sides of each axis: constants, its edge, its reflection, ...
 
-    pad_width: a number, (before, after), one such pair for each axis, or a dict of axes. mode: as NumPy's, or a function.
+    pad_width: a number, (before, after), one such pair for each axis, or a dict of axes. mode: NumPy's, or a function.
 
     >>> import lazy.numpy as np
     >>> np.pad(np.array([1, 2]), 1).tolist()
@@ -268,7 +268,8 @@ def _pairs(value, rank, name):
     try:
         pairs = onp.broadcast_to(onp.asarray(value), (rank, 2))
     except ValueError:
-        raise ValueError(f'{name} {value} does not broadcast to {(rank, 2)}: one (before, after) for each axis') from None
+        raise ValueError(f'{name} {value} does not broadcast to {(rank, 2)}: one (before, after) for each '
+                         f'axis') from None
     if pairs.dtype.kind not in 'iu':
         raise TypeError(f'`{name}` must be of integral type, got {value}')
     return [tuple(pair) for pair in pairs.tolist()]
@@ -411,7 +412,8 @@ def _known_index(obj, n):
 
 
 def delete(arr, obj, axis=None, *, assume_unique_indices=False):
-    """The array without the elements at some positions along an axis; the positions are forced.
+    """The array without the elements at some positions along an axis; the positions are forced, but with
+    assume_unique_indices, which says that they are different.
 
     Raises IndexError for a position out of range.
     """
@@ -420,12 +422,26 @@ def delete(arr, obj, axis=None, *, assume_unique_indices=False):
         x, axis = ravel(x), 0
     axis = axis_of(axis, x.ndim)
     n = x.shape[axis]
+    if assume_unique_indices and not isinstance(obj, (int, slice)):
+        return _without(x, ravel(obj), axis)
     index = _known_index(obj, n).ravel()
     if ((index < -n) | (index >= n)).any():
-        raise IndexError(f'index {index[(index < -n) | (index >= n)][0]} is out of bounds for axis {axis} with size {n}')
+        first = index[(index < -n) | (index >= n)][0]
+        raise IndexError(f'index {first} is out of bounds for axis {axis} with size {n}')
     keep = onp.ones(n, bool)
     keep[index] = False
     return _pick(x, onp.flatnonzero(keep), axis)
+
+
+def _without(x, index, axis):
+    """x without different positions that need not be known: how many elements stand before each that stays."""
+    from .creation import arange
+    from .indexing import take, where
+    from .sorting import sort
+    n = x.shape[axis]
+    index = sort(where(index < 0, index + n, index)) - arange(index.size)
+    kept = arange(n - index.size)
+    return take(x, kept + (kept >= index[:, None]).sum(0), axis)
 
 
 def _pick(x, index, axis):

@@ -389,7 +389,15 @@ def cond(x, p=None):
         s = svdvals(x)
         result = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
     else:
-        result = norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
+        from ..lax.linalg import lu, triangular_solve
+        factors, _, order = lu(x)
+        one = eye(x.shape[-1], dtype=factors.dtype)
+        pivots = diagonal(factors)
+        factors = factors + one * (pivots == 0)[..., None]             # a singular matrix is no error here
+        inverse = triangular_solve(factors, one[order], left_side=True, lower=True, unit_diagonal=True)
+        inverse = triangular_solve(factors, inverse, left_side=True, lower=False)
+        result = norm(x, p, (-2, -1)) * norm(inverse, p, (-2, -1))
+        result = where(red.any(pivots == 0, -1), math.inf, result)
     return where(el.isnan(result) & ~red.any(el.isnan(x), (-2, -1)), math.inf, result)
 
 

@@ -31,8 +31,10 @@ def _transpose(self, *axes):
     return shape.transpose(self, axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes)
 
 
-def _astype(self, dtype, copy=True, device=None):
-    """Converted to a dtype."""
+def _astype(self, dtype, order='K', casting='unsafe', subok=True, copy=True, device=None):
+    """Converted to a dtype. Raises TypeError where `casting` ('no', 'equiv', 'safe', 'same_kind') doesn't allow it."""
+    if casting != 'unsafe' and not onp.can_cast(self.dtype, dtypes.as_dtype(dtype), casting):
+        raise TypeError(f'cannot cast from {self.dtype} to {dtypes.as_dtype(dtype)} by the rule {casting!r}')
     return creation.astype(self, dtype, copy=copy, device=device)
 
 
@@ -46,9 +48,9 @@ def _clip(self, min=None, max=None, *, a_min=None, a_max=None, out=None):
     return indexing.clip(self, min, max, a_min=a_min, a_max=a_max, out=out)
 
 
-def _searchsorted(self, v, side='left', sorter=None):
+def _searchsorted(self, v, side='left', sorter=None, *, method=None):
     """Positions where v would be inserted in this sorted vector."""
-    return sorting.searchsorted(self, v, side, sorter)
+    return sorting.searchsorted(self, v, side, sorter, method=method)
 
 
 def _compress(self, condition, axis=None, *, size=None, fill_value=0, out=None):
@@ -59,8 +61,8 @@ def _compress(self, condition, axis=None, *, size=None, fill_value=0, out=None):
 def _view(self, dtype=None):
     """The same bits as another dtype; one of another size makes the last axis longer or shorter.
 
-    int4 has a byte for each number; x.view('uint8') packs two into one, and packed.view('int4') reads them within the
-    kernel that uses them.
+    Of int4 and uint4 two lie in a byte, the first in its lower half: x.view('uint8') and packed.view('int4') copy
+    nothing.
     """
     from .. import lax
     from ..array import wrap
@@ -142,9 +144,32 @@ def _memory(self):
                                             writeable=config.mutable_arrays)
 
 
-def _flat(self):
-    """The elements one by one."""
-    return iter(shape.ravel(self))
+class Flat:
+    """x.flat: the elements in the order of rows, as one vector: iterated over, indexed, and set where arrays are mutable."""
+
+    def __init__(self, array):
+        self.base = array
+
+    def __iter__(self):
+        return iter(shape.ravel(self.base))
+
+    def __len__(self):
+        return self.base.size
+
+    def __getitem__(self, index):
+        return shape.ravel(self.base)[index]
+
+    def __setitem__(self, index, values):
+        flat = shape.ravel(self.base)
+        flat[index] = values
+        self.base._node = shape.reshape(flat, self.base.shape)._node
+
+    def __array__(self, dtype=None, copy=None):
+        return onp.asarray(shape.ravel(self.base), dtype)
+
+    def copy(self):
+        """The elements as a vector."""
+        return shape.ravel(self.base)
 
 
 def install():
@@ -167,5 +192,6 @@ def install():
     Array.imag = property(elementwise.imag, _set_part('imag'), doc='The imaginary part.')
     Array.shape = Array.shape.setter(_set_shape)
     Array.strides = property(lambda self: _memory(self).strides, doc='Bytes from an element to the next along each axis.')
+    Array.base = property(lambda self: None, doc='None: an array is no view of another one.')
     Array.flags = property(lambda self: _memory(self).flags, doc='What NumPy says of such an array.')
-    Array.flat = property(_flat)
+    Array.flat = property(Flat, lambda self, values: self.flat.__setitem__(slice(None), values), doc='Its elements as one vector.')

@@ -50,8 +50,8 @@ def dot(a, b, *, out=None, precision=None, preferred_element_type=None, out_shar
 
 def _check(a, b, i, j, name):
     if a.aval.shape[i] != b.aval.shape[j]:
-        raise TypeError(f'{name}: incompatible shapes {a.aval.shape} and {b.aval.shape}: axis {i} of the first has size '
-                        f'{a.aval.shape[i]}, axis {j} of the second {b.aval.shape[j]}')
+        raise TypeError(f'{name}: incompatible shapes {a.aval.shape} and {b.aval.shape}: axis {i} of the first has '
+                        f'size {a.aval.shape[i]}, axis {j} of the second {b.aval.shape[j]}')
 
 
 @takes_out
@@ -67,7 +67,8 @@ def matmul(a, b, *, out=None, precision=None, preferred_element_type=None, out_s
     a, b = _operands(a, b, preferred_element_type)
     p, q = a.aval.ndim, b.aval.ndim
     if not p or not q:
-        raise ValueError(f'matmul input operands must have ndim at least 1, got shapes {a.aval.shape} and {b.aval.shape}')
+        raise ValueError(f'matmul input operands must have ndim at least 1, got shapes {a.aval.shape} and '
+                         f'{b.aval.shape}')
     _check(a, b, p - 1, max(q - 2, 0), 'matmul')
     if q <= 2:
         return wrap(build.dot_general(a, b, ((p - 1,), (max(q - 2, 0),))))
@@ -282,8 +283,8 @@ def _parse(subscripts, shapes):
         if '.' in term or not all(c in _LETTERS for c in term):
             raise ValueError(f'einsum subscripts {subscripts!r} have invalid characters: {term!r}')
         if len(term) != len(shape):
-            raise ValueError(f'einsum subscripts {term!r} of {subscripts!r} have {len(term)} indices for an operand of shape '
-                             f'{shape}')
+            raise ValueError(f'einsum subscripts {term!r} of {subscripts!r} have {len(term)} indices for an operand '
+                             f'of shape {shape}')
         expanded.append(term)
     if arrow:
         output = output.replace('...', dots)
@@ -431,6 +432,7 @@ def correlate(a, v, mode='valid', *, precision=None, preferred_element_type=None
 
 def _vectors(a, v, name, preferred):
     a, v = promoted(a, v, inexact=True) if preferred is None else _operands(a, v, preferred)
+    a, v = [build.reshape(x, (1,)) if x.aval.ndim == 0 else x for x in (a, v)]
     if a.aval.ndim != 1 or v.aval.ndim != 1:
         raise ValueError(f'{name} only supports vectors, got shapes {a.aval.shape} and {v.aval.shape}')
     if not a.aval.size or not v.aval.size:

@@ -18,7 +18,7 @@ _PLANS_KEPT = 20_000
 
 
 class _Plan:
-    """What a reduction does to an array of one aval: convert to `dtype` (None: nothing), reduce `axes`, `kept` shape."""
+    """What a reduction does to an array of one aval: convert to `dtype` (or None), reduce `axes`, `kept` shape."""
     __slots__ = ('dtype', 'axes', 'result', 'kept', 'count')
 
 
@@ -184,7 +184,7 @@ def argmax(a, axis=None, out=None, keepdims=None):
 
 @takes_out
 def argmin(a, axis=None, out=None, keepdims=None):
-    """Index of the first smallest element along an axis (of the flattened array by default); of the first NaN if any."""
+    """Index of the first smallest element along an axis (or of the flattened array); of the first NaN if any."""
     return _arg(ops.argmin, 'argmin', a, axis, keepdims)
 
 
@@ -368,18 +368,23 @@ def average(a, axis=None, weights=None, returned=False, keepdims=False):
 
 
 def trapezoid(y, x=None, dx=1.0, axis=-1):
-    """Integral along an axis by the trapezoidal rule."""
+    """Integral along an axis by the trapezoidal rule.
+
+    x: the places of the samples, along that axis or in the shape of y; else dx is their distance, which broadcasts to y
+    with one element less along the axis.
+    """
     from .joining import diff
-    from .shape import moveaxis
-    if x is None:
-        y = inexact_array(y)
-        steps = dx if not isinstance(dx, Array) else dx
-        y = moveaxis(y, axis, -1)
-    else:
-        y, x = [wrap(n) for n in promoted(y, x, inexact=True)]
-        y = moveaxis(y, axis, -1)
-        steps = diff(x) if x.ndim == 1 else diff(moveaxis(x, axis, -1))
-    return 0.5 * sum(steps * (y[..., 1:] + y[..., :-1]), -1)
+    y, *given = [wrap(n) for n in promoted(y, *(() if x is None else (x,)), inexact=True)]
+    axis = axis_of(axis, y.ndim)
+    n = y.shape[axis]
+    one = 1 if n else 0
+    heights = wrap(build.slice_axis(y._node, axis, one, n)) + wrap(build.slice_axis(y._node, axis, 0, n - one))
+    steps = dx
+    if given:
+        x, = given
+        steps = diff(x, axis=axis if x.ndim == y.ndim else -1)
+        steps = steps.reshape([-1 if i == axis else 1 for i in range(y.ndim)]) if x.ndim == 1 else steps
+    return 0.5 * sum(steps * heights, axis)
 
 
 @takes_out
@@ -524,12 +529,14 @@ def nancumprod(a, axis=None, dtype=None, out=None):
     return cumprod(_without_nan(a, 1)[0], axis, dtype)
 
 
-def cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False):
-    """Sums of the elements up to each along an axis, with a leading 0 if asked for; integers are promoted as in `sum`."""
+@takes_out
+def cumulative_sum(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
+    """Sums of the elements up to each along an axis, with a leading 0 if asked for; integers promoted as in `sum`."""
     return _cumulative(ops.cumsum, ops.reduce_sum, 0, x, axis, dtype, include_initial, 'cumulative_sum')
 
 
-def cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False):
+@takes_out
+def cumulative_prod(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
     """Products of the elements up to each along an axis, with a leading 1 if asked for."""
     return _cumulative(ops.cumprod, ops.reduce_prod, 1, x, axis, dtype, include_initial, 'cumulative_prod')
 

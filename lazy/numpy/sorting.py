@@ -72,9 +72,9 @@ def lexsort(keys, axis=-1):
 
 
 def sort_complex(a):
-    """Sorted by real, then imaginary part, as complex numbers."""
+    """Sorted by real, then imaginary part along the last axis, as complex numbers."""
     x = array_of(a)
-    return sort(x.astype(dtypes.complex_of(dtypes.inexact_of(x.dtype))), 0 if x.ndim else None)
+    return sort(x.astype(dtypes.complex_of(dtypes.inexact_of(x.dtype))), -1)
 
 
 def partition(a, kth, axis=-1):
@@ -136,7 +136,7 @@ def digitize(x, bins, right=False, *, method=None):
         return wrap(build.full(node_of(x).aval.shape, 0, dtypes.default_int()))
     side = 'right' if not right else 'left'
     rising = searchsorted(bins, x, side)
-    falling = bins.size - searchsorted(bins[::-1], x, 'left' if side == 'right' else 'right')
+    falling = bins.size - searchsorted(bins[::-1], x, side)
     return where(bins[-1] >= bins[0], rising, falling)
 
 

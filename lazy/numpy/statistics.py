@@ -240,7 +240,10 @@ def interp(x, xp, fp, left=None, right=None, period=None):
         x0, x1, f0, f1 = at(xp, i - 1), at(xp, i), at(fp_, i - 1), at(fp_, i)
         dx = x1 - x0
         flat = el.abs(dx) <= 1e-300 if dx.dtype == dtypes.float64 else dx == 0
-        inner = where(flat, f0, f0 + (x - x0) / where(flat, 1, dx) * (f1 - f0))
+        slope = (f1 - f0) / where(flat, 1, dx)
+        inner = where(flat, f0, f0 + (x - x0) * slope)
+        for hard, value in ((True, f1 + (x - x1) * slope), ((f0 == f1) | (x == x0), f0), (x == x1, f1)):
+            inner = where(el.isnan(inner) & hard, value, inner)                # beside an infinity, as NumPy does it
     if period is None:
         for side, value, outside in ((0, left, x < xp[0]), (-1, right, x > xp[-1])):
             if not (isinstance(value, str) and value == 'extrapolate'):
@@ -249,32 +252,33 @@ def interp(x, xp, fp, left=None, right=None, period=None):
 
 
 def gradient(f, *varargs, axis=None, edge_order=None):
-    """Central differences along axes (all by default), one-sided at the ends; a list for several axes.
+    """Central differences along axes (all by default), one-sided at the ends, of edge_order 1 or 2; a list for several axes.
 
     varargs: one distance for all axes, one for each, or coordinates.
     """
-    x = inexact_array(f)
-    if edge_order not in (None, 1):
-        raise NotImplementedError('edge_order larger than 1 is not supported')
+    x, order = inexact_array(f), 1 if edge_order is None else edge_order
+    if order not in (1, 2):
+        raise ValueError(f'edge_order must be 1 or 2, got {edge_order}')
     axis = builtins.range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     axes = [axis_of(a, x.ndim) for a in axis]
     spacing = list(varargs) or [1.0]
     spacing = spacing * len(axes) if len(spacing) == 1 else spacing
     if len(spacing) != len(axes):
         raise TypeError(f'invalid number of positional arguments: {len(varargs)} spacings for {len(axes)} axes')
-    result = [_gradient(x, a, h) for a, h in zip(axes, spacing)]
+    result = [_gradient(x, a, h, order) for a, h in zip(axes, spacing)]
     return result[0] if len(axes) == 1 else result
 
 
-def _gradient(x, axis, h):
+def _gradient(x, axis, h, order):
     n = x.shape[axis]
-    if n < 2:
-        raise ValueError('shape of array too small to calculate a numerical gradient, at least two elements are required.')
+    if n <= order:
+        raise ValueError(f'shape of array too small to calculate a numerical gradient: at least {order + 1} elements are '
+                         f'required along axis {axis}, got {n}')
     part = lambda a, b: wrap(build.slice_axis(x._node, axis, a, b))
     h = array_of(h)
     if h.ndim == 0:
-        inner = (part(2, n) - part(0, n - 2)) * 0.5
-        return concatenate([part(1, 2) - part(0, 1), inner, part(n - 1, n) - part(n - 2, n - 1)], axis) / h
+        first, last = _ends(part, n, lambda a, b: 1.0, order)
+        return concatenate([first, (part(2, n) - part(0, n - 2)) * 0.5, last], axis) / h
     if h.shape != (n,):
         raise ValueError(f'coordinates of shape {h.shape} do not fit axis {axis} of size {n}')
     steps = (h[1:] - h[:-1]).astype(x.dtype).reshape([-1 if i == axis else 1 for i in builtins.range(x.ndim)])
@@ -282,8 +286,21 @@ def _gradient(x, axis, h):
     a, b = step(0, n - 2), step(1, n - 1)
     before, here, after = part(0, n - 2), part(1, n - 1), part(2, n)
     inner = after * (a / (b * (a + b))) + here * ((b - a) / (a * b)) - before * (b / (a * (a + b)))
-    return concatenate([(part(1, 2) - part(0, 1)) / step(0, 1), inner,
-                        (part(n - 1, n) - part(n - 2, n - 1)) / step(n - 2, n - 1)], axis)
+    first, last = _ends(part, n, step, order)
+    return concatenate([first, inner, last], axis)
+
+
+def _ends(part, n, step, order):
+    """Derivatives at the first and last element: of the line, or the parabola, through the two or three there."""
+    if order == 1:
+        return [(part(i + 1, i + 2) - part(i, i + 1)) / step(i, i + 1) for i in (0, n - 2)]
+    found = []
+    for i, sign in ((0, 1), (n - 3, -1)):
+        a, b = step(i, i + 1), step(i + 1, i + 2)
+        f = [part(i + k, i + k + 1) for k in builtins.range(3)][::sign]
+        a, b = (a, b) if sign > 0 else (b, a)
+        found.append(sign * (-(2 * a + b) / (a * (a + b)) * f[0] + (a + b) / (a * b) * f[1] - a / (b * (a + b)) * f[2]))
+    return found
 
 
 # --- bits -------------------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class ScalarType(type):
             return NotImplemented
 
     def __ne__(cls, other):
-        equal = cls.__eq__(other)
+        equal = ScalarType.__eq__(cls, other)                        # cls.__eq__ would be that of its instances
         return equal if equal is NotImplemented else not equal
 
     def __instancecheck__(cls, value):
@@ -82,8 +82,8 @@ def _plain(value):
 class finfo:
     """Limits of a floating dtype, or of the parts of a complex one, as Python numbers; `dtype` is the dtype itself.
 
-    eps, epsneg, max, min, tiny (also smallest_normal), smallest_subnormal, resolution; bits, precision, nmant, nexp, iexp,
-    machep, negep, minexp, maxexp. Raises ValueError for a dtype that is not floating.
+    eps, epsneg, max, min, tiny (also smallest_normal), smallest_subnormal, resolution; bits, precision, nmant, nexp,
+    iexp, machep, negep, minexp, maxexp. Raises ValueError for a dtype that is not floating.
 
     >>> import lazy.numpy as np
     >>> np.finfo(np.float32).eps
@@ -168,7 +168,7 @@ _KINDS = {'bool': 'b', 'signed integer': 'i', 'unsigned integer': 'u', 'integral
 
 
 def isdtype(dtype, kind):
-    """Whether a dtype is of a kind: a dtype, or 'bool', 'integral', 'numeric', ... of the array API, or a tuple of such."""
+    """Whether a dtype is of a kind: a dtype; 'bool', 'integral', 'numeric', ... of the array API; a tuple of such."""
     found = dtypes.as_dtype(dtype)
     if isinstance(kind, tuple):
         return any(isdtype(found, k) for k in kind)

@@ -1,4 +1,4 @@
-"""Integrals and hypergeometric functions, elementwise: computed by NumPy and SciPy in float64, with symbolic derivatives."""
+"""Integrals and hypergeometric functions, elementwise: by NumPy and SciPy in float64, with symbolic derivatives."""
 from ..array import as_node, wrap
 from ..ir import build, dtypes, ops
 from .operands import apply, args, elementwise

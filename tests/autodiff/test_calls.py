@@ -48,7 +48,8 @@ def test_derivatives_and_batches_of_calls(kind):
                   lambda f: lazy.grad(lambda x, y: lazy.grad(f)(x, y).sum()), lambda f: lazy.jit(lazy.grad(f)),
                   lambda f: lambda x, y: lazy.vmap(f, (0, None))(np.stack([x, y]), y),
                   lambda f: lambda x, y: lazy.vmap(lazy.grad(f, 1), (0, None))(np.stack([x, y]), y),
-                  lambda f: lazy.grad(lambda x, y: lazy.vmap(f, (None, 0))(x, lazy.numpy.asarray(np.stack([X, X]))).sum())]
+                  lambda f: lazy.grad(lambda x, y: lazy.vmap(f,
+                                                             (None, 0))(x, lazy.numpy.asarray(np.stack([X, X]))).sum())]
     for transform in transforms:
         np.testing.assert_allclose(np.asarray(transform(wrapped)(X, y)), np.asarray(transform(plain)(X, y)), rtol=1e-10)
 

@@ -182,7 +182,8 @@ def test_forward_mode_is_refused():
 
 def test_none_integers_trees_and_nondiff():
     f = custom_vjp(lambda function, p, i: function(p['x']) * i, nondiff_argnums=(0,))
-    f.defvjp(lambda function, p, i: (function(p['x']) * i, p), lambda function, res, ct: ({'x': ct * 3, 'u': None}, None))
+    f.defvjp(lambda function, p, i: (function(p['x']) * i, p),
+             lambda function, res, ct: ({'x': ct * 3, 'u': None}, None))
     g = lazy.grad(lambda p: f(sin, p, 2))({'x': a(1.0), 'u': a(X)})
     assert float(g['x']) == 3
     close(g['u'], np.zeros(3))

@@ -69,10 +69,13 @@ def ops_sort(v):
 
 
 @pytest.mark.parametrize('text', [
-    'x**2*exp(-x)/y', 'gamma(x)', 'gamma(-x)', '1/x', '-x', 'x**(-3)', '1/sqrt(x)', 'x**2.5', 'x**(1/3)', 'Max(x, 2, y)',
+    'x**2*exp(-x)/y', 'gamma(x)', 'gamma(-x)', '1/x', '-x', 'x**(-3)', '1/sqrt(x)', 'x**2.5', 'x**(1/3)',
+    'Max(x, 2, y)',
     'Min(x, y)', 'Abs(x) - sinc(x)', 'Mod(x, 2)', 'factorial(x)', 'polygamma(1, x)', 'digamma(x)', 'loggamma(x)',
-    'erf(x)*atan2(x, y)', 'erfc(x) + erfinv(y)', '2', 'sqrt(2)*x', 'E**x + pi*y', 'Heaviside(x - 1)', 'sec(x) + csc(x)*cot(y)',
-    'Piecewise((x, x < 1), (y, x < 2), (pi, True))', 'sign(x - 2) + floor(x)*ceiling(y)', 'tanh(x) + asinh(y) + acosh(x + 1)',
+    'erf(x)*atan2(x, y)', 'erfc(x) + erfinv(y)', '2', 'sqrt(2)*x', 'E**x + pi*y', 'Heaviside(x - 1)',
+    'sec(x) + csc(x)*cot(y)',
+    'Piecewise((x, x < 1), (y, x < 2), (pi, True))', 'sign(x - 2) + floor(x)*ceiling(y)',
+    'tanh(x) + asinh(y) + acosh(x + 1)',
     'Piecewise((x, (x > 1) & (y < 1)), (0, True))', 'log(x, 10)', 'x*y*2/(3*x + 1)', 'sinh(x)/cosh(y)'])
 def test_from_sympy(text):
     expression = sympy.sympify(text)

@@ -59,7 +59,8 @@ def test_every_operation_has_a_case():
     assert set(ops.OPS) == covered, set(ops.OPS) ^ covered
 
 
-@pytest.mark.parametrize('op', [op for op in ops.OPS.values() if 'made by compilation' not in EXEMPT.get(op.name, '')], ids=str)
+@pytest.mark.parametrize('op', [op for op in ops.OPS.values() if 'made by compilation' not in EXEMPT.get(op.name, '')],
+                         ids=str)
 def test_every_field_is_there(op):
     import lazy.autodiff.batching
     import lazy.autodiff.jvp                                                # noqa: F401
@@ -200,7 +201,8 @@ def test_derivatives_in_narrow_types(case):
         for g, expected in zip(*results):
             assert g.dtype == dtype
             fits = abs(np.asarray(expected)) <= float(lazy.numpy.finfo(dtype).max)
-            assert_close(np.where(fits, g, 0), np.where(fits, expected, 0), 8 * case.tolerance(dtype), f'{case} {dtype}')
+            assert_close(np.where(fits, g, 0), np.where(fits, expected, 0), 8 * case.tolerance(dtype),
+                         f'{case} {dtype}')
 
 
 # --- batching ------------------------------------------------------------------------------------------------------
@@ -224,7 +226,8 @@ def test_vmap(case):
             assert_close(result, reference, 1e-9, f'{case} {flags}')
 
 
-@pytest.mark.parametrize('name', ['sin', 'mul', 'pow', 'select', 'gather', 'scatter_set', 'scatter_mul_duplicates', 'sort',
+@pytest.mark.parametrize('name',
+                         ['sin', 'mul', 'pow', 'select', 'gather', 'scatter_set', 'scatter_mul_duplicates', 'sort',
                                   'reduce_max_rows', 'reduce_prod_zeros', 'cumprod', 'dot_general_batch', 'cholesky',
                                   'solve', 'triangular_solve_lower', 'qr_tall', 'fft_rfft', 'cumlogsumexp'])
 def test_grad_of_vmap_of_jit_and_back(name):

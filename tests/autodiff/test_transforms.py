@@ -318,7 +318,8 @@ def test_vmap_runs_the_function_once():
     ((M, X[:2]), {}, ValueError, 'inconsistent sizes'), ((M, X), {'in_axes': (0,)}, ValueError, 'in_axes'),
     ((M, X), {'in_axes': (None, None)}, ValueError, 'non-None'), ((M, 1.0), {}, ValueError, 'no dimensions'),
     ((M, X), {'in_axes': (2, 0)}, ValueError, '2'), ((M, X), {'in_axes': 'x'}, TypeError, 'in_axes'),
-    ((M, X), {'in_axes': ({'q': 0}, 0)}, ValueError, 'tree prefix'), ((M, X), {'out_axes': None}, ValueError, 'out_axes'),
+    ((M, X), {'in_axes': ({'q': 0}, 0)}, ValueError, 'tree prefix'),
+    ((M, X), {'out_axes': None}, ValueError, 'out_axes'),
     ((M, X), {'out_axes': 5}, ValueError, 'out_axes'), ((M, X), {'axis_size': 7}, ValueError, 'sizes')])
 def test_vmap_refuses(arguments, keywords, error, words):
     with pytest.raises(error, match=words):

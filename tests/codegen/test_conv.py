@@ -63,7 +63,8 @@ def test_what_has_no_plan():
     """Other dtypes, and layouts that are no product: NumPy computes them."""
     x, w, out = (aval((1, 1, n), np.dtype('int32')) for n in (4, 2, 3))
     layout = lambda a: (a, 0, native.contiguous(a.shape))
-    plan = lambda x, w, out: convolution.from_conv(Instruction(ops.conv, (0, 1), ((1,), (1,), 1, False), out[0]), x, w, out)
+    plan = lambda x, w, out: convolution.from_conv(Instruction(ops.conv, (0, 1), ((1,), (1,), 1, False), out[0]), x, w,
+                                                   out)
     assert plan(layout(x), layout(w), layout(out)) is None
     x, w, out = (aval(a.shape, np.dtype('float32')) for a in (x, w, out))
     assert plan(layout(x), layout(w), (out, 0, (6, 6, 2))) is None

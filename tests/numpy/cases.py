@@ -42,6 +42,8 @@ ELEMENTWISE = [
     *[f'np.{f}(g, g[::-1])' for f in 'floor_divide remainder fmod arctan2 copysign maximum'.split()],
     *[f'np.{f}(o[:, None], o)' for f in 'maximum minimum fmax fmin hypot logaddexp equal less'.split()],
     *[f'np.{f}({a})' for f in _INTEGERS for a in ('j, 3', 'np.abs(i), np.array([1, 2, 3], np.int32)')],
+    *[f'np.{f}(z, z[::-1])' for f in 'less less_equal greater greater_equal maximum minimum fmax fmin'.split()], 'z < z[::-1]',
+    'np.fmax(i, 2)', 'np.digitize(i, np.array([9, 4, 3, -1]))', 'np.digitize(o, np.array([2.0, 1.5, 0.0]), right=True)', 'np.digitize(i, np.array([-1, 3, 9]), True)', "np.choose(np.array([0, -1, 5]), [v[:3], w[:3]], mode='clip')", 'np.max(np.zeros((0, 2), np.complex64), axis=())', 'np.add(i, j[:3], dtype=np.float32)', 'np.exp(i, dtype=np.float32)',
     *[f'np.{f}(z)' for f in _COMPLEX], 'z * z', 'z / z[::-1]', 'z + v[:4]', 'np.equal(z, z)', 'np.power(z, 2)',
     'np.arccosh(1 + v)', 'np.invert(i)', 'np.invert(b)', 'np.bitwise_count(i)', 'np.divmod(g, 0.7)', 'np.divmod(i, 2)',
     'np.modf(g)', 'np.frexp(g)', 'np.frexp(o[3:])', 'np.ldexp(v, k[0])', 'np.ldexp(v, np.array([-3, 0, 1, 5, 20], np.int32))',
@@ -69,7 +71,7 @@ REDUCTIONS = [
     'np.average(m)', 'np.average(m, weights=f, returned=True)', 'np.cumsum(v)', 'np.cumsum(m, axis=1)', 'np.cumsum(m)', 'np.cumprod(m, axis=0)',
     'np.cumsum(b)', 'np.cumsum(i, axis=0)', 'np.nancumsum(n, axis=1)', 'np.nancumprod(n)', 'np.cumulative_sum(v, include_initial=True)',
     'np.cumulative_prod(m, axis=1)', 'np.trace(q)', 'np.trace(t, 1, 0, 2)', 'np.allclose(m, m)', 'np.array_equal(m, f)', 'np.array_equal(n, n, equal_nan=True)',
-    'np.array_equiv(v, v[None])', 'np.trapezoid(v)', 'np.trapezoid(m, dx=0.5, axis=0)', 'np.trapezoid(v, np.cumsum(w))', 'np.cumsum(e, axis=0)',
+    'np.array_equiv(v, v[None])', 'np.trapezoid(t, dx=t[:, :, 1:] + 1, axis=2)', 'np.trapezoid(t, t, 1)', 'np.trapezoid(v)', 'np.trapezoid(m, dx=0.5, axis=0)', 'np.trapezoid(v, np.cumsum(w))', 'np.cumsum(e, axis=0)',
     'np.quantile(v, 0.3)', 'np.quantile(m, 0.3, axis=0)', 'np.percentile(t, 40, axis=(0, 1), keepdims=True)', 'np.quantile(n, 0.5, axis=0)',
     'np.quantile(m, np.array([0.1, 0.5, 0.9], np.float32), axis=1)', 'np.nanquantile(n, 0.4, axis=1)', 'np.nanpercentile(n, 40)', 'np.median(j)',
     *[f"np.quantile(m, {q}, axis=1, method='{method}')" for q in (0.0, 0.37, 0.5, 1.0)
@@ -133,7 +135,7 @@ SORTING = [
     'np.sort_complex(z)', 'np.partition(np.sort(v), 2)', 'np.searchsorted(np.sort(v), w)', "np.searchsorted(np.sort(j), j, side='right')", 'np.searchsorted(np.sort(v), 0.5)', 'np.digitize(v, np.array([0.2, 0.5, 0.8], np.float32))',
     'np.digitize(v, np.array([0.8, 0.5, 0.2], np.float32), right=True)', 'np.isin(j, k)', 'np.isin(j, [1, 2], invert=True)', 'np.histogram(v, 4)', 'np.histogram(v, 4, range=(0, 1))', 'np.histogram(g, np.array([-2, 0, 1, 3], np.float32), density=True)',
     'np.histogram2d(v, w, 3)', 'np.histogramdd(g, 2)', 'np.histogram_bin_edges(v, 3)', 'np.interp(v, np.array([0.2, 0.5, 0.8], np.float32), w[:3])', 'np.interp(v, np.array([0.2, 0.5], np.float32), w[:2], left=-1.0, right=2.0)',
-    'np.interp(g, np.array([0.2, 0.5, 0.8], np.float32), w[:3], period=1.0)', 'np.gradient(v)', 'np.gradient(m)', 'np.gradient(m, 2.0, axis=0)', 'np.gradient(v, np.cumsum(w))', 'np.cov(m)', 'np.cov(m, rowvar=False)', 'np.cov(v, w)', 'np.cov(v)', 'np.corrcoef(m)',
+    'np.interp(g, np.array([0.2, 0.5, 0.8], np.float32), w[:3], period=1.0)', 'np.gradient(v)', 'np.gradient(v, edge_order=2)', 'np.gradient(m, 0.5, axis=1, edge_order=2)', 'np.gradient(v, np.cumsum(w), edge_order=2)', 'np.interp(d, np.arange(4.), np.array([0., np.inf, np.inf, 2.]))', 'np.convolve(v, 2.0)', 'np.gradient(m)', 'np.gradient(m, 2.0, axis=0)', 'np.gradient(v, np.cumsum(w))', 'np.cov(m)', 'np.cov(m, rowvar=False)', 'np.cov(v, w)', 'np.cov(v)', 'np.corrcoef(m)',
     'np.corrcoef(v, w)', 'np.packbits(b)', 'np.packbits(bm, axis=1)', 'np.unpackbits(u)', 'np.unpackbits(u, count=10)', 'np.cov(m, fweights=k)', 'np.cov(m, aweights=v[:4])',
 ]
 PRODUCTS = [
@@ -160,7 +162,7 @@ LINALG = [
     'np.linalg.inv(Z)', f'np.linalg.det({_SPD})', f'np.linalg.det({_BIG})', 'np.linalg.det(q[:2, :2])', 'np.linalg.det(Z)', f'np.linalg.slogdet({_BIG})', 'np.linalg.slogdet(Z)', 'np.abs(np.linalg.qr(m).R)', 'np.abs(np.linalg.qr(m, "complete").Q)[:, 0]', 'np.linalg.svdvals(m)',
     'np.linalg.svd(m, compute_uv=False)', 'np.abs(np.linalg.svd(m, full_matrices=False).U)', f'np.linalg.eigh({_SPD}).eigenvalues', f'np.linalg.eigvalsh({_SPD})', 'np.sort(np.abs(np.linalg.eigvals(q)))', f'np.sort(np.real(np.linalg.eig({_SPD})[0]))', 'np.linalg.pinv(m)', 'np.linalg.pinv(t)',
     'np.linalg.matrix_rank(m)', 'np.linalg.matrix_rank(np.ones((3, 3), np.float32))', 'np.linalg.lstsq(m.T, v[:4])[0]', 'np.linalg.lstsq(m.T, f.T)[1]', 'np.linalg.matrix_power(q, 5)', 'np.linalg.matrix_power(q, -2)', 'np.linalg.matrix_power(i[:, :2], 3)', 'np.linalg.matrix_power(q, 0)',
-    f'np.linalg.cond({_SPD})', f'np.linalg.cond({_SPD}, 1)', 'np.linalg.multi_dot([m, f.T, q])', 'np.linalg.multi_dot([v[:3], m, v[:4]])', 'np.linalg.tensorinv(np.eye(6, dtype=np.float32).reshape(2, 3, 3, 2) + 0.1)', 'np.linalg.tensorsolve(np.eye(6, dtype=np.float32).reshape(2, 3, 6), v[:6].sum() + m[:2, :3])',
+    f'np.linalg.cond({_SPD})', f'np.linalg.cond({_SPD}, 1)', f"np.linalg.cond({_SPD}, 'fro')", 'np.linalg.cond(np.zeros((2, 2), np.float32), 1)', 'np.linalg.cond(np.stack([q, q]), -np.inf)', 'np.linalg.multi_dot([m, f.T, q])', 'np.linalg.multi_dot([v[:3], m, v[:4]])', 'np.linalg.tensorinv(np.eye(6, dtype=np.float32).reshape(2, 3, 3, 2) + 0.1)', 'np.linalg.tensorsolve(np.eye(6, dtype=np.float32).reshape(2, 3, 6), v[:6].sum() + m[:2, :3])',
     'np.linalg.cross(q, q[::-1])', 'np.linalg.diagonal(t)', 'np.linalg.trace(t)', 'np.linalg.outer(v, w)', 'np.linalg.matmul(m, f.T)', 'np.linalg.matrix_transpose(t)', 'np.linalg.tensordot(m, f.T, axes=1)', 'np.linalg.vecdot(m, f)',
 ]
 FFT = [

@@ -127,7 +127,8 @@ def test_numpys_arrays_take_what_lazy_arrays_hold():
 
 @pytest.mark.parametrize('kind, texts', [(np.ndarray, NUMPYS), (onp.ndarray, ARRAYS)], ids=['ours', 'numpys'])
 def test_numpy_with_lazy_arrays(kind, texts):
-    """Operators, and functions that NumPy leaves to a method of that name, give our arrays; other functions give NumPy's."""
+    """Operators, and functions that NumPy leaves to a method of that name, give our arrays; other functions give
+    NumPy's."""
     n, x = onp.arange(1., 5), np.arange(1., 5, dtype=np.float64)
     for text in [t.strip() for line in texts.splitlines() for t in line.split(' | ')]:
         found, expected = eval(text), eval(text, {'onp': onp, 'np': onp, 'n': n, 'x': n})
@@ -140,7 +141,8 @@ def test_scalars_go_where_python_wants_a_number():
     import math
     import operator
     x = np.asarray(2)
-    assert operator.index(x) == 2 and [1, 2, 3][x] == 3 and math.sqrt(x + 2) == 2 and range(x)[-1] == 1 and f'{x:d}' == '2'
+    assert operator.index(x) == 2 and [1, 2, 3][x] == 3 and math.sqrt(x + 2) == 2 and range(x)[-1] == 1 \
+        and f'{x:d}' == '2'
     assert float(x) == complex(x) == int(x) == 2 and bool(x) and round(np.asarray(2.5)) == 2
     with pytest.raises(TypeError):
         operator.index(np.asarray(2.))

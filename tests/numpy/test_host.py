@@ -1,4 +1,5 @@
 """What NumPy does on the host, its generators with state, and results written into arrays."""
+import array
 import io
 import pickle
 import sys
@@ -47,6 +48,53 @@ def test_text_files(tmp_path):
     assert isinstance(np.genfromtxt(text), np.ndarray)
     np.savez_compressed(tmp_path / 'x.npz', x=np.array(X))
     assert onp.array_equal(np.load(tmp_path / 'x.npz')['x'], X)
+
+
+MADE = ["np.r_['r', [1, 2], [3]]", "np.r_['c', [1, 2], [3]]", 'np.array(array.array("l", [1, 2]))', 'np.array(x).item(4)', 'np.array(x).item(1, 2)',
+        'np.array(5).item(0)', 'np.mgrid[()].shape', 'np.array([0, onp.float16(1)])', 'np.array([[onp.int8(1), 2], [3, 4]])']
+
+
+@pytest.mark.parametrize('case', MADE)
+def test_made_of_pythons_values(case):
+    expected, found = [eval(case, {'np': library, 'onp': onp, 'x': X, 'array': array}) for library in (onp, np)]
+    assert onp.array_equal(found, expected)
+
+
+def test_dtypes_of_lists_are_promoted_as_arrays_are():
+    assert np.array([0, onp.float16(1)]).dtype == 'float16' and np.array([onp.float32(1), onp.int32(2)]).dtype == 'float32'
+    assert np.array([[onp.int8(1), 2], [3, 4]]).dtype == 'int8'
+
+
+@pytest.mark.parametrize('case,error,message', [
+    ('np.array([0.0, None])', TypeError, 'NoneType'), ('np.array(onp.ma.array([1, 2], mask=[0, 1]))', ValueError, 'masked'),
+    ('np.take(np.zeros((0, 3)), np.array([0]), 0)', IndexError, 'non-empty take')])
+def test_not_made(case, error, message):
+    with pytest.raises(error, match=message):
+        eval(case, {'np': np, 'onp': onp})
+
+
+def test_bfloat16_in_files(tmp_path):
+    np.save(tmp_path / 'x.npy', np.array([1.5, -2], 'bfloat16'))
+    assert np.load(tmp_path / 'x.npy').dtype == 'bfloat16' and np.load(tmp_path / 'x.npy').tolist() == [1.5, -2]
+
+
+def test_delete_without_known_positions():
+    f = lazy.jit(lambda x, i: np.delete(x, i, 0, assume_unique_indices=True))
+    assert onp.array_equal(f(np.arange(12).reshape(6, 2), np.array([1, -2])), onp.delete(onp.arange(12).reshape(6, 2), [1, -2], 0))
+
+
+def test_places_that_are_out_of_range():
+    assert [i.tolist() for i in np.unravel_index(np.array([-1, 7, 4, -9]), (2, 3))] == [[1, 1, 1, 0], [2, 2, 1, 0]]
+    assert lazy.jit(lambda k: np.tri(2, 2, k))(2**40).tolist() == [[1, 1], [1, 1]]
+
+
+def test_derivatives_at_zero():
+    f, found = np.sinc, []
+    for _ in range(5):
+        found.append(float(f(0.0)))
+        f = lazy.grad(f)
+    assert onp.allclose(found, [1, 0, -onp.pi ** 2 / 3, 0, onp.pi ** 4 / 5], rtol=1e-5)
+    assert float(lazy.grad(lambda x: np.frexp(x)[0])(3.0)) == 0.25
 
 
 def test_not_finite():
@@ -156,7 +204,9 @@ WRITTEN = ['x.sort()', 'x.sort(axis=0)', 'x.partition(1)', 'x.fill(3)', 'x.resiz
            'x.real = 5', 'c.real = 5', 'c.imag = x', 'np.add.at(x, ([0, 0, 1], [1, 1, 2]), 2)', 'np.subtract.at(x, [0, 0], 1)',
            'np.maximum.at(x, ([0, 0], [1, 1]), [9, 3])', 'np.minimum.at(x, ([0, 0], [1, 1]), [-9, 3])', 'np.multiply.at(x, [1, 1], 2)',
            'np.divide.at(x, [1, 1], 2)', 'np.power.at(x, ([0, 0, 1], [0, 0, 1]), 2)', 'np.arctan2.at(x, 1, x[0])',
-           'np.logical_xor.at(m, [0, 0, 1], True)', 'x[x > 1] = 0', 'x[:, ::2] += 1', 'x[0] = x[1]', 'x += 1', 'np.fill_diagonal(x, 4)']
+           'np.logical_xor.at(m, [0, 0, 1], True)', 'x.flat[::2] = 5', 'x.flat[-1] = x.flat[0]', 'x.flat = 3', 'np.copyto(x, [[[1, 2, 3]]])',
+           'x = x.astype("int32"); x[0] = 2.7', 'x = x.astype("int32"); x[:, 1] = x[0, 2] * 0.5', 'x = x.astype("uint8"); np.copyto(x, 3)', 'm[0] = 5',
+           'np.nan_to_num(x, copy=False)', 'x[x > 1] = 0', 'x[:, ::2] += 1', 'x[0] = x[1]', 'x += 1', 'np.fill_diagonal(x, 4)']
 
 
 @pytest.mark.parametrize('case', WRITTEN)
@@ -202,6 +252,26 @@ def test_memory_as_numpy_sees_it(mutable):
     assert y.strides == x.strides and y.flags.c_contiguous and y.flags.writeable and not y.flags.f_contiguous
     lazy.config.update('mutable_arrays', False)
     assert not y.flags.writeable and np.zeros(3).flags.f_contiguous
+
+
+def test_elements_as_one_vector():
+    x = np.array(X)
+    assert [float(v) for v in x.flat] == X.ravel().tolist() and len(x.flat) == 6 and float(x.flat[4]) == 4.0
+    assert onp.array_equal(onp.asarray(x.flat), X.ravel()) and x.flat.copy().tolist() == X.ravel().tolist()
+    with pytest.raises(TypeError, match='immutable'):
+        x.flat[0] = 1
+
+
+def test_conversions_of_assigned_values(mutable):
+    x = np.zeros(3, 'uint8')
+    with pytest.raises(TypeError, match='real part'):
+        x[0] = 1j
+    with pytest.raises(OverflowError):
+        x[0] = 300
+    assert np.array(onp.arange(3, dtype='>f4')).dtype == 'float32' and np.array(onp.arange(3, dtype='>i8')).tolist() == [0, 1, 2]
+    with pytest.raises(TypeError, match='same_kind'):
+        np.array([1.5]).astype('int32', casting='same_kind')
+    assert np.zeros((2, 3), order='F').shape == np.ones_like(np.zeros((2, 3)), order='C').shape == (2, 3)
 
 
 STRIDES = ['sliding_window_view(x, (2, 2))', 'sliding_window_view(x, 2, 1)', 'sliding_window_view(x, (2, 1), axis=(1, 1))',

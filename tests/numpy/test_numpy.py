@@ -84,7 +84,9 @@ WIDE = ('d', 'l')                                # JAX has no 64-bit arrays by d
 OURS = ('np.finfo', 'np.divmod(i', 'np.frexp', 'np.histogram', 'np.mgrid', 'np.unravel', 'np.ravel_multi')
 
 
-@pytest.mark.parametrize('group', ['ELEMENTWISE', 'REDUCTIONS', 'SHAPES', 'CREATION', 'INDEXING', 'SORTING', 'PRODUCTS', 'LINALG', 'FFT', 'POLYNOMIALS'])
+@pytest.mark.parametrize('group',
+                         ['ELEMENTWISE', 'REDUCTIONS', 'SHAPES', 'CREATION', 'INDEXING', 'SORTING', 'PRODUCTS',
+                          'LINALG', 'FFT', 'POLYNOMIALS'])
 def test_types_are_those_of_jax(group, jax):
     """Shapes, dtypes and weakness of all cases, by abstract evaluation."""
     wrong = []

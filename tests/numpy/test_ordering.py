@@ -17,7 +17,8 @@ def numbers(dtype, shape):
     if dtypes.is_integer(dtype):
         ends = dtypes.iinfo(dtype)
         return generator.choice(np.array([ends.min, ends.min + 1, 0, 1, 2, 5, ends.max - 1, ends.max], dtype), shape)
-    special = np.array([np.nan, np.copysign(np.nan, -1), np.inf, -np.inf, 0.0, -0.0, 1.5, -1.5, 1e-7, -3, 300], np.float32)
+    special = np.array([np.nan, np.copysign(np.nan, -1), np.inf, -np.inf, 0.0, -0.0, 1.5, -1.5, 1e-7, -3, 300],
+                       np.float32)
     return generator.choice(special, shape).astype(dtype)
 
 
@@ -30,12 +31,14 @@ def test_argsort(dtype, shape):
         want = np.argsort(wide, axis, kind='stable')
         np.testing.assert_array_equal(lnp.argsort(lnp.asarray(x), axis=axis), want)
         backwards = np.flip(np.argsort(np.flip(wide, axis), axis, kind='stable'), axis)
-        np.testing.assert_array_equal(lnp.argsort(lnp.asarray(x), axis=axis, descending=True), x.shape[axis] - 1 - backwards)
+        np.testing.assert_array_equal(lnp.argsort(lnp.asarray(x), axis=axis, descending=True),
+                                      x.shape[axis] - 1 - backwards)
 
 
 def as_wide(x):
     """Of a type that NumPy compares."""
-    return np.asarray(x).astype(np.float32 if dtypes.is_inexact(x.dtype) and x.dtype.itemsize < 4 else dtypes.held_as(x.dtype))
+    return np.asarray(x).astype(np.float32 if dtypes.is_inexact(x.dtype)
+                                and x.dtype.itemsize < 4 else dtypes.held_as(x.dtype))
 
 
 @pytest.mark.parametrize('shape', [(1,), (37,), (2000,), (40, 30), (3, 0, 2), (5, 6, 7)], ids=str)

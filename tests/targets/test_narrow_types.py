@@ -1,6 +1,7 @@
 """float8 and int4: conversions of every value on every target, promotion, and what users see of them."""
 import copy
 import pickle
+import random
 
 import ml_dtypes
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import hosts
 import lazy
 import lazy.numpy as lnp
+from lazy.codegen import memory
 from lazy.ir import dtypes
 from lazy.ir.elements import convert
 
@@ -33,12 +35,13 @@ def same(got, expected):
 
 
 def numbers(dtype):
-    """float32 numbers that are hard to round: all neighbours of a float8 type, ties between them and what is next to these,
-    the edge of overflow, random bits."""
+    """float32 numbers that are hard to round: all neighbours of a float8 type, ties between them and what is next to
+    these, the edge of overflow, random bits."""
     values = np.unique(every(dtype).astype(np.float32))
     values = values[np.isfinite(values)]
     ties = (values[:-1] + values[1:]) / 2
-    hard = np.concatenate([values, ties, [EDGES[dtype], -EDGES[dtype], 2.0 ** -17, 2.0 ** -10, 1e-45, 3e38]]).astype(np.float32)
+    hard = np.concatenate([values, ties,
+                           [EDGES[dtype], -EDGES[dtype], 2.0 ** -17, 2.0 ** -10, 1e-45, 3e38]]).astype(np.float32)
     around = [hard, np.nextafter(hard, np.float32(np.inf)), np.nextafter(hard, np.float32(-np.inf))]
     random = np.random.default_rng(0).integers(0, 1 << 32, 50_000, dtype=np.uint32).view(np.float32)
     return np.concatenate([*around, [np.inf, -np.inf, np.nan, 0.0, -0.0], random]).astype(np.float32)
@@ -57,7 +60,7 @@ def on_hosts(compute, *arrays):
         lazy.config.update('target', 'native')
 
 
-# --- conversions -------------------------------------------------------------------------------------------------------
+# --- conversions ------------------------------------------------------------------------------------------------------
 
 @pytest.mark.filterwarnings('ignore::RuntimeWarning')
 @pytest.mark.parametrize('dtype', NARROW, ids=str)
@@ -120,7 +123,7 @@ def test_arithmetic_of_4_bits(dtype, name):
         same(got, expected)
 
 
-# --- storage -----------------------------------------------------------------------------------------------------------
+# --- storage ----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('dtype', NARROW, ids=str)
 def test_foreign_bits_are_taken_by_their_low_half(dtype):
@@ -133,7 +136,7 @@ def test_foreign_bits_are_taken_by_their_low_half(dtype):
 @pytest.mark.parametrize('dtype', NARROW, ids=str)
 def test_copies_and_text(dtype):
     x = lnp.asarray([1, 2, 3], dtype)
-    assert x.dtype == dtype and x.nbytes == 3 and x.tolist() == [1, 2, 3]
+    assert x.dtype == dtype and x.nbytes == (2 if dtype in INT4 else 3) and x.tolist() == [1, 2, 3]
     for again in (pickle.loads(pickle.dumps(x)), copy.deepcopy(x), lnp.array(np.asarray(x)), lnp.stack([*x])):
         assert again.dtype == dtype and again.tolist() == [1, 2, 3]
     assert f'dtype={dtype.name})' in repr(x) and str(x) == '[1 2 3]'
@@ -160,7 +163,8 @@ def test_bits_of_other_widths():
     x = np.array([0x21, 0xF8], np.uint8)
     found = lazy.lax.bitcast_convert_type(x, 'int4')
     assert found.tolist() == [[1, 2], [-8, -1]] and lazy.lax.bitcast_convert_type(found, 'uint8').tolist() == x.tolist()
-    assert lnp.asarray(x).view('uint4').tolist() == [1, 2, 8, 15] and lnp.asarray([1, 2, 8, 15], 'uint4').view('uint8').tolist() == x.tolist()
+    assert lnp.asarray(x).view('uint4').tolist() == [1, 2, 8, 15] \
+        and lnp.asarray([1, 2, 8, 15], 'uint4').view('uint8').tolist() == x.tolist()
     for wide, narrow in (('float32', 'uint8'), ('int64', 'int16'), ('float64', 'float32'), ('float16', 'float8_e5m2')):
         y = np.arange(1, 4).astype(wide)
         as_bytes = np.asarray(lnp.asarray(y).view(narrow))
@@ -171,7 +175,262 @@ def test_bits_of_other_widths():
         lnp.ones(3, 'uint8').view('uint16')
 
 
-# --- promotion ---------------------------------------------------------------------------------------------------------
+# --- two numbers in a byte --------------------------------------------------------------------------------------------
+
+TARGETS = ['numpy', 'native', 'triton-interpreter']
+SHAPES = [(), (0,), (1,), (6,), (7,), (1001,), (3, 5), (4, 6), (0, 4), (4, 0), (2, 3, 7), (5, 3, 4), (37, 66), (65, 33),
+          (130, 1)]
+
+
+@pytest.fixture(params=TARGETS)
+def target(request):
+    if request.param == 'triton-interpreter':
+        pytest.importorskip('triton')
+    lazy.config.update('target', request.param)
+    yield request.param
+    lazy.config.update('target', 'native')
+
+
+def some(shape, dtype, seed=0):
+    info = dtypes.iinfo(dtype)
+    return np.random.default_rng(seed).integers(info.min, info.max + 1, shape).astype(dtype)
+
+
+def wrapped(wide, dtype):
+    """Integers of 64 bits with the values of 4 bits that they wrap around to."""
+    return convert(np.asarray(wide), dtype, False).astype(np.int64)
+
+
+def matches(got, wide):
+    """A lazy array against the numbers expected, which it keeps in half as many bytes where they have 4 bits."""
+    if got.dtype in INT4:
+        wide = wrapped(wide, got.dtype)
+        got.block_until_ready()
+        assert got.nbytes == got._node.value.nbytes == (got.size + 1) // 2
+    np.testing.assert_array_equal(np.asarray(got).astype(np.float64), wide)
+
+
+# (name, function of (module, array) for NumPy with 64 bits and for lazy, least number of axes)
+READS = [
+    ('itself', lambda np, x: x, 0), ('sum', lambda np, x: x + x, 0),
+    ('product', lambda np, x: x.astype('float32') * 2, 0),
+    ('total', lambda np, x: x.astype('int32').sum(), 0), ('raveled', lambda np, x: x.reshape(-1), 0),
+    ('behind the first', lambda np, x: x.reshape(-1)[1:], 0),
+    ('before the last', lambda np, x: x.reshape(-1)[:-1] + x.reshape(-1)[1:], 0),
+    ('every third', lambda np, x: x.reshape(-1)[1::3], 0),
+    ('backwards', lambda np, x: x.reshape(-1)[::-1].astype('float32'), 0),
+    ('one behind the other', lambda np, x: np.concatenate([x.reshape(-1), x.reshape(-1)[1:]]), 0),
+    ('stacked', lambda np, x: np.stack([x, x]), 0), ('sorted', lambda np, x: np.sort(x, -1), 1),
+    ('largest', lambda np, x: x.max(-1, initial=0), 1),
+    ('sums along', lambda np, x: np.cumsum(x.astype('int32'), -1), 1),
+    ('sums of rows', lambda np, x: x.astype('float32').sum(-1), 1),
+    ('sums of columns', lambda np, x: x.astype('float32').sum(0), 1),
+    ('transposed', lambda np, x: x.T + 0 * x.T, 1),
+    ('of floats, transposed', lambda np, x: x.T.astype('float32') + 1, 1),
+    ('part', lambda np, x: x[1:, 1:], 2), ('part, added', lambda np, x: x[1:, 1:].astype('float32') + 1, 2),
+    ('columns from the end', lambda np, x: x[:, ::-1], 2), ('choice', lambda np, x: np.where(x > 2, x, -x), 0)]
+
+
+@pytest.mark.parametrize('dtype', INT4, ids=str)
+@pytest.mark.parametrize('shape', SHAPES, ids=str)
+def test_numbers_lie_two_in_a_byte(target, dtype, shape):
+    x = some(shape, dtype)
+    a, wide = lnp.asarray(x), x.astype(np.int64)
+    assert a.nbytes == a._node.value.nbytes == (x.size + 1) // 2
+    for name, function, axes in READS:
+        if len(shape) >= axes:
+            matches(function(lnp, a), function(np, wide))
+    if shape and shape[-1] % 2 == 0:
+        packed = a.view('uint8')
+        low, high = (x.view(np.uint8)[..., i::2] for i in (0, 1))
+        np.testing.assert_array_equal(np.asarray(packed), low | high << 4)
+        matches(packed.view(dtype), wide)
+        assert not x.size or packed._node.value.address == a._node.value.address
+    if x.size % 2:
+        assert a._node.value.array((a.nbytes,), np.uint8)[-1] >> 4 == 0
+    again = pickle.loads(pickle.dumps(a))
+    assert again.dtype == dtype and again.shape == shape
+    matches(again, wide)
+
+
+def is_inside(x, index):
+    try:
+        return x[index] is not None
+    except IndexError:
+        return False
+
+
+@pytest.mark.parametrize('dtype', INT4, ids=str)
+@pytest.mark.parametrize('shape', [(9,), (8,), (5, 7), (4, 6), (3, 2, 5), (7, 1), (1, 6)], ids=str)
+def test_updates_of_packed_numbers(target, dtype, shape):
+    x, n = some(shape, dtype), shape[0]
+    a, wide = lnp.asarray(x), x.astype(np.int64)
+    row = some(shape[1:], dtype, 1)
+    rows = np.array([0, n - 1])
+    indices = [0, 1, -1, slice(1, 3), slice(0, 3), slice(1, None, 2), (..., 1), (..., slice(1, 2)),
+               (..., slice(0, None, 2)),
+               (1,) * len(shape), (-1,) * len(shape), rows, np.array(1), tuple([np.array(-1)] * len(shape)),
+               tuple([np.array([0, 1, 1])] * len(shape))]
+    for index in [index for index in indices if is_inside(wide, index)]:
+        for how, value in (('set', 3), ('add', 5), ('max', 2), ('set', row)):
+            expected = wide.copy()
+            if how == 'set' and value is row:
+                if len(shape) < 2 or not isinstance(index, (int, slice)) and index is not rows:
+                    continue
+                expected[index] = row.astype(np.int64)
+            else:
+                {'set': lambda: expected.__setitem__(index, value), 'add': lambda: np.add.at(expected, index, value),
+                 'max': lambda: np.maximum.at(expected, index, value)}[how]()
+            matches(getattr(a.at[index], how)(value), expected)
+    matches(a, wide)
+
+
+@pytest.mark.parametrize('shape', [(9,), (10,), (4, 6), (3, 5), (5, 1)], ids=str)
+@pytest.mark.parametrize('mode', [None, 'clip', 'drop', 'wrap'])
+def test_scatters_of_packed_numbers(target, shape, mode):
+    """Two elements of one byte, and one element twice: the last value stays."""
+    rng = np.random.default_rng(len(shape))
+    x, values = some(shape, dtypes.int4), some((9,), dtypes.int4, 1)
+    indices = tuple([lnp.asarray(rng.integers(-n, n if mode is None else 2 * n, 9)) for n in shape])
+    options = {'mode': mode} if mode else {}
+    expected = lnp.asarray(x.astype(np.int32)).at[indices].set(values.astype(np.int32), **options)
+    matches(lnp.asarray(x).at[indices].set(values, **options), np.asarray(expected))
+
+
+@pytest.mark.parametrize('n', [8, 9])
+def test_updates_out_of_range(target, n):
+    x = lnp.asarray(some((n,), dtypes.int4))
+    beyond, wide = lnp.asarray(n), np.asarray(x).astype(np.int64)
+    for mode, at in (('clip', n - 1), ('wrap', 0), ('drop', None)):
+        expected = wide.copy()
+        if at is not None:
+            expected[at] = 5
+        matches(x.at[beyond].set(5, mode=mode), expected)
+    with pytest.raises(IndexError, match=f'index {n} is out of bounds for axis 0 with size {n}'):
+        x.at[beyond].set(5).block_until_ready()
+
+
+@pytest.mark.parametrize('seed', range(40))
+def test_programs_of_packed_numbers(seed):
+    source = random.Random(seed)
+    lazy.config.update('target', source.choice(['native', 'native', 'native', 'numpy']))
+    try:
+        run_program(source)
+    finally:
+        lazy.config.update('target', 'native')
+
+
+def run_program(source):
+    """A random program, for NumPy with 64 bits and for lazy: nothing may be overwritten that is still to be read."""
+    dtype, shape = source.choice(INT4), source.choice([(8,), (9,), (3, 5), (4, 6), (2, 3, 4), (1,), (5, 1), (2, 2, 3)])
+    x, y = (some(shape, dtype, source.random().__hash__() % 1000) for _ in range(2))
+    pairs = [[v.astype(np.int64), lnp.asarray(v) + 0] for v in (x, y)]
+    sums = []
+    for _ in range(source.randrange(3, 12)):
+        i, j = source.randrange(2), source.randrange(2)
+        (wide, a), (other, b) = pairs[i], pairs[j]
+        kind = source.randrange(9)
+        if kind < 4:
+            index = tuple([source.choice([source.randrange(n), slice(source.randrange(n), None), slice(None),
+                                          slice(None, None, 2),
+                                          np.array(source.randrange(n)), np.array([0, n - 1])]) for n in wide.shape])
+            how = source.choice(['set', 'add', 'max'])
+            value = source.choice([3, np.flip(other)[index]])
+            lazy_value = value if isinstance(value, int) else lnp.flip(b)[index]
+            new = wide.copy()
+            if how == 'set':
+                if np.ndim(value) and any(isinstance(k, np.ndarray) and k.size > 1 and k[0] == k[1] for k in index):
+                    continue                                          # which of two values is set last isn't defined
+                new[index] = value
+            else:
+                {'add': np.add, 'max': np.maximum}[how].at(new, index, value)
+            pairs[i] = [wrapped(new, dtype), getattr(a.at[index], how)(lazy_value)]
+        elif kind == 4:
+            pairs[i] = [wrapped(wide + other, dtype), a + b]
+        elif kind == 5:
+            pairs[i] = [np.concatenate([wide[1:], wide[:1]]), lnp.concatenate([a[1:], a[:1]])]
+        elif kind == 6:
+            pairs[i] = list(pairs[j])
+        elif kind == 7:
+            sums.append((wide.reshape(-1)[1:].sum(), a.reshape(-1)[1:].astype('int32').sum()))
+        else:
+            matches(a, wide)
+    for wide, a in [*pairs, *sums]:
+        matches(a, wide)
+
+
+@pytest.mark.parametrize('dtype', INT4, ids=str)
+def test_layers_with_weights_of_4_bits(target, dtype):
+    """Weights are read where they are needed: no more memory is taken than the results and half a byte for each."""
+    rng = np.random.default_rng(0)
+    x, w, scale = rng.normal(size=(4, 66)).astype(np.float32), some((66, 31), dtype), rng.random(31).astype(np.float32)
+    expected = x @ (w.astype(np.float32) * scale)
+    layer = lambda x, w, scale: x @ (w.astype('float32') * scale)
+    for f in (layer, lazy.jit(layer)):
+        np.testing.assert_allclose(f(lnp.asarray(x), lnp.asarray(w), lnp.asarray(scale)), expected, rtol=1e-4,
+                                   atol=1e-4)
+    many = lazy.vmap(layer, (None, 0, None))(lnp.asarray(x), lnp.stack([lnp.asarray(w)] * 3), lnp.asarray(scale))
+    np.testing.assert_allclose(many[2], expected, rtol=1e-4, atol=1e-4)
+    found = lazy.grad(lambda scale: layer(lnp.asarray(x), lnp.asarray(w), scale).sum())(lnp.asarray(scale))
+    np.testing.assert_allclose(found, (x @ w.astype(np.float32)).sum(0), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize('shape', [(4, 6), (3, 5)], ids=str)
+def test_fused_functions_of_packed_numbers(shape):
+    """How arrays lie in memory is no part of what is to be one kernel."""
+    x = some(shape, dtypes.int4)
+    a, wide = lnp.asarray(x), x.astype(np.int64)
+    for f in (lambda np, x: x.reshape(-1)[1:].astype('float32') * 2, lambda np, x: x + x,
+              lambda np, x: x.astype('float32').sum(1)):
+        matches(lazy.fuse(lambda x: f(lnp, x))(a), f(np, wide))
+    rows = lazy.vmap(lambda row, i: row.at[i].set(3))(a, lnp.arange(shape[0]))
+    np.fill_diagonal(wide, 3)
+    matches(rows, wide)
+
+
+def test_other_libraries_get_bytes():
+    x = lnp.asarray([1, 2, 3, -1], 'int4')
+    with pytest.raises(BufferError, match="x.view\\('uint8'\\)"):
+        np.from_dlpack(x)
+    assert np.from_dlpack(x.view('uint8')).tolist() == [0x21, 0xF3]
+
+
+def test_memory_of_packed_numbers():
+    """Of a large array half a byte for each number, also while it is computed from and updated in place."""
+    n = 1 << 22
+    held = memory.statistics()['in_use']
+    x = lnp.ones(n, 'int4') + 1
+    x.block_until_ready()
+    assert memory.statistics()['in_use'] - held < 0.6 * n
+    place, places = lnp.asarray(7), lnp.asarray([3, 4, 5, 4, 1000])
+    step = lazy.jit(lambda x, i: x.at[i].set(5), donate_argnums=0)
+    for update in (lambda x, k: x.at[k].set(k % 7), lambda x, k: x.at[k].add(1),
+                   lambda x, k: x.at[2 * k:2 * k + 7].set(1), lambda x, k: x.at[places].set(k),
+                   lambda x, k: step(x, place)):
+        address = x._node.value.address
+        for k in range(8):
+            x = update(x, k)
+            x.block_until_ready()
+            assert x._node.value.address == address
+    odd = lnp.zeros((3, (1 << 20) + 1), 'int4')
+    odd.block_until_ready()
+    address_of_odd = odd._node.value.address
+    for k in range(8):
+        odd = odd.at[k % 3, 5 * k:5 * k + 4].set(1)
+        odd.block_until_ready()
+        assert odd._node.value.address == address_of_odd
+    assert int(odd.astype('int32').sum()) == 32
+    del odd
+    for k in range(40):                                               # computed together, from the places as arguments
+        x = x.at[k].set(x[k + 1])
+    assert int(x[50]) == 2 and x._node.value.address == address and memory.statistics()['in_use'] - held < 0.6 * n
+    big = x.astype('float32').sum()
+    assert float(big) > n and memory.statistics()['in_use'] - held < 0.6 * n
+    with pytest.raises(ValueError, match='needs a copy'):
+        x.__array__(copy=False)
+
+
+# --- promotion --------------------------------------------------------------------------------------------------------
 
 SCALARS = {'bool': True, 'int': 1, 'float': 1.5, 'complex': 1j}
 
@@ -195,7 +454,8 @@ def test_promotion(dtype):
         if name in ('bool', 'int') or name == 'float' and dtype in FLOAT8:
             assert (x + scalar).dtype == (scalar + x).dtype == dtype
         else:
-            with pytest.raises(lazy.dtypes.TypePromotionError, match=r"converted explicitly, for example by x.astype\('float32'\)"):
+            with pytest.raises(lazy.dtypes.TypePromotionError,
+                               match=r"converted explicitly, for example by x.astype\('float32'\)"):
                 x + scalar
 
 
@@ -210,7 +470,7 @@ def test_promotion_is_that_of_jax(dtype):
         assert promoted(dtype, other) == expected, other
 
 
-# --- functions ---------------------------------------------------------------------------------------------------------
+# --- functions --------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('dtype', FLOAT8, ids=str)
 def test_sums_and_products_are_made_in_float32(dtype):
@@ -247,7 +507,8 @@ def test_functions_of_int4(dtype):
     x = every(dtype)
     a, wide = lnp.asarray(x), x.astype(np.int32)
     assert a.sum().dtype == ('int32' if dtype == dtypes.int4 else 'uint32') and int(a.sum()) == wide.sum()
-    assert lnp.sum(a, dtype=dtype).dtype == dtype and int(lnp.sum(a[:9], dtype=dtype)) == int(convert(wide[:9].sum(), dtype, False))
+    assert lnp.sum(a, dtype=dtype).dtype == dtype \
+        and int(lnp.sum(a[:9], dtype=dtype)) == int(convert(wide[:9].sum(), dtype, False))
     assert lnp.sin(a).dtype == (a / a).dtype == a.mean().dtype == np.float32
     same(np.asarray(lnp.sort(a)), np.sort(wide).astype(dtype))
     same(np.asarray(a @ a), np.asarray(convert(wide @ wide, dtype, False)))
@@ -258,7 +519,7 @@ def test_functions_of_int4(dtype):
         a + 100
 
 
-# --- Triton ------------------------------------------------------------------------------------------------------------
+# --- Triton -----------------------------------------------------------------------------------------------------------
 
 def interpreted(dtype, x):
     """x converted to a dtype by a Triton kernel under the interpreter."""

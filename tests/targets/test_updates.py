@@ -15,7 +15,8 @@ N = 12
 def some_index(source):
     kind = source.randrange(5)
     i, j = sorted([source.randrange(N), source.randrange(N)])
-    return [i, slice(i, j), slice(i, j, 2), slice(None), np.array([source.randrange(N) for _ in range(source.randrange(1, 4))])][kind]
+    return [i, slice(i, j), slice(i, j, 2), slice(None),
+            np.array([source.randrange(N) for _ in range(source.randrange(1, 4))])][kind]
 
 
 def reads(source, names):
@@ -45,15 +46,18 @@ def draw(source):
         target, kind = source.choice(names), source.randrange(8)
         if kind < 3:
             read, i, how = reads(source, names), source.randrange(N), source.choice(['set', 'add', 'max', 'multiply'])
-            steps.append(lambda np, v, update, t=target, f=read, i=i, how=how: v.__setitem__(t, update(v[t], i, f(np, v), how)))
+            steps.append(lambda np, v, update, t=target, f=read, i=i, how=how:
+                         v.__setitem__(t, update(v[t], i, f(np, v), how)))
         elif kind < 6:
             (i, part), how = parts(source, names), source.choice(['set', 'set', 'add'])
-            if isinstance(i, np.ndarray):                              # which of several values is set last isn't defined
+            if isinstance(i, np.ndarray):                             # which of several is set last isn't defined
                 how = 'add'
-            steps.append(lambda np, v, update, t=target, f=part, i=i, how=how: v.__setitem__(t, update(v[t], i, f(np, v), how)))
+            steps.append(lambda np, v, update, t=target, f=part, i=i, how=how:
+                         v.__setitem__(t, update(v[t], i, f(np, v), how)))
         elif kind == 6:
             read = reads(source, names)
-            steps.append(lambda np, v, update, f=read: v.__setitem__('s', np.concatenate([v['s'][1:], np.reshape(f(np, v), 1)])))
+            steps.append(lambda np, v, update, f=read:
+                         v.__setitem__('s', np.concatenate([v['s'][1:], np.reshape(f(np, v), 1)])))
         else:
             steps.append(lambda np, v, update, t=target: v.__setitem__('old', v[t]))    # this value must stay as it is
     return steps
@@ -71,7 +75,8 @@ def lazy_update(x, i, value, how):
 
 
 def start(module):
-    return {'x': module.asarray(np.linspace(-1, 1, N, dtype=np.float32)) + 0, 'y': module.asarray(np.arange(N, dtype=np.float32)) + 0,
+    return {'x': module.asarray(np.linspace(-1, 1, N, dtype=np.float32)) + 0,
+            'y': module.asarray(np.arange(N, dtype=np.float32)) + 0,
             's': module.asarray(np.ones(3, np.float32)) + 0, 'old': module.asarray(np.zeros(N, np.float32)) + 0}
 
 
@@ -102,7 +107,8 @@ def test_programs_of_updates(block):
         for name, got in (('pending', run_lazy(steps, start(lnp))), ('flushed', run_lazy(steps, start(lnp), forced)),
                           ('jit', jitted(inputs)), ('jit again', jitted(inputs))):
             for key in want:
-                np.testing.assert_allclose(np.asarray(got[key]), want[key], rtol=2e-4, atol=1e-4, err_msg=f'{seed} {name} {key}')
+                np.testing.assert_allclose(np.asarray(got[key]), want[key], rtol=2e-4, atol=1e-4,
+                                           err_msg=f'{seed} {name} {key}')
 
 
 MOVES = ['x.at[0].set(x[1])', 'x.at[0:2].set(x[1:3])', 'x.at[1:].set(x[:-1])', 'x.at[:, 1:].set(x[:, :-1])', 'x.at[::-1].set(x)',
@@ -128,7 +134,7 @@ def test_a_new_part_is_not_written_where_something_is_still_to_be_read():
     @lazy.jit
     def f(x, c, d):
         x = lazy.lax.sort(x)
-        return x[2:5] * c + d, x.at[3:6].set(c * 2 - d)                # both read c and d: one kernel, were it not for x
+        return x[2:5] * c + d, x.at[3:6].set(c * 2 - d)              # both read c and d: one kernel, but for x
     x, c, d = np.arange(12, dtype=np.float32)[::-1].copy(), np.array([1, 2, 3], np.float32), np.ones(3, np.float32)
     read, updated = f(x, c, d)
     assert read.tolist() == [3, 7, 13] and updated.tolist() == [0, 1, 2, 1, 3, 5, 6, 7, 8, 9, 10, 11]
@@ -232,7 +238,8 @@ def test_masks_whose_values_are_not_known(shape, rank, how):
     want, update = numpy_update(x, mask, values, how), lambda x, mask, values: getattr(x.at[mask], how)(values)
     args = lnp.asarray(x), lnp.asarray(mask), lnp.asarray(values)
     np.testing.assert_array_equal(np.asarray(lazy.jit(update)(*args)), want)
-    batched = lazy.vmap(update, in_axes=(0, None, 0))(lnp.stack([args[0]] * 2), args[1], lnp.stack([args[2], args[2] + 1]))
+    batched = lazy.vmap(update, in_axes=(0, None, 0))(lnp.stack([args[0]] * 2), args[1],
+                                                      lnp.stack([args[2], args[2] + 1]))
     np.testing.assert_array_equal(np.asarray(batched[0]), want)
     derivative = lazy.jit(lazy.grad(lambda v, x, mask: (update(x, mask, v) * 2).sum()))(args[2], args[0], args[1])
     plain = lazy.grad(lambda v, x, mask: (update(x, mask, v) * 2).sum())(args[2], args[0], args[1])

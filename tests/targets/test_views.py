@@ -1,4 +1,5 @@
-"""Chains of views, drawn at random: index maps are composed, cut and merged, and a wrong one reads the wrong elements."""
+"""Chains of views, drawn at random: index maps are composed, cut and merged, and a wrong one reads the wrong
+elements."""
 import random
 
 import numpy as np
@@ -35,21 +36,25 @@ def axis_of(source, x):
 # name -> (whether it applies to x, what is drawn, the function of (module, array, what was drawn))
 STEPS = {
     'reshape': (lambda x: x.size, lambda s, x: some_shape(s, x.size), lambda np, a, shape: a.reshape(shape)),
-    'transpose': (lambda x: True, lambda s, x: tuple(s.sample(range(x.ndim), x.ndim)), lambda np, a, order: a.transpose(order)),
+    'transpose': (lambda x: True, lambda s, x: tuple(s.sample(range(x.ndim), x.ndim)),
+                  lambda np, a, order: a.transpose(order)),
     'slice': (lambda x: x.ndim, lambda s, x: some_slices(s, x.shape), lambda np, a, index: a[index]),
-    'broadcast': (lambda x: x.size < 400, lambda s, x: (s.randrange(1, 4), *[s.randrange(2, 5) if n == 1 else n for n in x.shape]),
+    'broadcast': (lambda x: x.size < 400,
+                  lambda s, x: (s.randrange(1, 4), *[s.randrange(2, 5) if n == 1 else n for n in x.shape]),
                   lambda np, a, shape: np.broadcast_to(a, shape)),
     'flip': (lambda x: x.ndim, axis_of, lambda np, a, axis: np.flip(a, axis)),
     'expand': (lambda x: True, lambda s, x: s.randrange(x.ndim + 1), lambda np, a, axis: np.expand_dims(a, axis)),
     'concatenate': (lambda x: x.ndim and x.size < 400, axis_of, lambda np, a, axis: np.concatenate([a, a * 2], axis)),
     'roll': (lambda x: x.ndim, lambda s, x: (s.randrange(-5, 6), axis_of(s, x)), lambda np, a, by: np.roll(a, *by)),
-    'tile': (lambda x: x.size < 300, lambda s, x: [s.randrange(1, 3) for _ in x.shape], lambda np, a, times: np.tile(a, times)),
+    'tile': (lambda x: x.size < 300, lambda s, x: [s.randrange(1, 3) for _ in x.shape],
+             lambda np, a, times: np.tile(a, times)),
     'repeat': (lambda x: x.ndim and x.size < 300, axis_of, lambda np, a, axis: np.repeat(a, 2, axis)),
     'pad': (lambda x: x.ndim and x.size < 300, lambda s, x: [(s.randrange(3), s.randrange(3)) for _ in x.shape],
             lambda np, a, widths: np.pad(a, widths)),
     'take': (lambda x: x.ndim and x.shape[0], lambda s, x: [s.randrange(-len(x), len(x)) for _ in range(3)],
              lambda np, a, rows: np.take(a, np.asarray(rows), 0)),
-    'resize': (lambda x: x.size, lambda s, x: (s.randrange(1, 4), s.randrange(1, 9)), lambda np, a, shape: np.resize(a, shape)),
+    'resize': (lambda x: x.size, lambda s, x: (s.randrange(1, 4), s.randrange(1, 9)),
+               lambda np, a, shape: np.resize(a, shape)),
     'compute': (lambda x: True, lambda s, x: None, lambda np, a, _: a * 2 + 1),
 }
 

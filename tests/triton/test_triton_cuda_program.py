@@ -175,7 +175,8 @@ def test_programs_on_a_device(build, device):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.int32, np.bool_, 'float8_e4m3fn', 'float8_e5m2', 'int4', 'uint4'])
+@pytest.mark.parametrize('dtype',
+                         [np.float32, np.float64, np.int32, np.bool_, 'float8_e4m3fn', 'float8_e5m2', 'int4', 'uint4'])
 def test_every_operation_on_a_device(dtype, device):
     from test_triton_printer import ULPS, build as build_operations
     b, outputs, names = build_operations(dtypes.as_dtype(dtype))
@@ -183,6 +184,7 @@ def test_every_operation_on_a_device(dtype, device):
     half = len(outputs) // 8 + 1
     for start in range(0, len(outputs), half):                          # smaller kernels compile faster
         some = outputs[start:start + half]
-        for (op, params), result, i in zip(names[start:], results_of(b, some, cuda_program.Program(b.linear(some), device)),
+        for (op, params), result, i in zip(names[start:],
+                                           results_of(b, some, cuda_program.Program(b.linear(some), device)),
                                            some):
             close(result, wanted[i], ULPS.get(op.name, 8), f'{op.name} {params}')

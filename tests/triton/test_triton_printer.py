@@ -94,7 +94,8 @@ def operand(dtype, seed, scale=3.0):
         info = dtypes.iinfo(dtype)
         x = rng.integers(info.min, info.max, N, dtype=dtypes.held_as(dtype), endpoint=True).astype(dtype)
         x[200:600] = rng.integers(-9 if info.min else 0, 9, 400).astype(dtype)
-        edge = np.array([0, 1, 2, info.max, info.min, info.max - 1, info.min + 1, 7, min(dtypes.bits(dtype), info.max), 3], dtype)
+        edge = np.array([0, 1, 2, info.max, info.min, info.max - 1, info.min + 1, 7, min(dtypes.bits(dtype), info.max),
+                         3], dtype)
         edge[5:7] = np.array([-1, -3]).astype(dtype)
         pairs = np.repeat(edge, 10) if seed % 2 else np.tile(edge, 10)
         x[:100] = pairs
@@ -113,7 +114,8 @@ RUN_BY_NUMPY = ('digamma polygamma bessel_i0e bessel_i1e bessel_j bessel_y besse
                 'sin_integral cos_integral fresnel_sin fresnel_cos spence igamma igammac igamma_grad_a '
                 'random_gamma_grad regularized_incomplete_beta betainc_grad gamma_density beta_density zeta zeta_grad owens_t '
                 'hyp1f1 hyp1f1_grad hyp2f1 hyp2f1_grad').split()
-_SEVERAL = {ops.integer_pow: [dict(n=n) for n in (0, 1, 2, 3, 7, -1, -2)], ops.threefry2x32: [dict(word=0), dict(word=1)],
+_SEVERAL = {ops.integer_pow: [dict(n=n) for n in (0, 1, 2, 3, 7, -1, -2)],
+            ops.threefry2x32: [dict(word=0), dict(word=1)],
             ops.philox4x32: [dict(word=i) for i in range(4)],
             ops.polygamma: [dict(n=1)],
             **{op: [dict(by=0)] for op in (ops.betainc_grad, ops.hyp1f1_grad, ops.hyp2f1_grad)},
@@ -216,7 +218,9 @@ REDUCTIONS = [op for op in ops.OPS.values() if op.reduction]
 
 @pytest.mark.parametrize('shape, axis', [((7, 100), 1), ((100, 7), 0), ((3, 5000), 1), ((300, 40), 0), ((70000,), 0),
                                          ((20001, 3), 0), ((4, 0), 1), ((0, 4), 1), ((1, 1), 0)])
-@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.float16, ml_dtypes.bfloat16, np.int8, np.uint64, np.bool_, *NARROW])
+@pytest.mark.parametrize('dtype',
+                         [np.float32, np.float64, np.float16, ml_dtypes.bfloat16, np.int8, np.uint64, np.bool_,
+                          *NARROW])
 def test_reductions(shape, axis, dtype):
     """All reductions of one array: rows, columns, parts; short, long, empty."""
     dtype = np.dtype(dtype)
@@ -538,7 +542,8 @@ def test_gathers_ramps_and_64_bit_indices_compile():
 
 
 @pytest.mark.parametrize('dtype', [np.bool_, np.int8, np.uint64, ml_dtypes.bfloat16, *NARROW])
-@pytest.mark.parametrize('shape, axis', [((70, 100), 1), ((70, 9000), 1), ((30, 70), 0), ((9000, 70), 0), ((9, 8, 30), 1)])
+@pytest.mark.parametrize('shape, axis',
+                         [((70, 100), 1), ((70, 9000), 1), ((30, 70), 0), ((9000, 70), 0), ((9, 8, 30), 1)])
 def test_reductions_have_types_that_the_compiler_takes(shape, axis, dtype):
     b, dtype = Builder(), np.dtype(dtype)
     x = b.array(random(shape, dtype))
