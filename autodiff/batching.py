@@ -5,7 +5,7 @@ variables stays as it is and is computed once. Every operation has a rule `batch
 makes the node for the batch: `inputs` are those of `node`, with the leading axis where `flags` says so.
 """
 from ..ir import build, convolution, dtypes, ops
-from ..ir.graph import Graph, ancestors, aval
+from ..ir.graph import Graph, ancestors, aval, here, release_pending
 from .calls import derived
 from . import rules  # noqa: F401  (a batched custom rule is differentiated later)
 
@@ -238,6 +238,24 @@ def _call(node, inputs, flags, size):
     return build.make(ops.call, inputs, (batch_graph(body, flags, size), kind, derived(kind, options)))
 
 
+def _loop(node, inputs, flags, size):
+    """Examples whose loop has ended keep their state while others go on.
+
+    Before: (x, go) = loop(x, go; body). After: (x', go', any(go')) = loop(x', go', any(go'); body'), where body'
+    selects by go' between what the batched body gives and what was there.
+    """
+    body, = node.params
+    count, start = len(body.graph.outputs), len(here.pending)
+    inner = batch_graph(body.graph, [True] * count + flags[count:], size)
+    old, constants = inner.inputs[:count], inner.inputs[count:]
+    kept = [build.select(build.broadcast(old[-1], x.aval.shape, (0,)), x, y) for x, y in zip(inner.outputs, old)]
+    some = lambda go: build.make(ops.reduce_or, (go,), ((0,),))
+    graph = Graph((*old, build.variable(aval((), dtypes.bool_)), *constants), (*kept, some(kept[-1])))
+    release_pending(start)                     # of the body nothing is to be computed outside of the loop
+    state = all_batched(inputs[:count], flags, size)
+    return build.make(ops.loop, (*state, some(state[-1]), *inputs[count:]), (type(body)(graph),))
+
+
 def _custom(node, inputs, flags, size):
     rule, index = node.params
     value = inputs[0] if flags[0] else broadcast_batch(inputs[0], size)
@@ -267,7 +285,7 @@ ops.dot_general.batch, ops.conv.batch, ops.searchsorted.batch = _dot_general, _c
 ops.project.batch = _same
 ops.partition.batch = _unary(lambda size, x, kth, axis: (kth, axis + 1))
 ops.triangular_solve.batch = ops.solve.batch = ops.tridiagonal_solve.batch = ops.least_squares.batch = _solve
-ops.call.batch, ops.custom.batch, ops.custom_linear.batch = _call, _custom, _custom_linear
+ops.call.batch, ops.loop.batch, ops.custom.batch, ops.custom_linear.batch = _call, _loop, _custom, _custom_linear
 for _op in (ops.cholesky, ops.inverse, ops.cholesky_update, ops.pivots_to_permutation, ops.lu, ops.qr, ops.eigh,
             ops.eig, ops.svd,
             ops.geqrf, ops.schur, ops.rsf2csf, ops.hessenberg, ops.tridiagonal, ops.eigh_tridiagonal, ops.sylvester,

@@ -96,6 +96,11 @@ def _call_jvp(node, tangents):
     return call_tangents(node, tangents, push)[0]
 
 
+def _loop_jvp(node, tangents):
+    raise NotImplementedError('a loop has no derivative: who makes one gives a rule, as custom_linear_solve does')
+
+
 ops.call.jvp, ops.call.transpose = _call_jvp, _call_transpose
+ops.loop.jvp = _loop_jvp
 ops.project.jvp = lambda node, tangents: tangents[0][node.params[0]]
 ops.project.transpose = lambda ct, node, linear: [{node.params[0]: ct}]

@@ -102,9 +102,9 @@ def _in_parts(op, places, arrays, keywords):
         results = op.numpy(*[x[start:stop] if many else matrices.by_columns(op, x) for x in arrays], **keywords)
         for place, result in zip(places, results if isinstance(results, tuple) else (results,)):
             matrices.copy(place[start:stop] if many else place, result)
-    x, smallest = arrays[0], min(arrays[0].shape[-2:])
-    many = op in _MATRICES and x.ndim > 2 and smallest <= lapack.SMALL
-    _at_once(_ranges(len(x), 1 + x.size * smallest // BUSY if many else 1), part)
+    x = arrays[0]
+    many = op in _MATRICES and x.ndim > 2 and min(x.shape[-2:]) <= lapack.SMALL
+    _at_once(_ranges(len(x), 1 + x.size * min(x.shape[-2:]) // BUSY) if many else [(0, 1)], part)
 
 
 def _ranges(count, worth):

@@ -61,9 +61,9 @@ def run_linear(linear, buffers, scalars, dies, lines):
 
 
 def at_line(error, source, lines):
-    """The error with the user's line of the operation in its message."""
+    """The error with the user's line of the operation in its message, once where a loop at that line passes it on."""
     place = where(lines(source)) if source is not None else ''
-    return type(error)(f'{error} (operation written at {place})') if place else error
+    return type(error)(f'{error} (operation written at {place})') if place and place not in str(error) else error
 
 
 def evaluate(op, arguments, keywords, aval):

@@ -464,8 +464,11 @@ def common(kind, name, avals):
     letter = dtypes.kind(dtype)
     if kind == 'inexact' and letter in 'biu':
         return dtypes.inexact_of(dtype), weak
+    if kind == 'integer' and letter == 'b' and name.startswith('shift'):
+        return dtypes.default_int(), weak
     if kind == 'bits' and letter in 'fc' or kind == 'integer' and letter not in 'iu':
-        raise TypeError(f'{name} is for integers and booleans, got {", ".join(map(repr, avals))}')
+        what = 'integers' if kind == 'integer' else 'integers and booleans'
+        raise TypeError(f'{name} is for {what}, got {", ".join(map(repr, avals))}')
     if kind == 'number' and letter == 'b':
         raise TypeError(f'{name} is not for booleans: use ^, |, & or logical functions')
     if kind == 'arithmetic' and letter == 'b' and name in ('floor_divide', 'remainder', 'rem', 'sub', 'neg', 'pow'):
@@ -487,7 +490,26 @@ def elementwise(op, *operands, kind='arithmetic'):
     nodes = [as_node(x) for x in operands]
     dtype, weak = common(kind, op.name, [n.aval for n in nodes])
     nodes, op = tuple([convert_operand(n, dtype) for n in nodes]), _of_type(op, dtype)
+    if op in _ORDERED and dtypes.kind(dtype) == 'c':
+        return wrap(_of_complex(op, *nodes))
     return wrap(Node(op, nodes, None, result_aval(op, nodes, None)))
+
+
+_ORDERED = {ops.lt: (ops.lt, ops.lt), ops.le: (ops.lt, ops.le), ops.gt: (ops.gt, ops.gt), ops.ge: (ops.gt, ops.ge),
+            **dict.fromkeys((ops.max_, ops.fmax), (ops.gt, ops.ge)), **dict.fromkeys((ops.min_, ops.fmin), (ops.lt, ops.le))}
+
+
+def _of_complex(op, a, b):
+    """Complex numbers are ordered by their real, then by their imaginary parts."""
+    (first, second), both, either = _ORDERED[op], ops.and_, ops.or_
+    (x, u), (y, v) = [(build.real(n), build.imag(n)) for n in (a, b)]
+    found = build.apply(either, build.apply(first, x, y),
+                        build.apply(both, build.eq(x, y), build.apply(second, u, v)))
+    if op.result == 'bool':
+        return found
+    a_nan, b_nan = (build.apply(ops.is_nan, n) for n in (a, b))
+    loses, wins = (b_nan, a_nan) if op in (ops.max_, ops.min_) else (a_nan, b_nan)
+    return build.select(build.apply(either, wins, build.apply(both, found, build.apply(ops.not_, loses))), a, b)
 
 
 def _of_type(op, dtype):
@@ -534,6 +556,8 @@ def _operator(op, kind='arithmetic'):
         key = a.aval, b.aval
         plan = plans.get(key)
         if plan is None:
+            if 'c' in (a.aval.dtype.kind, b.aval.dtype.kind) and op in _ORDERED:
+                return elementwise(op, wrap(a), wrap(b), kind=kind)
             plan = plans[key] = _plan(op, kind, a.aval, b.aval)
         chosen, to_a, to_b, result = plan
         if to_a is not None:

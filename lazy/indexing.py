@@ -138,8 +138,8 @@ def _wrap_negative(index, size, mode):
     """Indices from the end, for all modes alike."""
     if dtypes.kind(index.aval.dtype) == 'u' or mode == 'wrap':
         return index
-    if index.aval.dtype.itemsize < 4:
-        index = build.convert(index, dtypes.int32)
+    if index.aval.dtype.itemsize < 4 or size > 1 << 31 and index.aval.dtype.itemsize < 8:
+        index = build.convert(index, dtypes.int64 if size > 1 << 31 else dtypes.int32)
     zero, length = build.literal(0, index.aval.dtype, True), build.literal(size, index.aval.dtype, True)
     return build.select(build.lt(index, zero), build.add(index, length), index)
 
@@ -182,7 +182,7 @@ def locate(shape, index, mode='error'):
             entries.append(('slice', axis))
         elif _is_array(item) or has_arrays:
             a, b, s = 0, n, 1
-            node = item if _is_array(item) else build.literal(_static(item, n, axis, mode), dtypes.default_int())
+            node = item if _is_array(item) else build.literal(_static(item, n, axis, mode), dtypes.index_int(n))
             entries.append(('array', axis, node))
         else:
             a = _static(item, n, axis, mode)
@@ -397,7 +397,7 @@ def _ones_like(array):
 def _get_filled(x, index, fill_value):
     """Out-of-range elements are `fill_value`, by default NaN or the extreme integer."""
     items = index if isinstance(index, tuple) else (index,)
-    items = tuple([arrays.wrap(build.literal(i, dtypes.default_int())) if type(i) is int else i for i in items])
+    items = tuple([arrays.wrap(build.literal(i, dtypes.index_int(abs(i)))) if type(i) is int else i for i in items])
     found = locate(x.aval.shape, items, 'fill')
     result = select(x, found, 'fill')
     if fill_value is None:
@@ -497,7 +497,7 @@ def _update_location(x, index, mode):
         return found
     if mode != 'error':
         items = index if isinstance(index, tuple) else (index,)
-        index = tuple([arrays.wrap(build.literal(i, dtypes.default_int())) if type(i) is int else i for i in items])
+        index = tuple([arrays.wrap(build.literal(i, dtypes.index_int(abs(i)))) if type(i) is int else i for i in items])
     found = locate(x.aval.shape, index, mode)
     found.view_shape = tuple([max(0, -(-(b - a) // s)) for a, b, s in zip(found.start, found.stop, found.step)])
     found.kept = [axis for axis in range(x.aval.ndim) if axis not in found.dropped]

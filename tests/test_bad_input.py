@@ -323,3 +323,108 @@ def test_keys_of_other_files_are_refused(tmp_path):
     for key in ('../up', 'a/b', '', 'x\0y', 'a.b'):
         with pytest.raises(ValueError):
             cache.get(key)
+
+
+# --- what the issue of robustness is made of, against NumPy ---------------------------------------------------------------
+
+SAME_ERROR = '''np.einsum('ij,jk->ik', a) | np.einsum('ij->k', a) | np.einsum('ij,jk', a, b, b) | np.einsum('i', a) | np.einsum('ijk', a)
+np.einsum('i-j', a) | np.einsum('ij->ii', a) | np.einsum('i$->i', a) | np.einsum('ij,jk->ik', a, np.ones((4, 4))) | np.einsum('ii', a)
+np.einsum('ij->ij->ij', a) | np.einsum('ij,', a) | np.einsum('', a) | np.einsum('ij->...ij.', a) | np.einsum('..ij', a)
+np.linalg.solve(np.eye(2), np.ones((3, 1))) | np.hstack([a, b]) | np.interp(1., np.ones(3), np.ones(2)) | np.cross(np.ones(4), np.ones(4))
+np.take_along_axis(a, np.zeros((1, 3, 1), int), 0) | np.convolve(a, a) | np.polyfit(np.ones(3), np.ones(2), 1) | np.reshape(a, (4, -1))
+np.asarray(300, np.int8) | np.array([1, 300], np.int8) | np.full(3, -1, np.uint8) | np.arange(3, dtype=np.int8) + 300 | int(np.asarray(np.inf))
+int(np.asarray(np.nan)) | np.max(e) | np.min(e) | np.argmax(e) | np.argmin(e) | np.ptp(e) | np.nanmax(e) | np.nanargmax(e) | np.max(np.zeros((0, 3)), axis=0)
+np.maximum.reduce(e) | np.linalg.inv(0 * s) | np.linalg.solve(0 * s, np.ones(2)) | np.linalg.cholesky(-s) | np.linalg.eigvals(s * np.nan)
+np.linalg.svd(s * np.nan) | np.linalg.matrix_power(0 * s, -1) | np.linalg.tensorsolve(0 * s, np.ones(2)) | np.linalg.inv(np.stack([s, 0 * s]))
+np.split(a, 4) | np.stack([]) | np.concatenate([]) | np.unravel_index(9, (2, 'a')) | np.bincount(np.asarray([0.5]))
+np.linspace(0, 1, -1) | np.eye(-1) | np.histogram(e, 0) | np.quantile(a, 1.5) | np.partition(np.ones(2), 5) | np.vander(a) | np.block([a, [b]])'''
+
+
+@pytest.mark.parametrize('text', [t.strip() for line in SAME_ERROR.splitlines() for t in line.split(' | ')])
+def test_errors_are_those_of_numpy(text):
+    """At once or when waited for; those that come later name the line."""
+    names = {'a': onp.ones((2, 3)), 'b': onp.ones((3, 4)), 'e': onp.zeros(0), 's': onp.eye(2)}
+    with onp.errstate(all='ignore'), pytest.raises(Exception) as theirs:
+        eval(text, {'np': onp, **names})
+    with pytest.raises((theirs.type, TypeError) if theirs.type is ValueError else theirs.type) as ours:
+        lazy.block_until_ready(eval(text, {'np': np, **{k: np.asarray(v) for k, v in names.items()}}))
+    assert str(ours.value)
+    if theirs.type is onp.linalg.LinAlgError and 'operation' in str(ours.value):
+        assert 'test_bad_input.py:' in str(ours.value) or '<string>' in str(ours.value)
+
+
+def test_a_singular_matrix_is_reported_when_waited_for_with_its_line():
+    inverse = np.linalg.inv(np.zeros((3, 3)))                         # nothing is said yet
+    line = test_a_singular_matrix_is_reported_when_waited_for_with_its_line.__code__.co_firstlineno + 1
+    for wait in (lambda: inverse.block_until_ready(), lambda: (inverse + 1).tolist(), lambda: lazy.block_until_ready({'x': inverse})):
+        with pytest.raises(onp.linalg.LinAlgError, match=rf'ingular.*test_bad_input.py:{line}'):
+            wait()
+
+
+@pytest.mark.parametrize('name', 'sort argsort argmax argmin nanargmax nanargmin max min nanmax nanmin median unique nanmedian searchsorted'.split())
+def test_nans_in_sorts_and_searches(name):
+    nan = onp.nan
+    for dtype in (onp.float32, onp.float64, onp.complex64, onp.float16):
+        x = onp.array([3, nan, 1, nan, 2, -0.0, onp.inf, -onp.inf], dtype)
+        more = (onp.array([nan, 1, 5], dtype),) if name == 'searchsorted' else ()
+        x = onp.sort(x) if more else x
+        if name in ('median', 'nanmedian') and dtype == onp.complex64:
+            continue
+        with onp.errstate(all='ignore'):
+            expected = getattr(onp, name)(x, *more, **({'kind': 'stable'} if name == 'argsort' else {}))
+        onp.testing.assert_array_equal(onp.asarray(getattr(np, name)(np.asarray(x), *more)), expected)
+
+
+def test_a_key_that_is_used_twice():
+    """Split or drawn from: with the setting it is an error that names both lines."""
+    lazy.config.update('debug_key_reuse', True)
+    try:
+        for use in (lambda key: lazy.random.normal(key), lambda key: lazy.random.split(key), lambda key: lazy.random.bits(key)):
+            key = lazy.random.key(0)
+            lazy.random.split(key)
+            with pytest.raises(lazy.errors.KeyReuseError, match='test_bad_input.py'):
+                lazy.block_until_ready(use(key))
+    finally:
+        lazy.config.update('debug_key_reuse', False)
+
+
+# --- sizes beyond 32 bits ------------------------------------------------------------------------------------------------
+
+HUGE = 1 << 40
+VIEWS = [('np.broadcast_to(1.0, (HUGE,)).shape', (HUGE,)), ('np.broadcast_to(np.arange(3.), (HUGE, 3))[HUGE - 1].tolist()', [0, 1, 2]),
+         ('np.zeros((HUGE, 3))[1 << 35:(1 << 35) + 2].sum().tolist()', 0), ('np.arange(HUGE, dtype=np.int64)[-2:].tolist()', [HUGE - 2, HUGE - 1]),
+         ('np.arange(HUGE, dtype=np.int64)[::1 << 38].tolist()', [0, 1 << 38, 1 << 39, 3 << 38]),
+         ('np.arange(HUGE, dtype=np.int64)[::-1][:2].tolist()', [HUGE - 1, HUGE - 2]),
+         ('np.arange(HUGE, dtype=np.int64).reshape(1 << 20, -1).T[3, -1].tolist()', ((1 << 20) - 1 << 20) + 3),
+         ('np.flip(np.arange(HUGE, dtype=np.int64).reshape(1 << 20, -1))[0, :2].tolist()', [HUGE - 1, HUGE - 2]),
+         ('np.where(np.arange(HUGE, dtype=np.int64) > 5, 1, 0)[4:8].tolist()', [0, 0, 1, 1]), ('np.eye(1 << 20)[-1, -2:].tolist()', [0, 1]),
+         ('np.tril(np.ones((1 << 25, 1 << 25)))[5, 3:8].tolist()', [1, 1, 1, 0, 0]), ('np.zeros((1 << 31, 1 << 31, 2)).size', 1 << 63),
+         ('[int(i) for i in np.unravel_index(HUGE + 5, (1 << 30, 1 << 30))]', [1024, 5]),
+         ('int(np.ravel_multi_index((1 << 20, 5), (1 << 30, 1 << 30)))', (1 << 50) + 5),
+         ('lazy.vmap(lambda x: x + 1)(np.zeros(HUGE))[:2].tolist()', [1, 1]), ('np.linspace(0, 1, HUGE, dtype=np.float64)[-1].tolist()', 1.0),
+         ('lazy.random.bits(lazy.random.key(0), ((1 << 32) + 4,))[-3:].shape', (3,))]
+
+
+@pytest.mark.parametrize('text, expected', VIEWS, ids=[text for text, _ in VIEWS])
+def test_views_of_huge_arrays(text, expected):
+    assert eval(text) == expected
+
+
+def memory_available():
+    with open('/proc/meminfo') as file:
+        return next(int(line.split()[1]) >> 10 for line in file if line.startswith('MemAvailable'))
+
+
+@pytest.mark.skipif(not os.environ.get('LAZY_TEST_LARGE') or memory_available() < 12_000,
+                    reason='an array of 2 GiB: set LAZY_TEST_LARGE=1 with 12 GB of free memory')
+def test_positions_beyond_32_bits():
+    n = (1 << 31) + 8
+    values = onp.zeros(n, onp.int8)
+    values[-3:] = 5, 9, 7
+    x = np.asarray(values)
+    for found, expected in [
+            (x.argmax(), n - 2), (np.flatnonzero(x), [n - 3, n - 2, n - 1]), (np.where(x > 5)[0], [n - 2, n - 1]), (x[np.asarray([-2, 0])], [9, 0]),
+            (x[np.asarray([n - 2], np.int64)], [9]), (x.at[n - 2].set(3)[-3:], [5, 3, 7]), (x.reshape(2, -1).max(1), [0, 9]), (np.roll(x, 3)[:4], [5, 9, 7, 0]),
+            (x.at[np.asarray([-1])].set(1)[-2:], [9, 1]), (x[::-1][:4], [7, 9, 5, 0]), (np.cumsum(x, dtype=np.int8)[-2:], [14, 21]),
+            (lazy.jit(lambda x: x.argmax())(x), n - 2), ((x + 1)[-2:], [10, 8])]:
+        assert found.tolist() == expected

@@ -106,6 +106,30 @@ def test_zeta():
     onp.testing.assert_allclose(onp.asarray(ours.zeta(x, q)), theirs.zeta(x, q), rtol=1e-13)
     onp.testing.assert_allclose(gradient(ours.zeta, 1, x, q), -x * theirs.zeta(x + 1, q), rtol=1e-13)
     onp.testing.assert_allclose(onp.asarray(ours.zeta(x)), theirs.zeta(x), rtol=1e-13)
+    slope = (theirs.zeta(x + 1e-6 * (x - 1), q) - theirs.zeta(x - 1e-6 * (x - 1), q)) / (2e-6 * (x - 1))
+    onp.testing.assert_allclose(gradient(ours.zeta, 0, x, q), slope, rtol=1e-5)
+    mixed = lazy.grad(lazy.grad(ours.zeta), 1)(2.5, 1.5)              # of the derivative by x, and in the other order
+    onp.testing.assert_allclose(float(mixed), float(lazy.grad(lazy.grad(ours.zeta, 1))(2.5, 1.5)), rtol=1e-5)
+    special = [(0.5, 1.0), (1.0, 1.0), (2.0, -1.5), (2.0, -1.0), (2.5, -1.5), (onp.inf, 1.0), (2.0, onp.inf), (2.0, 0.0), (onp.nan, 2.0)]
+    for s, a in special:
+        onp.testing.assert_allclose(float(ours.zeta(s, a)), theirs.zeta(s, a), rtol=1e-6)
+
+
+def test_zeta_to_the_last_place():
+    """Sums of a few terms, whose arguments aren't rounded."""
+    mpmath = pytest.importorskip('mpmath')
+    for s, q in ((38.75, 31.61), (1.012, 16.803), (60.5, 250.45), (2.5, 0.01), (1.000001, 24.2)):
+        with mpmath.workprec(900):                                    # mpmath's zeta is accurate absolutely
+            exact = mpmath.zeta(mpmath.mpf(s), mpmath.mpf(q))
+            assert abs(float((mpmath.mpf(float(ours.zeta(onp.float64(s), onp.float64(q)))) - exact) / exact)) < 8e-16
+
+
+def test_polygamma_of_several_orders():
+    n, x = onp.arange(-1, 5), onp.linspace(0.3, 4, 6)
+    expected = [onp.nan, *[theirs.polygamma(k, v) for k, v in zip(n[1:], x[1:])]]
+    onp.testing.assert_allclose(onp.asarray(ours.polygamma(n, x)), expected, rtol=1e-13)
+    found = lazy.grad(lambda x: ours.polygamma(onp.array([0, 2]), x).sum())(1.5)
+    onp.testing.assert_allclose(float(found), theirs.polygamma(1, 1.5) + theirs.polygamma(3, 1.5), rtol=1e-5)
 
 
 X = onp.array([0.1, 0.7, 1.0, 2.5, 8.0, 30.0])

@@ -120,6 +120,18 @@ def test_entropy_of_poisson():
     onp.testing.assert_allclose(onp.asarray(ours.poisson.entropy(mu)), expected, rtol=1e-7, atol=1e-12)
 
 
+@pytest.mark.parametrize('name, draw', [
+    ('norm', lambda k: random.normal(k, (9,))), ('expon', lambda k: random.exponential(k, (9,))), ('uniform', lambda k: random.uniform(k, (9,))),
+    ('cauchy', lambda k: random.cauchy(k, (9,))), ('laplace', lambda k: random.laplace(k, (9,))), ('logistic', lambda k: random.logistic(k, (9,))),
+    ('gumbel_r', lambda k: random.gumbel(k, (9,)))])
+def test_random_numbers_are_those_of_lazy_random(name, draw):
+    """Moved and scaled."""
+    key = random.key(4)
+    found = onp.asarray(getattr(ours, name).rvs(key, loc=2.0, scale=3.0, shape=(9,)))
+    onp.testing.assert_allclose(found, 2 + 3 * onp.asarray(draw(key)), rtol=1e-6, atol=1e-6)
+    onp.testing.assert_allclose(onp.asarray(ours.gamma.rvs(key, 1.7, shape=(9,))), onp.asarray(random.gamma(key, 1.7, (9,))), rtol=1e-6)
+
+
 @pytest.mark.parametrize('name', [name for name in CASES if hasattr(getattr(ours, name), 'rvs')])
 def test_random_numbers(name):
     parameters, place = CASES[name][1][-1], places(name)

@@ -55,6 +55,11 @@ def default_int():
     return int64 if Defaults.wide else int32
 
 
+def index_int(size):
+    """The type of positions among so many elements: the default one, where they fit."""
+    return int64 if size > 1 << 31 else default_int()
+
+
 def default_float():
     return float64 if Defaults.wide else float32
 

@@ -66,11 +66,6 @@ def gate(x, y):
 GATE_UNIT = 5.242885663363464e-22                           # exp(-49)
 
 
-def polygamma(x, n):
-    polygamma = importlib.import_module('scipy.special').polygamma
-    return np.asarray(polygamma(n, x.astype(np.float64))).astype(x.dtype)
-
-
 def one_like(x):
     return x.dtype.type(1)
 

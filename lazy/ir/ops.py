@@ -82,7 +82,7 @@ ndtri = E('ndtri', scipy('ndtri'), 'sqrt(2)*erfinv(2*x - 1)', '2.506628274631000
 lgamma = E('lgamma', scipy('gammaln'), 'log(Abs(gamma(x)))', 'digamma(x)', 'f', ld + 'lgamma({0})', singular=True, cost=60)
 gamma = E('gamma', special.scipy('gamma'), 'gamma(x)', 'r * digamma(x)', 'f', ld + 'tgamma({0})', singular=True, cost=60)
 digamma = E('digamma', scipy('digamma'), 'digamma(x)', 'polygamma(x, n=1)', 'f', None, singular=True, cost=60)
-polygamma = E('polygamma', elements.polygamma, 'polygamma(n, x)', 'polygamma(x, n=n + 1)', 'f', None, param_names=('n',), singular=True, cost=99)
+polygamma = E('polygamma', special.polygamma, 'polygamma(n, x)', 'polygamma(x, n=n + 1)', 'f', None, param_names=('n',), singular=True, cost=99)
 bessel_i0 = E('bessel_i0', special.bessel_i0, 'besseli(0, x)', 'bessel_i1(x)', 'f', ld + 'cyl_bessel_i0({0})', cost=30)
 bessel_i1 = E('bessel_i1', special.bessel_i1, 'besseli(1, x)', 'select(x == 0, 0.5, bessel_i0(x) - r / select(x == 0, 1, x))', 'f', ld + 'cyl_bessel_i1({0})', cost=30)
 bessel_i0e = E('bessel_i0e', scipy('i0e'), 'exp(-Abs(x))*besseli(0, x)', 'bessel_i1e(x) - sign(x) * r', 'f', None, cost=30)
@@ -144,7 +144,8 @@ random_gamma_grad = B('random_gamma_grad', special.random_gamma_grad, None, (Non
 regularized_incomplete_beta = E('regularized_incomplete_beta', special.scipy('betainc'), 'betainc(x, y, 0, z)*gamma(x + y)/(gamma(x)*gamma(y))', ('betainc_grad(x, y, z, by=0)', 'betainc_grad(x, y, z, by=1)', 'beta_density(x, y, z)'), 'f', None, 3, singular=True, cost=99)
 beta_density = E('beta_density', special.beta_density, 'z**(x - 1)*(1 - z)**(y - 1)*gamma(x + y)/(gamma(x)*gamma(y))', ('r * (log(z) - digamma(x) + digamma(x + y))', 'r * (log1p(-z) - digamma(y) + digamma(x + y))', 'r * ((x - 1) / z - (y - 1) / (1 - z))'), 'f', None, 3, singular=True, cost=99)
 betainc_grad = E('betainc_grad', special.betainc_grad, None, (None, None, '(digamma(x + y) + select(by == 0, log(z) - digamma(x), log1p(-z) - digamma(y))) * beta_density(x, y, z)'), 'f', None, 3, param_names=('by',), singular=True, cost=999)
-zeta = B('zeta', special.scipy('zeta'), 'zeta(x, y)', (None, '-x * zeta(x + 1, y)'), 'f', None, singular=True, cost=99)
+zeta = B('zeta', special.zeta, 'zeta(x, y)', ('zeta_grad(x, y)', '-x * zeta(x + 1, y)'), 'f', None, singular=True, cost=99)
+zeta_grad = B('zeta_grad', special.zeta_grad, None, (None, '-zeta(x + 1, y) - x * zeta_grad(x + 1, y)'), 'f', None, singular=True, cost=199)
 expn = B('expn', special.expn, 'expint(x, y)', (None, '-expn(x - 1, y)'), 'f', None, singular=True, cost=99)
 owens_t = B('owens_t', special.scipy('owens_t'), None, ('-0.19947114020071635 * exp(-0.5 * x * x) * erf(0.7071067811865476 * x * y)', '0.15915494309189535 * exp(-0.5 * x * x * (1 + y * y)) / (1 + y * y)'), 'f', None, cost=99)
 hyp1f1 = E('hyp1f1', special.scipy('hyp1f1'), 'hyper([x], [y], z)', ('hyp1f1_grad(x, y, z, by=0)', 'hyp1f1_grad(x, y, z, by=1)', 'x / y * hyp1f1(x + 1, y + 1, z)'), 'f', None, 3, cost=99)
@@ -305,6 +306,8 @@ unpack = library('unpack', ref.unpack, None, 'offset', 'shape', 'dtype')
 # --- nodes with a body -----------------------------------------------------------------------------------------
 call = structural('call', None, lambda a, body, kind, options: body.avals, 'body', 'kind', 'options')
 project = structural('project', lambda values, index: values[index], lambda a, index: a[0][index], 'index', linear=True)
+# (*state, *constants) -> state: body(state, constants) as often as the state's last entry is true; a lazy.loops.Body.
+loop = library('loop', lambda *arrays, body: body.run(arrays), lambda a, body: body.graph.avals, 'body')
 # Same value as its first input; differentiated by `rule` with respect to the others.
 custom = structural('custom', lambda value, *_, rule, index: value, lambda a, rule, index: a[0], 'rule', 'index')
 # The linear map whose transpose is `rule`, a custom_vjp's backward pass: (tangents..., residuals...) -> all tangents.

@@ -89,6 +89,63 @@ def expn(n, x):
     return result
 
 
+# --- zeta function ----------------------------------------------------------------------------------------------------
+
+_AHEAD = 10                                                         # terms that are summed before the rest is expanded
+# B_2j / (2j)!, j = 1, 2, ...
+_BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600,
+              -3617 / 10670622842880000, 43867 / 5109094217170944000, -174611 / 802857662698291200000)
+
+
+def _shifted_power(s, q, k):
+    """(q + k, its power -s), where the rounding error of q + k counts s times."""
+    place = q + k
+    added = place - q
+    error = (q - (place - added)) + (k - added)
+    return place, place ** -s * (1 - s * error / place)
+
+
+def _zeta_sums(s, q):
+    """(sum of (q + k)**-s, its derivative by s) over k = 0, 1, ... by Euler and Maclaurin's formula (DLMF 25.11.28)."""
+    end, power = _shifted_power(s, q, _AHEAD)
+    logarithm = np.log(end)
+    factor, growth = s / end * power, 1 / s                          # s (s + 1) ... end**(-s - 2j + 1), slope of its log
+    total, slope = 0.0, 0.0
+    for j, bernoulli in enumerate(_BERNOULLI, 1):
+        total, slope = total + bernoulli * factor, slope + bernoulli * factor * (growth - logarithm)
+        factor = factor * ((s + 2 * j - 1) * (s + 2 * j)) / (end * end)
+        growth = growth + 1 / (s + 2 * j - 1) + 1 / (s + 2 * j)
+    rest = end * power / (s - 1)
+    total = total + 0.5 * power + rest
+    slope = slope - 0.5 * power * logarithm - rest * (logarithm + 1 / (s - 1))
+    for k in range(_AHEAD - 1, -1, -1):
+        place, power = _shifted_power(s, q, k)
+        total, slope = total + power, slope - power * np.log(place)
+    return total, slope
+
+
+def _zeta(s, q):
+    inside = (s > 1) & (q > 0) & (s < 1e8) & (q < 1e100)
+    result = np.asarray(module().zeta(np.where(inside, 2.0, s), np.where(inside, 1.0, q)))
+    return np.where(inside, _zeta_sums(np.where(inside, s, 2.0), np.where(inside, q, 1.0))[0], result)
+
+
+zeta = in_double(_zeta)
+
+
+@in_double
+def zeta_grad(s, q):
+    """Derivative of the Hurwitz zeta function by s, for s > 1 and q > 0."""
+    inside = (s > 1) & (q > 0) & np.isfinite(s) & np.isfinite(q)
+    return np.where(inside, _zeta_sums(np.where(inside, s, 2.0), np.where(inside, q, 1.0))[1], np.nan)
+
+
+@in_double
+def polygamma(x, n):
+    """The n-th derivative of digamma, n > 0 (DLMF 5.15.1)."""
+    return (-1.0) ** (n + 1) * module().gamma(n + 1.0) * _zeta(np.full(x.shape, n + 1.0), x)
+
+
 # --- incomplete gamma function ------------------------------------------------------------------------------------
 
 def _nodes(step=0.08):

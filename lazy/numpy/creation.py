@@ -414,9 +414,16 @@ def vander(x, N=None, increasing=False):
 
 # --- from outside -----------------------------------------------------------------------------------------------------
 
+def _read(function, source, dtype, *more):
+    """An array of what a NumPy function reads. Python's types are as wide there as NumPy has them: that is what is in the
+    bytes; the array has the type that is asked for."""
+    raw = onp.dtype(dtype) if dtype in (float, int, complex, bool) else dtypes.as_dtype(dtype)
+    return asarray(function(source, raw, *more), dtypes.as_dtype(dtype))
+
+
 def frombuffer(buffer, dtype=float, count=-1, offset=0):
     """An array with a copy of a buffer's elements."""
-    return asarray(onp.frombuffer(buffer, dtypes.as_dtype(dtype), count, offset))
+    return _read(onp.frombuffer, buffer, dtype, count, offset)
 
 
 def fromstring(string, dtype=float, count=-1, *, sep):
@@ -431,7 +438,7 @@ def fromiter(iter, dtype, count=-1):
 
 def fromfile(file, dtype=float, count=-1, sep='', offset=0):
     """An array of the numbers in a file."""
-    return asarray(onp.fromfile(file, dtypes.as_dtype(dtype), count, sep, offset))
+    return _read(onp.fromfile, file, dtype, count, sep, offset)
 
 
 def from_dlpack(x, /, *, device=None, copy=None):

@@ -363,7 +363,7 @@ def angle(z, deg=False):
         result = arctan2(imag(z), real(z))
     else:
         from .indexing import where
-        result = where(isnan(z), z, where(signbit(z), math.pi, 0)).astype(z.dtype)
+        result = where(isnan(z), z, where(signbit(z), wrap(build.literal(math.pi, z.dtype)), 0))
     return rad2deg(result) if deg else result
 
 

@@ -114,7 +114,7 @@ def nonzero(a, *, size=None, fill_value=None):
     mask = x if x.dtype == dtypes.bool_ else x != 0
     if size is None:
         found = onp.nonzero(to_numpy(mask._node, 'index'))
-        return tuple([from_array(i) for i in found])
+        return tuple([from_array(i, n) for i, n in zip(found, x.shape)])
     size = static_int(size, 'size')
     flat = flat_nonzero(mask._node, size)
     total = flat[1]
@@ -122,13 +122,13 @@ def nonzero(a, *, size=None, fill_value=None):
     fills = fill_value if isinstance(fill_value, (tuple, list)) else (fill_value,) * x.ndim
     inside = wrap(build.iota((size,), dtypes.int32)) < wrap(total)
     for coordinate, fill in zip(unravel_index(places, x.shape), fills):
-        result.append(where(inside, coordinate.astype(dtypes.default_int()), 0 if fill is None else fill))
+        result.append(where(inside, coordinate.astype(dtypes.index_int(x.size)), 0 if fill is None else fill))
     return tuple(result)
 
 
-def from_array(index):
-    """An Array of positions in the default integer type."""
-    return wrap(from_numpy(onp.asarray(index).astype(dtypes.default_int())))
+def from_array(index, size=0):
+    """An Array of positions among so many elements."""
+    return wrap(from_numpy(onp.asarray(index).astype(dtypes.index_int(size))))
 
 
 def flat_nonzero(mask, size):
@@ -137,12 +137,13 @@ def flat_nonzero(mask, size):
     n = mask.aval.size
     if not n:
         return build.full((size,), 0, dtypes.int32), build.literal(0, dtypes.int32)
-    flat = build.convert(build.reshape(mask, (n,)), dtypes.int32)
+    dtype = dtypes.int64 if n > 1 << 31 else dtypes.int32
+    flat = build.convert(build.reshape(mask, (n,)), dtype)
     counts = build.make(ops.cumsum, (flat,), (0, False))
-    wanted = (wrap(build.iota((size,), dtypes.int32)) + 1)._node
-    places = build.make(ops.searchsorted, (counts, wanted), ('left', dtypes.int32))
+    wanted = (wrap(build.iota((size,), dtype)) + 1)._node
+    places = build.make(ops.searchsorted, (counts, wanted), ('left', dtype))
     total = build.reshape(build.slice_axis(counts, 0, n - 1, n), ())
-    return build.apply(ops.min_, places, build.literal(n - 1, dtypes.int32)), total
+    return build.apply(ops.min_, places, build.literal(n - 1, dtype)), total
 
 
 def flatnonzero(a, *, size=None, fill_value=None):
@@ -205,6 +206,8 @@ def ravel_multi_index(multi_index, dims, mode='raise', order='C', *, dtype=None)
             if ((known < 0) | (known >= n)).any():
                 raise ValueError('invalid entry in coordinates array: an index is out of bounds')
         index = clip(index, 0, n - 1) if mode == 'clip' else index % n if mode == 'wrap' else index
+        if math.prod(sizes) > 1 << 31:
+            index = index.astype(dtypes.int64)
         result = index * weight + result
     result = array_of(result)
     return result if dtype is None else result.astype(dtype)

@@ -135,9 +135,12 @@ def _extreme(op, combine, identity, arg, name, a, axis, keepdims, initial, where
         return _reduce(op, a, axis, None, keepdims)
     x = array_of(a)
     if dtypes.kind(x.dtype) == 'c':
-        if initial is not None or where is not None:
-            raise TypeError(f'{name} of complex numbers takes neither initial nor where')
-        return _complex_extreme(arg, x, axis, keepdims)
+        least = identity(dtypes.real_of(x.dtype))
+        identity, reduced = lambda dtype: complex(least, least), lambda x, axes: _complex_extreme(arg, x, axes, keepdims)
+    else:
+        reduced = lambda x, axes: _reduce(op, x, axes, None, keepdims)
+    if initial is None and where is None:
+        return reduced(x, axes_of(axis, x.ndim))
     if where is not None:
         if initial is None:
             raise ValueError(f'reduction operation {name} does not have an identity, so to use a where mask one has to '
@@ -148,7 +151,7 @@ def _extreme(op, combine, identity, arg, name, a, axis, keepdims, initial, where
     if math.prod([x.shape[i] for i in axes]) == 0:
         shape = [1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes]
         return wrap(build.broadcast_to(start._node, shape))
-    return combine(_reduce(op, x, axes, None, keepdims), start)
+    return combine(reduced(x, axes), start)
 
 
 def _complex_extreme(arg, x, axis, keepdims):
@@ -198,7 +201,7 @@ def _arg(op, name, a, axis, keepdims):
         flat, at = node, axis_of(axis, ndim)
     if flat.aval.shape[at] == 0:
         raise ValueError(f'attempt to get {name} of an empty sequence')
-    result = build.make(op, (flat,), (at, dtypes.default_int()))
+    result = build.make(op, (flat,), (at, dtypes.index_int(flat.aval.shape[at])))
     if keepdims:
         shape = (1,) * ndim if axis is None else node.aval.shape[:at] + (1,) * (ndim > 0) + node.aval.shape[at + 1:]
         result = build.reshape(result, shape)

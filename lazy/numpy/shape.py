@@ -313,7 +313,7 @@ def repeat(a, repeats, axis=None, *, total_repeat_length=None, out_sharding=None
     x = array_of(a)
     if axis is None:
         x, axis = ravel(x), 0
-    axis = axis_of(axis, x.ndim) if x.ndim else 0
+    axis = axis_of(axis, x.ndim)
     n = x.shape[axis]
     if isinstance(repeats, (int, onp.integer)) and total_repeat_length is None:
         if repeats < 0:

@@ -52,7 +52,7 @@ def argsort(a, axis=-1, *, kind=None, order=None, stable=True, descending=False,
     """Indices that sort along an axis (of the flattened array for axis=None); equal elements keep their order."""
     _no_options(kind, order)
     node, axis = _along(a, axis)
-    dtype = dtypes.default_int() if dtype is None else dtypes.as_dtype(dtype)
+    dtype = dtypes.index_int(node.aval.shape[axis]) if dtype is None else dtypes.as_dtype(dtype)
     return wrap(ordering.argsort(node, axis, dtype, descending))
 
 
@@ -94,7 +94,7 @@ def partition(a, kth, axis=-1):
 def argpartition(a, kth, axis=-1):
     """Indices that partition along an axis, see `partition`."""
     node, axis = _along(a, axis)
-    kth, dtype = _check_kth(kth, node.aval.shape[axis]), dtypes.default_int()
+    kth, dtype = _check_kth(kth, node.aval.shape[axis]), dtypes.index_int(node.aval.shape[axis])
     return wrap(ordering.argsort(node, axis, dtype) if kth is None else ordering.argpartition(node, kth, axis, dtype))
 
 
@@ -124,7 +124,7 @@ def searchsorted(a, v, side='left', sorter=None, *, method='scan'):
         raise ValueError(f'searchsorted needs a vector to search in, got shape {a.aval.shape}')
     if sorter is not None:
         a = take(wrap(a), sorter)._node
-    return wrap(build.make(ops.searchsorted, (a, v), (side, dtypes.default_int())))
+    return wrap(build.make(ops.searchsorted, (a, v), (side, dtypes.index_int(a.aval.size + 1))))
 
 
 def digitize(x, bins, right=False, *, method=None):

@@ -63,6 +63,8 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
     if isinstance(bins, (Array, onp.ndarray, list, tuple)) and node_of(bins).aval.ndim == 1:
         return fresh(bins)
     count = static_int(bins, 'bins')
+    if count < 1:
+        raise ValueError(f'bins must be positive, got {count}')
     x = inexact_array(ravel(a))
     low, high = range if range is not None else (red.min(x, initial=math.inf), red.max(x, initial=-math.inf)) \
         if x.size else (0.0, 1.0)

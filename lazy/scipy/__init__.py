@@ -1,7 +1,8 @@
 """SciPy's functions on lazy arrays, with the signatures of jax.scipy."""
 import importlib as _importlib
 
-_MODULES = ('cluster', 'fft', 'integrate', 'interpolate', 'linalg', 'ndimage', 'signal', 'spatial', 'special', 'stats')
+_MODULES = ('cluster', 'fft', 'integrate', 'interpolate', 'linalg', 'ndimage', 'signal', 'sparse', 'spatial', 'special',
+            'stats')
 
 
 def __getattr__(name):

@@ -55,11 +55,23 @@ def logit(x):
 
 
 def polygamma(n, x):
-    """n-th derivative of digamma; n is a Python integer, at least 0."""
-    if not isinstance(n, (int, onp.integer)) or n < 0:
+    """n-th derivative of digamma; n is an integer, at least 0, or an array of integers.
+
+    Raises TypeError for other numbers n; NaN where an array's n is negative.
+
+    >>> import lazy
+    >>> round(float(lazy.scipy.special.polygamma(1, 1.0)), 4)
+    1.6449
+    """
+    if isinstance(n, (int, onp.integer)) and not isinstance(n, bool) and n >= 0:
+        x, = _args('polygamma', x)
+        return digamma(x) if n == 0 else wrap(build.make(ops.polygamma, (x._node,), (int(n),)))
+    if not hasattr(n, 'dtype') or not dtypes.is_integer(n.dtype):
         raise TypeError(f'polygamma needs an integer n >= 0, got {n!r}')
-    x, = _args('polygamma', x)
-    return digamma(x) if n == 0 else wrap(build.make(ops.polygamma, (x._node,), (int(n),)))
+    n, x = _args('polygamma', n, x)
+    order = _select(n > 0, n, 1.0)                                  # DLMF 5.15.1
+    higher = _select(order % 2 == 0, -1.0, _like(n, 1.0)) * gamma(order + 1) * zeta(order + 1, x)
+    return _select(n > 0, higher, _select(n == 0, digamma(x), float('nan')))
 
 
 # --- gamma functions ----------------------------------------------------------------------------------------------
@@ -239,7 +251,7 @@ def betainc(a, b, x):
 
 
 def zeta(x, q=1.0):
-    """Hurwitz zeta function, the sum of (k + q)**-x over k = 0, 1, ...; NaN for x < 1. Differentiable by q.
+    """Hurwitz zeta function, the sum of (k + q)**-x over k = 0, 1, ...; NaN for x < 1. Differentiable by both.
 
     >>> import lazy
     >>> round(float(lazy.scipy.special.zeta(2.0)), 4)

@@ -81,6 +81,50 @@ onp.concatenate([x, n]) | onp.stack([x, x]) | onp.asarray(x) | onp.array([x, x])
 onp.multiply.outer(x, n) | onp.fft.fft(x) | n[x > 2] | n[np.asarray([0, 1])] | onp.linalg.inv(np.eye(2)) | onp.full(3, x[0])'''
 
 
+# Expressions whose value is to be NumPy's; what they give (our array or NumPy's) is left to NumPy.
+VALUES = '''onp.sum(x) | onp.prod(x) | onp.max(x) | onp.min(x, axis=0) | onp.mean(x) | onp.std(x) | onp.var(x) | onp.all(x) | onp.any(x > 3) | onp.ptp(x)
+onp.cumsum(x) | onp.cumprod(x) | onp.argmax(x) | onp.argmin(x) | onp.sort(x) | onp.median(x) | onp.percentile(x, 30) | onp.quantile(x, 0.3) | onp.average(x, weights=n)
+onp.add.reduce(x) | onp.multiply.accumulate(x) | onp.add.at(n.copy(), [0, 1], x[:2]) | onp.maximum.reduce(x) | onp.add.reduceat(x, [0, 2]) | onp.subtract.outer(x, x)
+onp.vstack([x, n]) | onp.hstack([x, n]) | onp.dstack([x, n]) | onp.column_stack([x, n]) | onp.append(x, n) | onp.split(x, 2) | onp.tile(x, 2) | onp.repeat(x, 2)
+onp.unique(x) | onp.nonzero(x > 2) | onp.flatnonzero(x > 2) | onp.searchsorted(x, 2.5) | onp.take(x, [0, 2]) | onp.compress(x > 2, x) | onp.choose([0, 1, 0, 1], [x, n])
+onp.dot(x, n) | onp.matmul(x, n) | onp.inner(x, x) | onp.outer(x, n) | onp.tensordot(x, n, 1) | onp.einsum('i,i', x, n) | onp.vdot(x, x) | onp.kron(x, x) | onp.cross(x[:3], n[:3])
+onp.allclose(x, n) | onp.array_equal(x, n) | onp.isclose(x, n) | onp.isnan(x) | onp.interp(2.5, x, n) | onp.polyfit(x, n, 1) | onp.histogram(x, 2) | onp.bincount(i) | onp.diff(x)
+onp.gradient(x) | onp.trapezoid(x) | onp.convolve(x, n) | onp.corrcoef(x, n) | onp.cov(x) | onp.meshgrid(x, n) | onp.broadcast_to(x, (2, 4)) | onp.expand_dims(x, 0) | onp.pad(x, 1)
+onp.linalg.norm(x) | onp.linalg.svd(m, compute_uv=False) | onp.linalg.solve(m, x) | onp.linalg.det(m) | onp.linalg.eigvalsh(m) | onp.linalg.qr(m)[1] | onp.linalg.matrix_rank(m)
+onp.fft.rfft(x) | onp.fft.ifft(x) | onp.ones_like(x) | onp.zeros_like(x) | onp.full_like(x, 3) | onp.copy(x) | onp.ravel(m) | onp.transpose(m) | onp.swapaxes(m, 0, 1) | onp.squeeze(x)
+onp.diag(x) | onp.tril(m) | onp.trace(m) | onp.diagonal(m) | onp.roll(x, 1) | onp.flip(x) | onp.rot90(m) | onp.insert(x, 1, 9.) | onp.delete(x, 1) | onp.isin(x, [1, 2]) | onp.intersect1d(x, n)
+onp.vectorize(lambda a: a + 1)(x) | onp.apply_along_axis(onp.sum, 0, m) | onp.nan_to_num(x) | onp.real(x) | onp.angle(x) | onp.heaviside(x - 2, 0.5) | onp.select([x > 2], [x], 0) | onp.piecewise(n, [n > 2], [1, 2])
+onp.lexsort((x, n)) | onp.argsort(-x) | onp.partition(x, 2) | onp.count_nonzero(x) | onp.nansum(x) | onp.nanmean(x) | onp.size(x) | onp.ndim(x) | onp.shape(m) | onp.result_type(x) | onp.iscomplexobj(x)
+onp.array(x, dtype=int) | onp.asarray(x, onp.float32) | onp.array([[1, x[0]], [x[1], 2]]) | onp.float64(x[0]) | float(x[1]) | list(x) | onp.fromiter(x, float) | onp.ldexp(x, i) | onp.frexp(x) | onp.modf(x)
+onp.logical_and(x, n) | onp.bitwise_or(i, 1) | onp.power(n, x) | onp.arctan2(x, n) | onp.hypot(n, x) | onp.fmod(x, 2) | onp.sign(x) | onp.floor(x) | onp.round(x, 1) | n + x[0] | n * x[:, None]
+onp.triu_indices_from(m) | onp.take_along_axis(m, onp.argsort(m, 0), 0) | onp.array_split(x, 3) | onp.block([[x], [n]]) | onp.moveaxis(m, 0, 1) | onp.c_[x, n] | onp.r_[x, n] | onp.ix_(i, i) | n[i % 4]'''
+
+
+@pytest.mark.parametrize('text', [t.strip() for line in VALUES.splitlines() for t in line.split(' | ')])
+def test_values_of_numpys_functions(text):
+    n, i, m = onp.arange(1., 5), onp.arange(4), onp.eye(4) * 3 + onp.arange(4)[:, None] % 2 + onp.arange(4) % 2
+    ours = {'x': np.asarray(n), 'i': np.asarray(i), 'm': np.asarray(m)}
+    found, expected = (eval(text, {'onp': onp, 'n': n, **names}) for names in (ours, {'x': n, 'i': i, 'm': m}))
+    if not isinstance(expected, (tuple, list)):
+        found, expected = [found], [expected]
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected):
+        if b is not None and not isinstance(b, onp.dtype):
+            onp.testing.assert_allclose(onp.asarray(a), b, 1e-6, 1e-12)
+
+
+def test_numpys_arrays_take_what_lazy_arrays_hold():
+    n, x = onp.zeros(4), np.arange(4.)
+    n[1:3] = x[2:]
+    n[0] = x[3]
+    onp.copyto(n[3:], x[:1])
+    assert n.tolist() == [3, 2, 3, 0] and type(n) is onp.ndarray
+    onp.add(n, x, out=n)
+    assert n.tolist() == [3, 3, 5, 3]
+    onp.testing.assert_allclose(x, [0, 1, 2, 3])
+    onp.testing.assert_array_equal([x, x], onp.stack([x, x]))
+
+
 @pytest.mark.parametrize('kind, texts', [(np.ndarray, NUMPYS), (onp.ndarray, ARRAYS)], ids=['ours', 'numpys'])
 def test_numpy_with_lazy_arrays(kind, texts):
     """Operators, and functions that NumPy leaves to a method of that name, give our arrays; other functions give

@@ -112,7 +112,7 @@ def operand(dtype, seed, scale=3.0):
 ULPS = {'lgamma': 64, 'logaddexp': 16, 'erf_inv': 64, 'pow': 8, 'erf_inv_giles': 8}
 RUN_BY_NUMPY = ('digamma polygamma bessel_i0e bessel_i1e bessel_j bessel_y bessel_ke erfcx dawsn wofz exp1 expi expn '
                 'sin_integral cos_integral fresnel_sin fresnel_cos spence igamma igammac igamma_grad_a '
-                'random_gamma_grad regularized_incomplete_beta betainc_grad gamma_density beta_density zeta owens_t '
+                'random_gamma_grad regularized_incomplete_beta betainc_grad gamma_density beta_density zeta zeta_grad owens_t '
                 'hyp1f1 hyp1f1_grad hyp2f1 hyp2f1_grad').split()
 _SEVERAL = {ops.integer_pow: [dict(n=n) for n in (0, 1, 2, 3, 7, -1, -2)],
             ops.threefry2x32: [dict(word=0), dict(word=1)],
