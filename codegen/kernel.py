@@ -9,6 +9,7 @@ import math
 
 from ..ir import dtypes, ops
 from . import choices, index
+from .complexes import PARTS
 from .schedule import operand_maps
 
 TOTALS = {'add': ops.reduce_sum, 'mul': ops.reduce_prod, 'max': ops.reduce_max, 'min': ops.reduce_min}
@@ -28,7 +29,7 @@ class Access:
 
 
 class Entry:
-    """One value of the body. kind: load, scalar, index, op, search, scan, reduce. `axes`: those that it depends on.
+    """One value of the body. kind: load, scalar, constant, index, op, search, scan, reduce. `axes`: those that it depends on.
 
     A search is the place of its operand in the array of its access, of which it reads what it needs.
     A scan accumulates its operand along the reduced axes: what it has carried so far is its value in the loop.
@@ -139,6 +140,8 @@ class Kernel:
             return self._value(*self._operands(j, where)[0])
         if x.op is ops.literal:
             return self._scalar(x)
+        if x.op in PARTS:
+            return self._scalar(x, (self.instructions[x.inputs[0]].slot, PARTS.index(x.op)))
         if x.op is ops.iota:
             return self._ramp(x.params[1], where[x.params[2]])
         if x.op is ops.gather:
@@ -214,10 +217,14 @@ class Kernel:
         return self._add(Entry('search', x.op, x.aval.dtype, of.dtype, (query,), x.params, number, q.axes, q.stage,
                                x.op.cost))
 
-    def _scalar(self, x):
-        key = ('slot', x.slot, x.aval.dtype)
+    def _scalar(self, x, slot=None):
+        """A literal, or a part of one: slot then says of which and what (see plan.Program.scalar_at)."""
+        slot = x.slot if slot is None else slot
+        if slot is None:
+            return self._add(Entry('constant', None, x.aval.dtype, params=x.params))
+        key = ('slot', slot, x.aval.dtype)
         if key not in self.memo:
-            self.scalars.append((x.slot, x.aval.dtype))
+            self.scalars.append((slot, x.aval.dtype))
             self.memo[key] = len(self.scalars) - 1
         return self._add(Entry('scalar', None, x.aval.dtype, number=self.memo[key]))
 

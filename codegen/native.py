@@ -4,7 +4,9 @@ Before the schedule, parts of arrays that are put together (concatenate, slice_u
 be computed in place. After it every stored value has a layout: an owner buffer, an offset and strides.
 """
 from ..ir import dtypes, ops
+from ..ir.graph import aval
 from . import llvm_math
+from .complexes import is_complex, is_part, PARTS
 from .program import Instruction, Linear
 from .schedule import ASSEMBLED, SCATTERS, UPDATES
 
@@ -40,10 +42,18 @@ def legalise(linear, supports=supports):
     outputs, free = set(linear.outputs), set(linear.free)
     new, sources, place, in_place, before, early = [], [], [], {}, {}, set()
 
-    def copied(j, x):
-        new.append(Instruction(ops.identity, (place[j],), None, linear.instructions[j].aval, None, x.region))
+    def add(op, inputs, of, region):
+        new.append(Instruction(op, inputs, None, of, None, region))
         sources.append(None)
         return len(new) - 1
+
+    def copied(j, x):
+        of = linear.instructions[j].aval
+        if not is_complex(of):
+            return add(ops.identity, (place[j],), of, x.region)
+        part = aval(of.shape, dtypes.real_of(of.dtype))
+        parts = [add(ops.identity, (add(op, (place[j],), part, None),), part, x.region) for op in PARTS]
+        return add(ops.complex_, tuple(parts), of, None)
     for i, x in enumerate(linear.instructions):
         inputs = [place[j] for j in x.inputs]
         readers = None
@@ -55,8 +65,8 @@ def legalise(linear, supports=supports):
                 private = users[j] == [i] and j not in outputs and x.inputs.count(j) == 1
                 if position == 0 and readers is not None:
                     continue
-                if not private or j in early or y.op in (ops.leaf, ops.literal, ops.reshape) or y.op.library \
-                        or y.op in SCATTERS or y.op in ASSEMBLED or not supports(y, linear.instructions):
+                if not private or not early.isdisjoint((j, *y.inputs) if y.op is ops.complex_ else (j,)) \
+                        or not _computed_in_place(j, linear.instructions, supports):
                     inputs[position] = copied(j, x)
         new.append(Instruction(x.op, tuple(inputs), x.params, x.aval, x.slot, x.region))
         sources.append(linear.sources[i])
@@ -64,12 +74,27 @@ def legalise(linear, supports=supports):
         if readers is not None:
             in_place[place[i]] = inputs[0]
             early.update(readers)
-            before[inputs[1] if x.op is ops.slice_update else place[i]] = [place[z] for z in readers]
-    results = [copied(i, linear.instructions[i]) if linear.instructions[i].op is ops.literal else place[i]
-               for i in linear.outputs]
+            for writer in _writers(new, inputs[1]) if x.op is ops.slice_update else [place[i]]:
+                before[writer] = [place[z] for z in readers]
+    results = [copied(i, linear.instructions[i]) if linear.instructions[i].op is ops.literal or is_part(i, linear.instructions)
+               else place[i] for i in linear.outputs]
     result = Linear(new, results, [place[i] for i in linear.free])
     result.sources, result.in_place, result.before = sources, in_place, before
     return result
+
+
+def _computed_in_place(j, instructions, supports):
+    """Whether a part of what is put together can be computed where it belongs, by a kernel."""
+    y = instructions[j]
+    if y.op is ops.complex_:                                         # its own parts are
+        return True
+    return not (y.op in (ops.leaf, ops.literal, ops.reshape) or y.op.library or y.op in SCATTERS or y.op in ASSEMBLED
+                or is_part(j, instructions)) and supports(y, instructions)
+
+
+def _writers(instructions, part):
+    """What kernels compute where a new part lies: that itself, or the parts of a complex one."""
+    return instructions[part].inputs if instructions[part].op is ops.complex_ else [part]
 
 
 def _readers(linear, users, update, free):
@@ -85,9 +110,11 @@ def _readers(linear, users, update, free):
             or x.inputs.count(base) > 1:
         return None
     found = []
-    for user in users[base]:
+    readers = [(user, None) for user in users[base] if linear.instructions[user].op not in PARTS]
+    readers += [(user, k) for z in users[base] for k, op in enumerate(PARTS) if linear.instructions[z].op is op for user in users[z]]
+    for user, k in readers:
         z = linear.instructions[user]
-        if user == update or x.op is ops.slice_update and _reads_in_step(linear, users, user, part, update):
+        if user == update or x.op is ops.slice_update and _reads_in_step(linear, users, user, k, part, update):
             continue
         small = 2 * z.aval.nbytes <= y.aval.nbytes and (z.op.view or z.op.elementwise or z.op is ops.gather)
         whole = (z.op.reduction or z.op.library) and not any(linear.instructions[k].op in ASSEMBLED for k in users[user])
@@ -97,10 +124,17 @@ def _readers(linear, users, update, free):
     return found
 
 
-def _reads_in_step(linear, users, reader, part, update):
-    """Whether a slice of the base is that which the update writes, and is used only on the way there."""
+def _reads_in_step(linear, users, reader, k, part, update):
+    """Whether a slice of the base is that which the update writes, and is used only on the way there. k: which part of
+    the base it reads, if that is complex: only the same part of what is new may depend on it, for the two may be
+    written one after the other."""
     z = linear.instructions[reader]
     start, step = linear.instructions[update].params
+    if k is not None:
+        parts = linear.instructions[part].inputs
+        if linear.instructions[part].op is not ops.complex_ or parts[0] == parts[1]:
+            return False
+        part, update = parts[k], part
     return z.op is ops.slice_ and z.params[0] == start and z.params[2] == step \
         and z.aval.shape == linear.instructions[part].aval.shape \
         and _only_elementwise(linear, users, reader, part, update)
@@ -140,8 +174,13 @@ def layouts(linear, stored, aliases=()):
     """({value: (owner, offset, strides)}) of stored values: parts lie inside of what they are put into, and `aliases`,
     which are reshapes of stored values, in the memory of those."""
     instructions, inside, in_leaf = linear.instructions, {}, {i for i, x in enumerate(linear.instructions) if x.op is ops.leaf}
+    halves = {}                                                      # part of a complex value -> (that value, which)
     for i, x in enumerate(instructions):
-        if x.op is ops.concatenate:
+        if is_part(i, instructions):
+            halves[i] = x.inputs[0], PARTS.index(x.op)
+        elif x.op is ops.complex_:
+            halves.update({j: (i, k) for k, j in enumerate(x.inputs)})
+        elif x.op is ops.concatenate:
             at = 0
             for j in x.inputs:
                 start = [0] * len(x.aval.shape)
@@ -158,11 +197,11 @@ def layouts(linear, stored, aliases=()):
             elif base not in inside:
                 inside[base] = (i, *whole)
     result = {}
-    for i in sorted(stored | set(inside)):
+    for i in sorted(stored | set(inside) | set(halves)):
         path = []
-        while i not in result and (i in inside or i in aliases):
+        while i not in result and (i in inside or i in aliases or i in halves):
             path.append(i)
-            i = inside[i][0] if i in inside else instructions[i].inputs[0]
+            i = inside[i][0] if i in inside else halves[i][0] if i in halves else instructions[i].inputs[0]
         result.setdefault(i, (i, 0, contiguous(instructions[i].aval.shape)))
         for j in reversed(path):
             owner, offset, strides = result[i]
@@ -170,7 +209,10 @@ def layouts(linear, stored, aliases=()):
                 _, start, step = inside[j]
                 offset += sum([a * s for a, s in zip(start, strides)])
                 result[j] = owner, offset, tuple([a * s for a, s in zip(step, strides)])
+            elif j in halves:                                        # offset and strides count elements of the own type
+                result[j] = owner, 2 * offset + halves[j][1], tuple([2 * s for s in strides])
             else:
-                result[j] = owner, offset, contiguous(instructions[j].aval.shape)
+                apart = strides[-1] if strides else 1                 # 2 where it is a reshape of a part
+                result[j] = owner, offset, tuple([apart * s for s in contiguous(instructions[j].aval.shape)])
             i = j
     return result

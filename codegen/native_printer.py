@@ -527,6 +527,8 @@ class _Printer(Reductions):
             values[e] = self._load(block, x, values, index, lane, mask)
         elif x.kind == 'scalar':
             values[e] = self._scalar(block, x)
+        elif x.kind == 'constant':
+            values[e] = llvm_math.constant(name, self.width, x.params[0])
         elif x.kind == 'index':
             values[e] = self._ramp(block, x, index, lane)
         elif x.kind == 'search':

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval, broadcast_shapes
-from . import (choices, compiled, convolution, gemm, libraries, memory, native, native_printer, reference, regions,
+from . import (choices, compiled, complexes, convolution, gemm, libraries, memory, native, native_printer, reference, regions,
                runtime, scatter, threads, tune)
 from .kernel import Kernel
 from .program import Instruction
@@ -46,7 +46,7 @@ class Program:
 
     def __init__(self, linear, repeated=False):
         self.repeated, self.provisional, self.runs = repeated, False, 0
-        linear = simplify(linear)
+        linear = complexes.split(simplify(linear))
         if self.products:
             linear = spell_depthwise(linear)
         linear = widen_products(linear, self.widened)
@@ -245,9 +245,24 @@ class Program:
             self.pool[key] = self.n_leaves + len(self.outputs) + number
         for value, output in self.written_over.items():
             self.pool[value] = self.pool[output]
-        self.scalars_at = self.n_leaves + len(self.outputs) + len(self.temps)
+        instructions = self.linear.instructions
+        self.parted = sorted({instructions[x.inputs[0]].slot for x in instructions
+                              if x.op in complexes.PARTS and instructions[x.inputs[0]].op is ops.literal})
+        self.parts_at = self.n_leaves + len(self.outputs) + len(self.temps)
+        self.scalars_at = self.parts_at + 2 * len(self.parted)
         self.offsets = [self.temp_of[key] for key in self.temps]
         self.checked = ('error',) in self.pool
+
+    def scalar_at(self, slot):
+        """Where a scalar of a kernel stands in the list: a literal, or (literal, 0 for its real and 1 for its imaginary
+        part)."""
+        if type(slot) is tuple:
+            return self.parts_at + 2 * self.parted.index(slot[0]) + slot[1]
+        return self.scalars_at + slot
+
+    def with_parts(self, scalars):
+        """The scalars as they stand in that list, after the parts of complex ones."""
+        return [part for slot in self.parted for part in (scalars[slot].real, scalars[slot].imag)] + list(scalars)
 
     def _compile(self):
         self._number_buffers()
@@ -281,7 +296,7 @@ class Program:
         _, k, renamed = launch
         offset = 8 * len(picks)
         picks += [self.pool[self._owner(renamed.get(a.value, a.value))] for a in k.accesses]
-        picks += [self.scalars_at + slot for slot, _ in k.scalars]
+        picks += [self.scalar_at(slot) for slot, _ in k.scalars]
         if k.checks:
             picks.append(self.pool['error',])
         if k.cached:
@@ -337,13 +352,19 @@ class Program:
     def _places(self, scatter):
         return math.prod(broadcast_shapes('indices', *[self.linear.instructions[j].aval.shape for j in scatter.inputs[2:]]))
 
+    def _number(self, literal):
+        """A function of holders that gives the value of a literal."""
+        if literal.slot is None:
+            return lambda holders: literal.params[0]
+        return operator.itemgetter(self.scalars_at + literal.slot)
+
     def _view(self, j):
         """A function of holders (Buffers by pool index) that gives stored value j as a NumPy array, or one number again
         and again."""
         x = self.linear.instructions[j]
         if x.op is ops.literal:
-            slot, dtype = self.scalars_at + x.slot, x.aval.dtype
-            return lambda holders: np.asarray(holders[slot]).astype(dtype)
+            value = self._number(x)
+            return lambda holders: np.asarray(value(holders)).astype(x.aval.dtype)
         if j not in self.layouts:
             number, shape = self._view(x.inputs[0]), x.aval.shape
             return lambda holders: np.broadcast_to(number(holders), shape)
@@ -351,7 +372,7 @@ class Program:
         number, shape, dtype = self.pool[owner], x.aval.shape, x.aval.dtype
         if offset == 0 and strides == native.contiguous(shape):
             return lambda holders: holders[number].array(shape, dtype)
-        elements = self.linear.instructions[owner].aval.size
+        elements = self._nbytes(owner) // dtype.itemsize
         steps = tuple([s * dtype.itemsize for s in strides])
 
         def view(holders):
@@ -377,7 +398,7 @@ class Program:
             outs = [memory.allocate(n) for n in self.outputs]
             pool = [b.address for b in buffers[:self.n_leaves]]       # those behind the last that is read are dead
             pool += [o.address for o in outs]
-            pool += scalars
+            pool += self.with_parts(scalars) if self.parted else scalars
             if self.halves:
                 self._round(pool)
             address, count, getter = self.segments[0]
@@ -409,8 +430,9 @@ class Program:
         """(buffers of the outputs, all buffers, all slots) of one run."""
         outs = [memory.allocate(n) for n in self.outputs]
         arena = memory.allocate(self.arena) if self.arena else None
+        scalars = self.with_parts(scalars)
         holders = [*buffers[:self.n_leaves], *outs, *[_Piece(arena, o) for o in self.offsets], *scalars]
-        pool = [h.address for h in holders[:self.scalars_at]] + list(scalars)
+        pool = [h.address for h in holders[:self.parts_at]] + scalars
         if self.halves:
             self._round(pool)
         return outs, holders, pool

@@ -197,7 +197,7 @@ class Plan(plan.Program):
             return 'error', self.pool['error',]
         if argument.kind == 'scalar':
             slot, dtype = k.scalars[argument.value]
-            return 'scalar', (self.scalars_at + slot, dtype)
+            return 'scalar', (self.scalar_at(slot), dtype)
         return 'number', argument.value
 
     def _is_padded(self, k, renamed):

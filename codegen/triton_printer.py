@@ -432,6 +432,8 @@ class _Printer(Values):
             values[e] = self._load(e, x, values, reductions)
         elif x.kind == 'scalar':
             values[e] = self.scalar(x.number)
+        elif x.kind == 'constant':
+            values[e] = self.let('constant', f'tl.full([], {constant(x.params[0])}, {register_type(x.dtype)})')
         elif x.kind == 'index':
             values[e] = self._ramp(x)
         elif x.kind == 'search':

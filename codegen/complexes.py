@@ -1,0 +1,189 @@
+"""Complex numbers as pairs of real ones, so that kernels fuse what is computed of them.
+
+Before: z = leaf: complex64; y = exp(z * z). After: a = real(z), b = imag(z), which are where they are in z's memory;
+p = a * a - b * b, ...; y = complex(e, f), whose parts are written to where they belong in y's memory.
+
+What has memory of its own keeps its type: leaves, what libraries compute, what is put together (concatenate,
+slice_update) and scatters. `real` and `imag` are from here on views of such memory, or parts of a literal, which is an
+argument; `complex` is memory that its parts are computed into.
+"""
+from ..ir import dtypes, ops
+from ..ir.graph import aval, elementwise_aval
+from .complex_functions import FUNCTIONS, Real
+from .program import Instruction, Linear
+from .simplify import simplify
+
+PARTS = (ops.real, ops.imag)
+
+# Done to each part by itself.
+_EACH = {ops.neg, ops.add, ops.sub, ops.identity, ops.fusion_barrier, ops.reshape, ops.transpose, ops.broadcast, ops.slice_,
+         ops.rev, ops.gather, ops.reduce_sum, ops.cumsum}
+# What is left to libraries besides those operations that always are, and why.
+LEFT = {ops.wofz: 'there is no formula in real functions', ops.reduce_prod: 'parts are not reduced by themselves',
+        ops.cumprod: 'parts are not accumulated by themselves', ops.argmax: 'parts are not compared by themselves',
+        ops.argmin: 'parts are not compared by themselves', ops.searchsorted: 'parts are not compared by themselves'}
+STORED = {ops.leaf, ops.concatenate, ops.slice_update, ops.scatter, ops.scatter_at}
+
+
+def is_complex(a):
+    return dtypes.kind(a.dtype) == 'c'
+
+
+def split(linear):
+    """The Linear with pairs of real numbers in the place of complex ones."""
+    if not any(is_complex(x.aval) for x in linear.instructions):
+        return linear
+    return simplify(_Splitter(linear).result())
+
+
+def is_part(i, instructions):
+    """Whether value i of a split Linear is a part of what lies in memory (not one of a literal)."""
+    x = instructions[i]
+    return x.op in PARTS and instructions[x.inputs[0]].op is not ops.literal
+
+
+def has_place(x):
+    """Whether a complex value stays one."""
+    if x.op in _EACH:
+        return x.op is ops.gather and x.params[1] == 'fill'           # what is outside is NaN, its imaginary part 0
+    return x.op not in FUNCTIONS and x.op not in (ops.convert, ops.iota, ops.literal)
+
+
+class _Splitter:
+    """place: {old: new} of real values, and of complex ones that stay; parts: {old: their parts as Reals}."""
+
+    def __init__(self, linear):
+        self.linear, self.made, self.sources = linear, [], []
+        self.place, self.parts, self.assembled = {}, {}, {}
+
+    def result(self):
+        for i, x in enumerate(self.linear.instructions):
+            self.region, self.source = x.region, self.linear.sources[i]
+            self.shape = x.aval.shape
+            complex_ = is_complex(x.aval)
+            self.dtype = self.part_type(x)
+            if not complex_ and not any(is_complex(self.linear.instructions[j].aval) for j in x.inputs):
+                self.place[i] = self.add(x.op, [self.place[j] for j in x.inputs], x.params, x.aval, x.slot)
+            elif x.op is ops.literal or has_place(x):
+                self.place[i] = self.add(x.op, self.operands(x), x.params, x.aval, x.slot)
+            elif complex_:
+                self.parts[i] = tuple(map(self.whole_shape, self.computed(x)))
+            else:
+                self.place[i] = self.whole_shape(self.computed(x)).number
+        outputs = [self.whole(i) for i in self.linear.outputs]
+        result = Linear(self.made, outputs, [self.place[i] for i in self.linear.free])
+        result.sources = self.sources
+        return result
+
+    def part_type(self, x):
+        """The type of the parts of the complex numbers that an instruction is about."""
+        of = [a.dtype for a in (x.aval, *[self.linear.instructions[j].aval for j in x.inputs]) if is_complex(a)]
+        return dtypes.real_of(of[0]) if of else None
+
+    # --- making instructions ------------------------------------------------------------------------------------
+
+    def add(self, op, inputs, params, of, slot=None, region=None):
+        self.made.append(Instruction(op, tuple(inputs), params, of, slot, region or self.region))
+        self.sources.append(self.source)
+        return len(self.made) - 1
+
+    def outside(self, op, inputs, of):
+        """An instruction that is part of no region: where something lies, not what is computed."""
+        self.made.append(Instruction(op, tuple(inputs), None, of))
+        self.sources.append(self.source)
+        return len(self.made) - 1
+
+    def real(self, number):
+        return Real(self.make, number, self.made[number].aval.dtype)
+
+    def make(self, op, operands, params):
+        """One more Real: of an operation on Reals and Python numbers, or a constant of the type of a Real."""
+        if op is ops.literal:
+            return self.constant(params[0], operands[0].dtype)
+        of = next((x.dtype for x in operands[op is ops.select:] if type(x) is Real), self.dtype)
+        numbers = [x.number if type(x) is Real else self.constant(x, of).number for x in operands]
+        avals = [self.made[n].aval for n in numbers]
+        made = op.infer(avals, *params) if op.infer else elementwise_aval(op, avals, params)
+        return self.real(self.add(op, numbers, params, made))
+
+    def constant(self, value, dtype):
+        """A number that is part of the program's text."""
+        return self.real(self.add(ops.literal, (), (value,), aval((), dtype)))
+
+    def whole_shape(self, x):
+        of = self.made[x.number].aval
+        if of.shape == self.shape:
+            return x
+        axes = tuple(range(len(self.shape) - len(of.shape), len(self.shape)))
+        return self.real(self.add(ops.broadcast, (x.number,), (self.shape, axes), aval(self.shape, of.dtype)))
+
+    # --- values ---------------------------------------------------------------------------------------------------
+
+    def pair(self, i):
+        """The parts of complex value i; those of a real one as they are."""
+        x = self.linear.instructions[i]
+        if not is_complex(x.aval):
+            return self.real(self.place[i])
+        if i not in self.parts:
+            of = aval(x.aval.shape, dtypes.real_of(x.aval.dtype))
+            self.parts[i] = tuple([self.real(self.outside(op, (self.place[i],), of)) for op in PARTS])
+        return self.parts[i]
+
+    def whole(self, i):
+        """Number of value i as one in memory."""
+        if i in self.place:
+            return self.place[i]
+        if i not in self.assembled:
+            self.assembled[i] = self.fresh(i)
+        return self.assembled[i]
+
+    def fresh(self, i):
+        """Memory of its own with the parts of complex value i."""
+        return self.outside(ops.complex_, [x.number for x in self.pair(i)], self.linear.instructions[i].aval)
+
+    def operands(self, x):
+        """What an operation reads that stays as it is: parts of what is put together have no other readers."""
+        instructions, found = self.linear.instructions, []
+        for number, j in enumerate(x.inputs):
+            y = instructions[j]
+            repeated = y.op is ops.broadcast and instructions[y.inputs[0]].op is ops.literal
+            if x.op in (ops.scatter, ops.scatter_at) and number == 1 and repeated and j not in self.place and is_complex(y.aval):
+                found.append(self.outside(ops.broadcast, (self.place[y.inputs[0]],), y.aval))
+                self.made[-1].params = y.params
+            elif x.op in (ops.concatenate, ops.slice_update) and is_complex(y.aval) and \
+                    not (x.op is ops.slice_update and number == 0 and j in self.place):
+                found.append(self.fresh(j))
+            else:
+                found.append(self.whole(j))
+        return found
+
+    def computed(self, x):
+        """The parts of what an instruction computes, or its value where that is real."""
+        op, params = x.op, x.params
+        if op is ops.iota:
+            dtype = dtypes.real_of(x.aval.dtype)
+            return self.real(self.add(op, (), (params[0], dtype, params[2]), aval(x.aval.shape, dtype))), self.constant(0.0, dtype)
+        if op is ops.convert:
+            return self.converted(x)
+        operands = [self.pair(j) for j in x.inputs]
+        if op in _EACH:
+            return tuple([self.each(x, [p[k] if type(p) is tuple else p for p in operands]) for k in (0, 1)])
+        return FUNCTIONS[op](*operands, *(params or ()))
+
+    def each(self, x, operands):
+        of = aval(x.aval.shape, dtypes.real_of(x.aval.dtype))
+        return self.real(self.add(x.op, [p.number for p in operands], x.params, of))
+
+    def converted(self, x):
+        """To and from complex numbers: what is real has no imaginary part, and the real part is what is left of both."""
+        source, dtype = self.pair(x.inputs[0]), x.params[0]
+
+        def to(part, dtype):
+            return part if part.dtype == dtype else part.apply(ops.convert, params=(dtype, False))
+        if dtypes.kind(dtype) == 'c':
+            real, imag = source if type(source) is tuple else (source, None)
+            dtype = dtypes.real_of(dtype)
+            return to(real, dtype), self.constant(0.0, dtype) if imag is None else to(imag, dtype)
+        if dtype == dtypes.bool_:
+            return source[0].differs(0.0) | source[1].differs(0.0)
+        return to(source[0], dtype)
