@@ -36,6 +36,10 @@ class Real:
     def __mul__(self, other):
         return self.apply(ops.mul, other)
 
+    def times(self, other):
+        """The rounded product, which no sum takes unrounded: so that differences of equal products are 0."""
+        return self.apply(ops.fma, other, -0.0)
+
     def __truediv__(self, other):
         return self.apply(ops.div, other)
 
@@ -131,7 +135,7 @@ def either(mask, x, y):
 
 def mul(x, y):
     (a, b), (c, d) = x, y
-    return a * c - b * d, a * d + b * c
+    return a.times(c) - b.times(d), a.times(d) + b.times(c)
 
 
 def div(x, y):
@@ -142,9 +146,9 @@ def div(x, y):
     ratio = small / large
     s, t = turned.choose(ratio, 1.0), turned.choose(1.0, ratio)
     scale = 1.0 / (large + small * ratio)
-    zero = large.equals(0.0)
-    size = large.abs()
-    return zero.choose(a / size, (a * s + b * t) * scale), zero.choose(b / size, (b * s - a * t) * scale)
+    zero, size = c.equals(0.0) & d.equals(0.0), c.abs()
+    return (zero.choose(a / size, (a.times(s) + b.times(t)) * scale),
+            zero.choose(b / size, (b.times(s) - a.times(t)) * scale))
 
 
 def reciprocal(x):
@@ -161,8 +165,7 @@ def one_like(a):
 
 
 def square(x):
-    a, b = x
-    return a * a - b * b, a * b + b * a
+    return mul(x, x)
 
 
 def integer_pow(x, n):
@@ -192,16 +195,16 @@ def modulus(x):
 
 
 def sign(x):
-    """x / |x|; where one part is infinite the direction of that."""
+    """x / |x|, scaled by the larger part; where one part is infinite the direction of that."""
     a, b = x
-    size = modulus(x)
-    zero, infinite = size.equals(0.0), a.is_inf() | b.is_inf()
-    parts = []
-    for p, q in ((a, b), (b, a)):
-        edge = p.is_inf().choose(q.is_inf().choose(math.nan, one_like(p).copysign(p)), 0.0)
-        edge = q.is_nan().choose(math.nan, edge)
-        parts.append(zero.choose(0.0, infinite.choose(edge, p / size)))
-    return tuple(parts)
+    large = a.abs().larger(b.abs())
+    p, q = a / large, b / large
+    size, zero = modulus((p, q)), large.equals(0.0)
+
+    def part(of, scaled, other):
+        edge = of.is_inf().choose(other.is_inf().choose(math.nan, one_like(of).copysign(of)), 0.0)
+        return zero.choose(0.0, (of.is_inf() | other.is_inf()).choose(edge, scaled / size))
+    return part(a, p, b), part(b, q, a)
 
 
 # --- roots, exponentials and logarithms -----------------------------------------------------------------------------
@@ -243,7 +246,7 @@ def exp(x):
     real, imag = size * b.cos() * unit, size * b.sin() * unit
     edge, below = a.is_inf() & ~b.is_finite(), a < 0.0
     return (edge.choose(below.choose(0.0, math.inf), real),
-            b.equals(0.0).choose(b, (edge & below).choose(0.0, imag)))
+            b.equals(0.0).choose(b, (edge & below).choose(zero_like(b).copysign(b), imag)))
 
 
 def expm1(x):
@@ -286,7 +289,7 @@ def log1p(x):
 
 
 def power(x, y):
-    """exp(y log(x)). Of 0: 1 to the power of 0, 0 to one with a positive real part, NaN to others, as NumPy's."""
+    """exp(y log(x)); NaN where an infinite or NaN part makes the product NaN. Of 0: 1 to the power of 0, 0 to one with a positive real part, NaN to others, as NumPy's."""
     (a, b), (c, d) = x, y
     size, turn = log(x)
     real, imag = exp((c * size - d * turn, c * turn + d * size))
@@ -310,18 +313,19 @@ def _hyperbolic(x):
 def sinh(x):
     a, b = x
     real, imag, _, _ = _hyperbolic(x)
-    edge = a.is_inf() & ~b.is_finite()
-    real = a.equals(0.0).choose(a, edge.choose(a, real))
+    edge = ~b.is_finite()
+    real = (edge & a.is_inf()).choose(math.inf, (edge & a.equals(0.0)).choose(a, real))
     return real, b.equals(0.0).choose(b, imag)
 
 
 def cosh(x):
     a, b = x
     _, _, real, imag = _hyperbolic(x)
-    real = (a.is_inf() & ~b.is_finite()).choose(math.inf, real)
-    zero = a.equals(0.0) | b.equals(0.0)
-    sign = one_like(a).copysign(a) * one_like(b).copysign(b)
-    return real, zero.choose(zero_like(a).copysign(sign), imag)
+    edge = ~b.is_finite()
+    far = ~(a.abs() <= _shift(a.dtype)[0])                            # or NaN
+    at_zero = a.is_nan().choose(b, b * one_like(a).copysign(a))
+    imag = (edge & a.equals(0.0)).choose(0.0, (far & b.equals(0.0)).choose(at_zero, imag))
+    return (edge & a.is_inf()).choose(math.inf, real), imag
 
 
 def tanh(x):
@@ -333,8 +337,9 @@ def tanh(x):
     beta = 1.0 + t * t
     below = 1.0 + beta * s * s
     si, co, e = b.sin(), b.cos(), (a.abs() * -1.0).apply(ops.exp)
-    real = far.choose(one_like(a).copysign(a), beta * (1.0 + s * s).sqrt() * s / below)
-    beyond = a.is_inf().choose(zero_like(b).copysign(b), 4.0 * si * e * (co * e))
+    end, one = a.is_inf(), one_like(a).copysign(a)
+    real = far.choose((end | b.is_finite()).choose(one, math.nan), beta * (1.0 + s * s).sqrt() * s / below)
+    beyond = end.choose(zero_like(b).copysign(b), 4.0 * si * e * (co * e))
     imag = far.choose(beyond, t / below)
     return a.equals(0.0).choose(a, real), b.equals(0.0).choose(b, imag)
 
@@ -350,8 +355,8 @@ def over_i(x):
 
 
 def of_turned(f):
-    """x -> f(i x) / i: sin from sinh, sinh from sin."""
-    return lambda x: over_i(f(times_i(x)))
+    """x -> i f(x / i): sin from sinh, sinh from sin."""
+    return lambda x: times_i(f(over_i(x)))
 
 
 sin, tan = of_turned(sinh), of_turned(tanh)
@@ -412,7 +417,7 @@ asinh = of_turned(asin)
 def acosh(x):
     """i acos(x) or -i acos(x), whichever has a real part that is not negative."""
     real, imag = acos(x)
-    return imag.abs(), imag.is_nan().choose(math.nan, real.copysign(x[1]))
+    return imag.abs(), real.copysign(x[1])
 
 
 def atanh(x):
@@ -446,7 +451,7 @@ FUNCTIONS = {
     ops.is_finite: lambda x: x[0].is_finite() & x[1].is_finite(), ops.is_nan: lambda x: x[0].is_nan() | x[1].is_nan(),
     ops.is_inf: lambda x: x[0].is_inf() | x[1].is_inf(),
     ops.eq: lambda x, y: x[0].equals(y[0]) & x[1].equals(y[1]), ops.ne: lambda x, y: x[0].differs(y[0]) | x[1].differs(y[1]),
-    ops.conj: lambda x: (x[0], -x[1]), ops.complex_: lambda a, b: (a, b),
+    ops.conj: lambda x: (x[0], -x[1]),
     ops.real: lambda x: x[0], ops.imag: lambda x: x[1],
     ops.select: either,
 }

@@ -46,7 +46,7 @@ def has_place(x):
     """Whether a complex value stays one."""
     if x.op in _EACH:
         return x.op is ops.gather and x.params[1] == 'fill'           # what is outside is NaN, its imaginary part 0
-    return x.op not in FUNCTIONS and x.op not in (ops.convert, ops.iota, ops.literal)
+    return x.op not in FUNCTIONS and x.op not in (ops.convert, ops.iota, ops.literal, ops.complex_)
 
 
 class _Splitter:
@@ -107,8 +107,8 @@ class _Splitter:
         return self.real(self.add(op, numbers, params, made))
 
     def constant(self, value, dtype):
-        """A number that is part of the program's text."""
-        return self.real(self.add(ops.literal, (), (value,), aval((), dtype)))
+        """A number that is part of the program's text, and spelt as that: 0.0 and -0.0 are two."""
+        return self.real(self.add(ops.literal, (), (repr(float(value)),), aval((), dtype)))
 
     def whole_shape(self, x):
         of = self.made[x.number].aval
@@ -166,6 +166,8 @@ class _Splitter:
         if op is ops.convert:
             return self.converted(x)
         operands = [self.pair(j) for j in x.inputs]
+        if op is ops.complex_:
+            return tuple([_as(part, self.dtype) for part in operands])
         if op in _EACH:
             return tuple([self.each(x, [p[k] if type(p) is tuple else p for p in operands]) for k in (0, 1)])
         return FUNCTIONS[op](*operands, *(params or ()))
@@ -177,13 +179,13 @@ class _Splitter:
     def converted(self, x):
         """To and from complex numbers: what is real has no imaginary part, and the real part is what is left of both."""
         source, dtype = self.pair(x.inputs[0]), x.params[0]
-
-        def to(part, dtype):
-            return part if part.dtype == dtype else part.apply(ops.convert, params=(dtype, False))
         if dtypes.kind(dtype) == 'c':
             real, imag = source if type(source) is tuple else (source, None)
-            dtype = dtypes.real_of(dtype)
-            return to(real, dtype), self.constant(0.0, dtype) if imag is None else to(imag, dtype)
+            return _as(real, self.dtype), self.constant(0.0, self.dtype) if imag is None else _as(imag, self.dtype)
         if dtype == dtypes.bool_:
             return source[0].differs(0.0) | source[1].differs(0.0)
-        return to(source[0], dtype)
+        return _as(source[0], dtype)
+
+
+def _as(x, dtype):
+    return x if x.dtype == dtype else x.apply(ops.convert, params=(dtype, False))

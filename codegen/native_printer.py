@@ -528,7 +528,7 @@ class _Printer(Reductions):
         elif x.kind == 'scalar':
             values[e] = self._scalar(block, x)
         elif x.kind == 'constant':
-            values[e] = llvm_math.constant(name, self.width, x.params[0])
+            values[e] = llvm_math.constant(name, self.width, float(x.params[0]))
         elif x.kind == 'index':
             values[e] = self._ramp(block, x, index, lane)
         elif x.kind == 'search':

@@ -355,7 +355,7 @@ class Program:
     def _number(self, literal):
         """A function of holders that gives the value of a literal."""
         if literal.slot is None:
-            return lambda holders: literal.params[0]
+            return lambda holders: float(literal.params[0])
         return operator.itemgetter(self.scalars_at + literal.slot)
 
     def _view(self, j):

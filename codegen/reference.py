@@ -49,7 +49,7 @@ def run_linear(linear, buffers, scalars, dies, lines):
                 a = instruction.aval
                 values[index] = buffers[instruction.slot].array(a.shape, a.dtype)
             elif instruction.op is ops.literal:
-                value = instruction.params[0] if instruction.slot is None else scalars[instruction.slot]
+                value = float(instruction.params[0]) if instruction.slot is None else scalars[instruction.slot]
                 values[index] = np.asarray(value).astype(instruction.aval.dtype)
             else:
                 try:

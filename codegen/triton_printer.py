@@ -433,7 +433,7 @@ class _Printer(Values):
         elif x.kind == 'scalar':
             values[e] = self.scalar(x.number)
         elif x.kind == 'constant':
-            values[e] = self.let('constant', f'tl.full([], {constant(x.params[0])}, {register_type(x.dtype)})')
+            values[e] = self.let('constant', f'tl.full([], {constant(float(x.params[0]))}, {register_type(x.dtype)})')
         elif x.kind == 'index':
             values[e] = self._ramp(x)
         elif x.kind == 'search':
