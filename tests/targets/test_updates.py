@@ -23,8 +23,8 @@ def reads(source, names):
     a, b, i, j = source.choice(names), source.choice(names), source.randrange(N), source.randrange(N)
     return source.choice([
         lambda np, v: v[a][i] * 0.5 + 1, lambda np, v: v[a][i] - v[b][j], lambda np, v: v[a].sum() * 0.25,
-        lambda np, v: v[a].max(), lambda np, v: v[a][np.asarray([j])][0], lambda np, v: np.dot(v[a], v[b]) * 0.01,
-        lambda np, v: np.cumsum(v[a])[j] * 0.1, lambda np, v: np.where(v[a][i] > v[b][j], v[a][i], 1.0),
+        lambda np, v: v[a].real.max(), lambda np, v: v[a][np.asarray([j])][0], lambda np, v: np.dot(v[a], v[b]) * 0.01,
+        lambda np, v: np.cumsum(v[a])[j] * 0.1, lambda np, v: np.where(v[a][i].real > v[b][j].real, v[a][i], 1.0),
         lambda np, v: float(i), lambda np, v: v['s'][0] + v[a][i]])
 
 
@@ -34,16 +34,17 @@ def parts(source, names):
     shift = source.randrange(3)
     return i, source.choice([
         lambda np, v: v[a][i] * 0.5 + 1, lambda np, v: np.roll(v[a], shift)[i] * 0.5, lambda np, v: v[a][::-1][i] + 1,
-        lambda np, v: v['s'][0] * 0.5, lambda np, v: v[a][i] - v['x'][i], lambda np, v: v[a].mean() + v['y'][i] * 0.5])
+        lambda np, v: v['s'][0] * 0.5, lambda np, v: v[a][i] - v['x'][i], lambda np, v: v[a].mean() + v['y'][i] * 0.5,
+        lambda np, v: v[a][i] * v['unit'] + v['y'][i].conj()])
 
 
-def draw(source):
+def draw(source, hows):
     """[(function of (module, arrays, update) that changes the arrays)] of one program."""
     names, steps = ['x', 'y'], []
     for _ in range(source.randrange(3, 14)):
         target, kind = source.choice(names), source.randrange(8)
         if kind < 3:
-            read, i, how = reads(source, names), source.randrange(N), source.choice(['set', 'add', 'max', 'multiply'])
+            read, i, how = reads(source, names), source.randrange(N), source.choice(hows)
             steps.append(lambda np, v, update, t=target, f=read, i=i, how=how: v.__setitem__(t, update(v[t], i, f(np, v), how)))
         elif kind < 6:
             (i, part), how = parts(source, names), source.choice(['set', 'set', 'add'])
@@ -69,13 +70,15 @@ def lazy_update(x, i, value, how):
     return getattr(x.at[i], how)(value)
 
 
-def start(module):
-    return {'x': module.asarray(np.linspace(-1, 1, N, dtype=np.float32)) + 0, 'y': module.asarray(np.arange(N, dtype=np.float32)) + 0,
-            's': module.asarray(np.ones(3, np.float32)) + 0, 'old': module.asarray(np.zeros(N, np.float32)) + 0}
+def start(module, dtype):
+    unit = np.asarray(1j if dtype.startswith('c') else -1, dtype)
+    return {'x': module.asarray((np.linspace(-1, 1, N) * (1 + unit / 2)).astype(dtype)) + 0,
+            'y': module.asarray((np.arange(N) - unit).astype(dtype)) + 0, 'unit': unit,
+            's': module.asarray(np.ones(3, dtype)) + 0, 'old': module.asarray(np.zeros(N, dtype)) + 0}
 
 
-def run_numpy(steps):
-    values = start(np)
+def run_numpy(steps, dtype):
+    values = start(np, dtype)
     for step in steps:
         step(np, values, numpy_update)
     return values
@@ -90,15 +93,16 @@ def run_lazy(steps, values, forced=()):
 
 
 @pytest.mark.parametrize('block', range(6))
-def test_programs_of_updates(block):
+@pytest.mark.parametrize('dtype, hows', [('float32', ['set', 'add', 'max', 'multiply']), ('complex64', ['set', 'add', 'multiply'])])
+def test_programs_of_updates(dtype, hows, block):
     for seed in range(25 * block, 25 * block + 25):
         source = random.Random(seed)
-        steps = draw(source)
-        want = run_numpy(steps)
+        steps = draw(source, hows)
+        want = run_numpy(steps, dtype)
         forced = {source.randrange(len(steps)) for _ in range(2)}
-        inputs = start(lnp)
+        inputs = start(lnp, dtype)
         jitted = lazy.jit(lambda values: run_lazy(steps, dict(values)))
-        for name, got in (('pending', run_lazy(steps, start(lnp))), ('flushed', run_lazy(steps, start(lnp), forced)),
+        for name, got in (('pending', run_lazy(steps, start(lnp, dtype))), ('flushed', run_lazy(steps, start(lnp, dtype), forced)),
                           ('jit', jitted(inputs)), ('jit again', jitted(inputs))):
             for key in want:
                 np.testing.assert_allclose(np.asarray(got[key]), want[key], rtol=2e-4, atol=1e-4, err_msg=f'{seed} {name} {key}')
