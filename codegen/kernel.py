@@ -16,12 +16,21 @@ TOTALS = {'add': ops.reduce_sum, 'mul': ops.reduce_prod, 'max': ops.reduce_max, 
 
 
 class Access:
-    """One array read or written: element offset + sum of strides * axis index (+ dynamic entries * their strides)."""
-    __slots__ = ('value', 'dtype', 'offset', 'strides', 'dynamic', 'mode')
+    """One array read or written: element offset + sum of strides * axis index (+ dynamic entries * their strides).
+
+    half: of real or imaginary parts in complex memory 0 or 1, and `mate` the number of the access to the real parts beside.
+    """
+    __slots__ = ('value', 'dtype', 'offset', 'strides', 'dynamic', 'mode', 'half', 'mate')
 
     def __init__(self, value, dtype, offset, strides, dynamic=(), mode=None):
         self.value, self.dtype, self.offset, self.strides = value, dtype, offset, list(strides)
         self.dynamic, self.mode = dynamic, mode                    # dynamic: (entry, stride, size, axis) each
+        self.half = self.mate = None
+
+    @property
+    def unit(self):
+        """Elements from one number to the next where they lie in a row."""
+        return 1 if self.half is None else 2
 
     @property
     def searched(self):
@@ -54,7 +63,8 @@ class Kernel:
 
     parts, turns = choices.PARTS, True
 
-    def __init__(self, step, instructions, stored, layouts):
+    def __init__(self, step, instructions, stored, layouts, complex_memory=()):
+        """complex_memory: {value: owner} of real values that lie in an owner's complex memory."""
         self.step, self.stored, self.layouts = step, stored, layouts
         self.instructions = instructions
         self.sizes, self.reduced = list(step.sizes), set(step.reduced)
@@ -67,6 +77,8 @@ class Kernel:
         for i in step.roots:
             if i in stored:
                 self._store(i)
+        if complex_memory:
+            self._pair(complex_memory)
         self._order_axes()
         self._collapse()
         self._finish()
@@ -241,6 +253,18 @@ class Kernel:
         self.accesses.append(Access(i, self.instructions[i].aval.dtype, offset, strides))
         self.stores.append((self.results[i], len(self.accesses) - 1))
 
+    def _pair(self, complex_memory):
+        """Find out which accesses are to real and imaginary parts side by side."""
+        stored, real = {number for _, number in self.stores}, {}
+        for number, a in enumerate(self.accesses):
+            if a.value in complex_memory and not a.dynamic and not any([s % 2 for s in a.strides]):
+                a.half = a.offset % 2
+        for half in (0, 1):
+            for number, a in enumerate(self.accesses):
+                if a.half == half:
+                    key = complex_memory[a.value], a.offset - half, tuple(a.strides), number in stored
+                    a.mate = real.setdefault(key, number) if not half else real.get(key)
+
     # --- axes -------------------------------------------------------------------------------------------------
 
     def _tables(self):
@@ -248,7 +272,7 @@ class Kernel:
 
     def _order_axes(self):
         """The axis along which most bytes are walked element by element goes last: it becomes the lane axis."""
-        score = [sum([self._bytes(a) for a in self.accesses if a.strides[axis] == 1]) if self.sizes[axis] > 1 else -1
+        score = [sum([self._bytes(a) for a in self.accesses if a.strides[axis] == a.unit]) if self.sizes[axis] > 1 else -1
                  for axis in range(len(self.sizes))]
         ordered = any(e.kind == 'scan' or e.op in (ops.argmax, ops.argmin) for e in self.entries)
         if not score or score[-1] == max(score) or ordered and len(self.reduced) > 1:
@@ -412,14 +436,15 @@ class Kernel:
     def _streams(self):
         """Whether stores go past the caches: 'aligned' where rows begin with a cache line, 'peeled' where all begin at the
         same place of one and are long, '' otherwise."""
-        stored = [self.accesses[number] for _, number in self.stores if self.stored_in_loop(number)]
+        numbers = [number for _, number in self.stores if self.stored_in_loop(number)]
+        stored, whole = [self.accesses[number] for number in numbers], self.whole_pairs(numbers)
         if not stored or self.split or self.tile is not None or any(
-                a.strides[self.lane] != 1 for a in stored):
+                a.strides[self.lane] != a.unit or a.half is not None and a.mate not in whole for a in stored):
             return ''
-        starts = {tuple([n * a.dtype.itemsize % 64 for n in (a.offset, *a.strides[:self.lane])]) for a in stored}
+        starts = {tuple([n * a.dtype.itemsize % 64 for n in (a.offset - (a.half or 0), *a.strides[:self.lane])]) for a in stored}
         if all(not any(start) for start in starts):
             return 'aligned'
-        if self.form == 'column':
+        if self.form == 'column' or whole:
             return ''
         long = all(self.sizes[self.lane] * a.dtype.itemsize >= choices.STREAM_ROW_BYTES for a in stored)
         return 'peeled' if long and len(starts) == len({a.dtype.itemsize for a in stored}) == 1 else ''
@@ -430,6 +455,11 @@ class Kernel:
         if self.form != 'map' or self.tile is not None or self.sizes[self.lane] < 1024 or any(a.dynamic for a in self.accesses):
             return 1
         return choices.vectors_together(len(self.entries), cost, math.prod(self.sizes))
+
+    def whole_pairs(self, numbers):
+        """{number of an access to real parts: that to the imaginary parts beside} of those numbered, in the lane axis."""
+        return {self.accesses[n].mate: n for n in numbers if self.accesses[n].half == 1 and self.accesses[n].mate in numbers
+                and self.stride_class(n, self.lane) == 'p'}
 
     def transposed(self, access):
         """Whether a load is to be turned around in tiles."""
@@ -500,7 +530,7 @@ class Kernel:
                  f'far={self.far} stream={self.stream} together={self.together}']
         for number, a in enumerate(self.accesses):
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
-            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[d[0] for d in a.dynamic]} {a.mode}')
+            lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {[d[0] for d in a.dynamic]} {a.mode} {a.half} {a.mate}')
         for _, dtype in self.scalars:
             lines.append(f'scalar {dtypes.NAMES[dtype]}')
         for r in self.ramps:
@@ -516,6 +546,8 @@ class Kernel:
         s = self.accesses[access].strides[axis]
         if axis == self.lane and s == -1:
             return 'r'
+        if axis == self.lane and s == 2 and self.accesses[access].half is not None:
+            return 'p'
         return '0' if not s else '1' if s == 1 and axis in (self.lane, self.tile) else 's'
 
 

@@ -38,6 +38,8 @@ class Memory(Text):
         storage = llvm_math.storage_type(a.dtype.name, self.width)
         one = llvm_math.storage_type(a.dtype.name, 1)
         kind = self.k.stride_class(access, self.k.lane) if lane is not None else '0'
+        if kind == 'p':
+            return self._load_half(access, index, mask)
         offset = self._offset(access, index, () if kind != 's' else (self.k.lane,))
         if partial is not None:
             offset = self.new(f'add i64 {offset}, {partial}')
@@ -55,6 +57,35 @@ class Memory(Text):
         else:
             raw = self._load_strided(pointer, one, storage, lane, self.strides[access][self.k.lane], mask, a.dtype.itemsize)
         return llvm_math.load_cast(block.b, raw, a.dtype.name)
+
+    def _load_half(self, access, index, mask):
+        """Real or imaginary parts of a vector of complex numbers: every second element of two vectors. Loads of both
+        parts read the same two, and LLVM keeps one."""
+        a, w = self.k.accesses[access], self.width
+        one, storage, first = llvm_math.storage_type(a.dtype.name, 1), llvm_math.storage_type(a.dtype.name, w), a.half
+        if a.mate is not None:
+            access, first = a.mate, 0
+        offset = self._offset(access, index)
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
+        pointer = self.new(f'getelementptr {one}, ptr {pointer}, i64 {-first}') if first else pointer
+        if self.k.far and self.k.form != 'map':
+            self._prefetch(access, pointer)
+        parts = [self._load_vector(at, storage, one, a.dtype.itemsize, m)
+                 for at, m in zip(self._two(one, pointer), self._both_halves(mask))]
+        return self.new(f'shufflevector {storage} {parts[0]}, {storage} {parts[1]}, <{w} x i32> '
+                        f'{numbers(range(a.half, 2 * w, 2))}')
+
+    def _two(self, one, pointer):
+        """Addresses of two vectors in a row."""
+        return pointer, self.new(f'getelementptr {one}, ptr {pointer}, i64 {self.width}')
+
+    def _both_halves(self, mask):
+        """Masks of the two vectors that hold the complex numbers of a mask's lanes."""
+        if mask is None:
+            return None, None
+        w, kind = self.width, f'<{self.width} x i1>'
+        return [self.new(f'shufflevector {kind} {mask}, {kind} poison, <{w} x i32> '
+                         f'{numbers([(start + j) // 2 for j in range(w)])}') for start in (0, w)]
 
     def _splat(self, one, storage, value):
         w = self.width
@@ -264,6 +295,36 @@ class Memory(Text):
 
     # --- stores -----------------------------------------------------------------------------------------------------------
 
+    def _store_all(self, stores, values, index, lane, mask, partial=None):
+        """Vectors of entries to their accesses [(entry, access)]: real and imaginary parts side by side as such."""
+        entries = {access: e for e, access in stores}
+        pairs = self.k.whole_pairs(entries) if partial is None else {}
+        for access, e in entries.items():
+            if access in pairs:
+                self._store_pair(access, [values[e], values[entries[pairs[access]]]], index, mask)
+            elif access not in pairs.values():
+                self._store(access, values[e], index, lane, mask, partial)
+
+    def _store_pair(self, access, parts, index, mask):
+        a, w = self.k.accesses[access], self.width
+        one, storage = llvm_math.storage_type(a.dtype.name, 1), llvm_math.storage_type(a.dtype.name, w)
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self._offset(access, index)}')
+        for start, at, m in zip((0, w), self._two(one, pointer), self._both_halves(mask)):
+            lanes = numbers([(start + j) // 2 + w * (j % 2) for j in range(w)])
+            raw = self.new(f'shufflevector {storage} {parts[0]}, {storage} {parts[1]}, <{w} x i32> {lanes}')
+            self._store_vector(raw, at, storage, one, a.dtype.itemsize, m)
+
+    def _store_vector(self, raw, pointer, storage, one, item, mask):
+        w = self.width
+        if mask is None and self.k.stream:                            # buffers and blocks are aligned to vectors
+            self.line(f'store {storage} {raw}, ptr {pointer}, align {min(w * item, 64)}, !nontemporal !1')
+        elif mask is None:
+            self.line(f'store {storage} {raw}, ptr {pointer}, align {item}')
+        else:
+            s = suffix(one, w)
+            self.module.declare(f'declare void @llvm.masked.store.{s}.p0({storage}, ptr, i32, <{w} x i1>)')
+            self.line(f'call void @llvm.masked.store.{s}.p0({storage} {raw}, ptr {pointer}, i32 {item}, <{w} x i1> {mask})')
+
     def _store(self, access, value, index, lane, mask, partial=None):
         a, w = self.k.accesses[access], self.width
         name = a.dtype.name
@@ -272,24 +333,16 @@ class Memory(Text):
         raw = llvm_math.store_cast(block.b, value, name)
         block.flush()
         kind = self.k.stride_class(access, self.k.lane)
-        offset = self._offset(access, index, () if kind != 's' else (self.k.lane,))
+        apart = kind in ('s', 'p')
+        offset = self._offset(access, index, () if not apart else (self.k.lane,))
         if partial is not None:
             offset = self.new(f'add i64 {offset}, {partial}')
         pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
         if kind == 'r':
             pointer = self.new(f'getelementptr {one}, ptr {pointer}, i64 {1 - w}')
             raw, mask = self._turned(storage, raw), mask and self._turned(f'<{w} x i1>', mask)
-        if kind != 's':                                              # '0': one element, under a mask
-            if mask is None and self.k.stream:                        # buffers and blocks are aligned to vectors
-                self.line(f'store {storage} {raw}, ptr {pointer}, align {min(w * a.dtype.itemsize, 64)}, !nontemporal !1')
-            elif mask is None:
-                self.line(f'store {storage} {raw}, ptr {pointer}, align {a.dtype.itemsize}')
-            else:
-                s = suffix(one, w)
-                self.module.declare(f'declare void @llvm.masked.store.{s}.p0({storage}, ptr, i32, <{w} x i1>)')
-                self.line(f'call void @llvm.masked.store.{s}.p0({storage} {raw}, ptr {pointer}, i32 {a.dtype.itemsize}, '
-                          f'<{w} x i1> {mask})')
-            return
+        if not apart:                                                # '0': one element, under a mask
+            return self._store_vector(raw, pointer, storage, one, a.dtype.itemsize, mask)
         stride = self.strides[access][self.k.lane]
         if mask is None:
             for j, address in enumerate(self._strided(pointer, one, lane, stride)):

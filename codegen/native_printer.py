@@ -172,8 +172,7 @@ class _Printer(Reductions):
     def _map_vector(self, index, values, i, mask):
         at, (_, _, stores) = {**index, self.k.lane: i}, self.passes[0]
         self._compute(self.k.closure([], stores), values, at, i, mask)
-        for e, a in stores:
-            self._store(a, values[e], at, i, mask)
+        self._store_all(stores, values, at, i, mask)
         return []
 
     def _map_tiles(self, index, lo, hi):
@@ -229,7 +228,7 @@ class _Printer(Reductions):
     def masks_are_free(self):
         """With mask registers every vector is masked and the body is there once, which halves the code. Not so where
         elements are read or written one by one (but by searches, which need no mask)."""
-        apart = any(a.dynamic and not a.searched or self.k.stride_class(i, self.k.lane) == 's'
+        apart = any(a.dynamic and not a.searched or self.k.stride_class(i, self.k.lane) in ('s', 'p')
                     for i, a in enumerate(self.k.accesses))
         return self.has_mask_registers and not apart
 
@@ -348,8 +347,7 @@ class _Printer(Reductions):
         def vector(i, mask, carried):
             here, at = {**values, **self._carried(scans, carried)}, {**index, axis: i}
             self._compute(needed, here, at, i, mask, number)
-            for e, a in stores:
-                self._store(a, here[e], at, i, mask)
+            self._store_all(stores, here, at, i, mask)
             return self._accumulate(reductions, here, carried, at, i, mask) + [here['carried', e] for e in scans]
         return self._vectors(lo, hi, index, stores, list(zip(kinds, carried)), vector)
 
@@ -408,8 +406,7 @@ class _Printer(Reductions):
                     mine = carried[u * each:(u + 1) * each]
                     here, where = {**v, **self._carried(scans, mine)}, {**a, **extra}
                     self._compute(needed, here, where, i, mask)
-                    for e, access in stores:
-                        self._store(access, here[e], where, i, mask)
+                    self._store_all(stores, here, where, i, mask)
                     new += self._accumulate(reductions, here, mine, where, i, None)
                     new += [here['carried', e] for e in scans]
                 return new
@@ -418,10 +415,9 @@ class _Printer(Reductions):
                 for r, vector in zip(reductions, self._grouped(reductions, flat[u * each:(u + 1) * each])):
                     v[r] = self._finished(k.entries[r], vector)
                 self._invariant(a, v, stage + 1, i, mask)
-        for e, a in k.stores:
-            if not k.stored_in_loop(a):
-                for v, where, i in zip(values, at, lanes):
-                    self._store(a, v[e], where, i, mask, partial)
+        results = [(e, a) for e, a in k.stores if not k.stored_in_loop(a)]
+        for v, where, i in zip(values, at, lanes):
+            self._store_all(results, v, where, i, mask, partial)
 
     def _in_a_row(self, index, lo, hi, first_range, partial):
         """The columns from lo to hi, row after row: what is carried lies in memory, a vector for each of columns."""
@@ -466,8 +462,7 @@ class _Printer(Reductions):
             for r, vector in zip(reductions, self._grouped(reductions, carried(i))):
                 values[r] = self._finished(k.entries[r], vector)
             self._invariant(at, values, stage + 1, i)
-            for e, a in k.stores:
-                self._store(a, values[e], at, i, None, partial)
+            self._store_all(k.stores, values, at, i, None, partial)
             return []
         self.loop(lo, hi, w, [], lambda i, _: carry(i, [value for _, value in start]))
         nest(0, index)

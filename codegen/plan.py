@@ -57,6 +57,8 @@ class Program:
         self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
                                                                  if x.op is ops.leaf}, schedule.extra_roots)
         self.places = {i: (offset, strides) for i, (_, offset, strides) in self.layouts.items()}
+        self.complex_memory = {i: owner for i, (owner, *_) in self.layouts.items() if complexes.is_complex(
+            linear.instructions[owner].aval) and not complexes.is_complex(linear.instructions[i].aval)}
         self.kernels, self.launches = [], []
         for step in schedule.steps:
             if step.kind == 'kernel':
@@ -73,7 +75,7 @@ class Program:
         stored = self.schedule.stored
         if not any(i in stored for i in step.roots):
             return
-        kernel = self.kernel_type(step, self.linear.instructions, stored, self.places)
+        kernel = self.kernel_type(step, self.linear.instructions, stored, self.places, self.complex_memory)
         if not kernel.split:
             self._launch(kernel, {})
             return
@@ -84,7 +86,8 @@ class Program:
         for i in results:
             x = instructions[i]
             instructions[i] = Instruction(x.op, x.inputs, x.params, unrounded(x.aval), x.slot, x.region)
-        kernel = self.kernel_type(step, instructions, stored, places)
+        beside = {i: owner for i, owner in self.complex_memory.items() if i not in results}
+        kernel = self.kernel_type(step, instructions, stored, places, beside)
         starts = [kernel.accesses[number].value for number in kernel.starts.values()]
         starts = {value: ('totals', len(self.launches), *value[1:]) for value in starts}
         if starts:
@@ -184,7 +187,7 @@ class Program:
             for target in {owners[number] for _, number in k.stores} & set(self.output_of):
                 for owner in owners:
                     if owner not in self.slot_of and owner not in self.output_of and owner not in found \
-                            and places[owner] == places[target] and len(places[owner]) == 1 \
+                            and places[owner] == places[target] and _one_place(places[owner]) \
                             and (first[target], last[owner]) == (at, at) and self._nbytes(owner) == self._nbytes(target):
                         found[owner] = target
                         break
@@ -457,6 +460,12 @@ class Program:
         """An index was out of range: the reference finds out which, and raises with the user's line."""
         reference.run_linear(self.linear, buffers, scalars, {}, lines)
         raise AssertionError('native code found an index out of range where the reference finds none')
+
+
+def _one_place(touched):
+    """Whether what a kernel touches of an array is for each point one element, or the two parts of one."""
+    (offset, *rest), *others = sorted(touched)
+    return not others or [(offset + 1, *rest)] == others and not offset % 2 and not any([s % 2 for s in rest[:-2]])
 
 
 def product_flops(x, instructions):
