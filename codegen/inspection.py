@@ -74,7 +74,7 @@ class Inspector:
         part = Part('kernel', step)
         part.kernels, part.shape = [kernel], step.sizes
         part.operations, part.text = phrases(kernel)
-        part.dtypes = list(dict.fromkeys([a.dtype.name for a in kernel.accesses]))
+        part.dtypes = list(dict.fromkeys([self._whole_value(a).dtype.name for a in kernel.accesses]))
         for e in kernel.entries:
             if e.kind in ('op', 'search', 'scan', 'reduce'):
                 axes = e.axes | kernel.entries[e.args[0]].axes if e.kind == 'reduce' else e.axes
@@ -97,8 +97,14 @@ class Inspector:
             for entry, *_ in access.dynamic:
                 axes |= kernel.entries[entry].axes
             elements = math.prod([kernel.sizes[axis] for axis in axes])
-            touched[access.value] = touched.get(access.value, 0) + elements * access.dtype.itemsize
+            value = self.program.complex_memory.get(access.value, access.value)
+            touched[value] = touched.get(value, 0) + elements * access.dtype.itemsize
         return [self._array(i, nbytes) for i, nbytes in touched.items()]
+
+    def _whole_value(self, access):
+        """What an access is to as the user knows it: complex memory for its parts."""
+        value = self.program.complex_memory.get(access.value)
+        return access if value is None else self.instructions[value].aval
 
     def _array(self, i, nbytes=None):
         of = self.instructions[i].aval
@@ -148,6 +154,7 @@ class Inspector:
                 number = self.part_of.get(before)
                 found.append(f'apart from {number + 1}: {why}' if number is not None else why)
         outputs = set(self.linear.outputs)
+        outputs.update([j for i in self.linear.outputs if self.instructions[i].op is ops.complex_ for j in self.instructions[i].inputs])
         for i in part.step.roots:
             if i in self.schedule.stored and i not in outputs:
                 found.append(f'stores {regions.name_of(self.instructions[i])} for others: {self._stored_for(i)}')

@@ -9,6 +9,7 @@ Before: s = sort(x) in a region. After: Refused, ['sort runs in a library'].
 from ..ir import ops
 from ..ir.graph import where
 from . import choices
+from .complexes import PARTS
 from .program import fused
 from .schedule import SCATTERS, Schedule, _Store, reduced_axes
 
@@ -99,6 +100,8 @@ def name_of(x):
 def step_of_its_own(schedule, i):
     """Why an operation is a step of its own whatever stands around it; '' where it isn't."""
     x = schedule.instructions[i]
+    if x.op in PARTS:
+        return step_of_its_own(schedule, x.inputs[0])
     name = _NAMES.get(x.op.name, name_of(x))
     if x.op is ops.unpack:
         name = name_of(schedule.instructions[x.inputs[0]])

@@ -95,7 +95,7 @@ class Schedule:
     def is_library(self, i):
         """Whether an instruction is run by a library, on stored operands."""
         x = self.instructions[i]
-        if x.op in PARTS or x.op is ops.complex_:
+        if x.op in PARTS or x.op in ASSEMBLED:
             return False
         return x.op.library or x.op in SCATTERS or not self.supports(x, self.instructions)
 
@@ -130,7 +130,7 @@ class Schedule:
             elif x.op in ASSEMBLED:
                 root(i, x.op.name)
                 for j in x.inputs:
-                    root(j, 'part of an array that is put together')
+                    root(j, 'part of a complex value' if x.op is ops.complex_ else 'part of an array that is put together')
             elif i in self.extra_roots:
                 root(x.inputs[0], self.extra_roots[i])
             elif is_part(i, self.instructions):
