@@ -38,7 +38,8 @@ def call(x, keywords, places):
         return None
     if mode == 'clip' and places == 1 and x.aval.size and x.op is ops.scatter:
         return functools.partial(_one, kind)
-    if runtime.runner() is None or dtypes.kind(x.aval.dtype) == 'c':
+    pairs = dtypes.kind(x.aval.dtype) == 'c'                          # rows of twice as many floats
+    if runtime.runner() is None or pairs and kind not in ('set', 'add'):
         return None
 
     def run(target, arrays):
@@ -51,6 +52,9 @@ def call(x, keywords, places):
         if not target.size or not target.flags.c_contiguous:
             return np.copyto(target, reference.evaluate(x.op, arrays, keywords, x.aval))
         shape = np.broadcast_shapes(*[i.shape for i in indices])
+        if pairs:
+            updates = _as_floats(np.broadcast_to(updates, shape + target.shape[len(axes):]))
+            target = _as_floats(target)
         indices = [np.ascontiguousarray(np.broadcast_to(i, shape)) for i in indices]
         n, row = int(np.prod(shape)), int(np.prod(target.shape[len(axes):]))
         same = not any(stride for size, stride in zip(updates.shape, updates.strides) if size > 1)
@@ -61,7 +65,7 @@ def call(x, keywords, places):
         rest = [updates.ctypes.data, located.ctypes.data, sizes.ctypes.data, error.ctypes.data, row, 0 if same else row,
                 0 if same else 1]
         parts, copies = choices.scatter_parts(n, row, target.size, target.nbytes) if kind in COMBINE else (1, 1)
-        make = functools.partial(_address, x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind,
+        make = functools.partial(_address, target.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind,
                                  'rows' if row > 1 else 'one' if same else 'elements', turned)
         if parts == 1:
             slots = np.array([target.ctypes.data, *rest, 0], np.int64)
@@ -72,6 +76,11 @@ def call(x, keywords, places):
             reference.evaluate(x.op, arrays, keywords, x.aval)       # raises, naming the index
             raise AssertionError('native code found an index out of range where the reference finds none')
     return run
+
+
+def _as_floats(x):
+    """A complex array with its parts along a last axis: the same memory where that is contiguous."""
+    return np.ascontiguousarray(x).view(dtypes.real_of(x.dtype)).reshape(*x.shape, 2)
 
 
 def _one(kind, target, arrays):

@@ -121,9 +121,10 @@ def test_a_new_part_is_not_written_where_something_is_still_to_be_read():
 @pytest.mark.parametrize('step', [
     lambda x, i: x.at[i].set(x[i - 1] * 0.5 + 1), lambda x, i: x.at[i].add(x[i - 1] + x[0]),
     lambda x, i: x.at[lnp.asarray([i, 3])].add(x[:2]), lambda x, i: x.at[i].set(x[:4].sum() + x[-1])])
-def test_an_update_by_other_places_of_the_array_copies_nothing(step):
+@pytest.mark.parametrize('dtype', ['float32', 'complex64'])
+def test_an_update_by_other_places_of_the_array_copies_nothing(step, dtype):
     """n updates take O(n), also where each reads what the one before wrote."""
-    x = (lnp.zeros(1 << 16) + 0).block_until_ready()
+    x = (lnp.zeros(1 << 16, dtype) + 0).block_until_ready()
     address = x._node.value.address
     for i in range(1, 9):
         x = step(x, i)
@@ -167,13 +168,13 @@ LOOPS = {
 }
 
 
-@pytest.mark.parametrize('shape', [(80,), (80, 3)])
+@pytest.mark.parametrize('shape, dtype', [((80,), 'float32'), ((80, 3), 'float32'), ((80, 3), 'complex64')])
 @pytest.mark.parametrize('name', LOOPS)
-def test_places_that_vary_are_arguments(name, shape):
+def test_places_that_vary_are_arguments(name, shape, dtype):
     """A loop over i, flushed now and then, is right, and after some rounds makes no programs any more."""
     step, counts = LOOPS[name], []
-    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    s, got_x, got_s = np.zeros(shape[1:], np.float32), lnp.asarray(x) + 0, lnp.zeros(shape[1:], np.float32)
+    x = (np.random.default_rng(0).standard_normal((*shape, 2)) @ [1, 1j if dtype == 'complex64' else 0]).astype(dtype)
+    s, got_x, got_s = np.zeros(shape[1:], dtype), lnp.asarray(x) + 0, lnp.zeros(shape[1:], dtype)
     for i in range(1, 61):
         x, s = step(np, lambda x, i, v: numpy_update(x, i, v, 'set'), x, s, i)
         got_x, got_s = step(lnp, lambda x, i, v: x.at[i].set(v), got_x, got_s, i)
