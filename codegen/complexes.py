@@ -16,7 +16,7 @@ from .simplify import simplify
 PARTS = (ops.real, ops.imag)
 
 # Done to each part by itself.
-_EACH = {ops.neg, ops.add, ops.sub, ops.identity, ops.fusion_barrier, ops.reshape, ops.transpose, ops.broadcast, ops.slice_,
+EACH = {ops.neg, ops.add, ops.sub, ops.identity, ops.fusion_barrier, ops.reshape, ops.transpose, ops.broadcast, ops.slice_,
          ops.rev, ops.gather, ops.reduce_sum, ops.cumsum}
 # What is left to libraries besides those operations that always are, and why.
 LEFT = {ops.wofz: 'there is no formula in real functions', ops.reduce_prod: 'parts are not reduced by themselves',
@@ -44,7 +44,7 @@ def is_part(i, instructions):
 
 def has_place(x):
     """Whether a complex value stays one."""
-    if x.op in _EACH:
+    if x.op in EACH:
         return x.op is ops.gather and x.params[1] == 'fill'           # what is outside is NaN, its imaginary part 0
     return x.op not in FUNCTIONS and x.op not in (ops.convert, ops.iota, ops.literal, ops.complex_)
 
@@ -168,7 +168,7 @@ class _Splitter:
         operands = [self.pair(j) for j in x.inputs]
         if op is ops.complex_:
             return tuple([_as(part, self.dtype) for part in operands])
-        if op in _EACH:
+        if op in EACH:
             return tuple([self.each(x, [p[k] if type(p) is tuple else p for p in operands]) for k in (0, 1)])
         return FUNCTIONS[op](*operands, *(params or ()))
 
