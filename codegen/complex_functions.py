@@ -168,7 +168,7 @@ def square(x):
     """(a - b) (a + b), whose factors don't overflow before it does; the sum with 0 makes -0 of equals 0."""
     a, b = x
     product = a * b
-    return (a - b) * (a + b) + 0.0, product + product
+    return (a - b).times(a + b) + 0.0, product + product
 
 
 def integer_pow(x, n):

@@ -257,12 +257,12 @@ class Kernel:
         """Find out which accesses are to real and imaginary parts side by side."""
         stored, real = {number for _, number in self.stores}, {}
         for number, a in enumerate(self.accesses):
-            if a.value in complex_memory and not a.dynamic and not any([s % 2 for s in a.strides]):
+            if a.value in complex_memory and not any([s % 2 for s in a.strides]) and not any([d[1] % 2 for d in a.dynamic]):
                 a.half = a.offset % 2
         for half in (0, 1):
             for number, a in enumerate(self.accesses):
                 if a.half == half:
-                    key = complex_memory[a.value], a.offset - half, tuple(a.strides), number in stored
+                    key = complex_memory[a.value], a.offset - half, tuple(a.strides), a.dynamic, a.mode, number in stored
                     a.mate = real.setdefault(key, number) if not half else real.get(key)
 
     # --- axes -------------------------------------------------------------------------------------------------
@@ -427,24 +427,23 @@ class Kernel:
     def _tile_axis(self):
         """The axis along which a map reads something element by element while its lanes are far apart, or None."""
         found = {axis for a in self.accesses[:] for axis in self.parallel
-                 if not a.dynamic and a.strides[axis] == 1 and a.strides[self.lane] not in (0, 1)}
+                 if not a.dynamic and a.strides[axis] == a.unit and a.strides[self.lane] not in (0, a.unit)}
         big = self.form == 'map' and all(self.sizes[axis] >= 2 * choices.TILE_ROWS for axis in (*found, self.lane))
         stores = {number for _, number in self.stores}
-        apart = any(self.accesses[number].strides[self.lane] != 1 for number in stores)
+        apart = not all(map(self.in_a_line, stores))
         return found.pop() if len(found) == 1 and big and not apart else None
 
     def _streams(self):
         """Whether stores go past the caches: 'aligned' where rows begin with a cache line, 'peeled' where all begin at the
         same place of one and are long, '' otherwise."""
         numbers = [number for _, number in self.stores if self.stored_in_loop(number)]
-        stored, whole = [self.accesses[number] for number in numbers], self.whole_pairs(numbers)
-        if not stored or self.split or self.tile is not None or any(
-                a.strides[self.lane] != a.unit or a.half is not None and a.mate not in whole for a in stored):
+        stored = [self.accesses[number] for number in numbers]
+        if not stored or self.split or self.tile is not None or not all(map(self.in_a_line, numbers)):
             return ''
         starts = {tuple([n * a.dtype.itemsize % 64 for n in (a.offset - (a.half or 0), *a.strides[:self.lane])]) for a in stored}
         if all(not any(start) for start in starts):
             return 'aligned'
-        if self.form == 'column' or whole:
+        if self.form == 'column' or any(a.half is not None for a in stored):
             return ''
         long = all(self.sizes[self.lane] * a.dtype.itemsize >= choices.STREAM_ROW_BYTES for a in stored)
         return 'peeled' if long and len(starts) == len({a.dtype.itemsize for a in stored}) == 1 else ''
@@ -456,6 +455,11 @@ class Kernel:
             return 1
         return choices.vectors_together(len(self.entries), cost, math.prod(self.sizes))
 
+    def in_a_line(self, number):
+        """Whether a store fills memory along the lane axis, with the other parts where it is of complex numbers."""
+        a, stores = self.accesses[number], [number for _, number in self.stores]
+        return a.strides[self.lane] == a.unit and (a.half is None or a.mate in self.whole_pairs(stores))
+
     def whole_pairs(self, numbers):
         """{number of an access to real parts: that to the imaginary parts beside} of those numbered, in the lane axis."""
         return {self.accesses[n].mate: n for n in numbers if self.accesses[n].half == 1 and self.accesses[n].mate in numbers
@@ -464,8 +468,8 @@ class Kernel:
     def transposed(self, access):
         """Whether a load is to be turned around in tiles."""
         a = self.accesses[access]
-        return self.tile is not None and not a.dynamic and a.strides[self.tile] == 1 \
-            and a.strides[self.lane] not in (0, 1)
+        return self.tile is not None and not a.dynamic and a.strides[self.tile] == a.unit \
+            and a.strides[self.lane] not in (0, a.unit)
 
     def in_loop(self, e):
         return bool(self.entries[e].axes & self.loop)

@@ -61,15 +61,25 @@ class Memory(Text):
     def _load_half(self, access, index, mask):
         """Real or imaginary parts of a vector of complex numbers: every second element of two vectors. Loads of both
         parts read the same two, and LLVM keeps one."""
-        a, w = self.k.accesses[access], self.width
-        one, storage, first = llvm_math.storage_type(a.dtype.name, 1), llvm_math.storage_type(a.dtype.name, w), a.half
-        if a.mate is not None:
-            access, first = a.mate, 0
-        offset = self._offset(access, index)
-        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
-        pointer = self.new(f'getelementptr {one}, ptr {pointer}, i64 {-first}') if first else pointer
+        one, beside = llvm_math.storage_type(self.k.accesses[access].dtype.name, 1), self._beside(access)
+        pointer = self.new(f'getelementptr {one}, ptr {self._pair_pointer(beside)}, i64 {self._offset(beside, index)}')
         if self.k.far and self.k.form != 'map':
-            self._prefetch(access, pointer)
+            self._prefetch(beside, pointer)
+        return self._half_at(access, pointer, mask)
+
+    def _beside(self, access):
+        """The access to real parts beside one to imaginary parts, where there is one."""
+        mate = self.k.accesses[access].mate
+        return access if mate is None else mate
+
+    def _pair_pointer(self, access):
+        """What an access's offsets count from, such that they lead to complex numbers and not to their second parts."""
+        a, pointer = self.k.accesses[access], self.pointers[access]
+        return self.new(f'getelementptr {llvm_math.storage_type(a.dtype.name, 1)}, ptr {pointer}, i64 -1') if a.half else pointer
+
+    def _half_at(self, access, pointer, mask):
+        a, w = self.k.accesses[access], self.width
+        one, storage = llvm_math.storage_type(a.dtype.name, 1), llvm_math.storage_type(a.dtype.name, w)
         parts = [self._load_vector(at, storage, one, a.dtype.itemsize, m)
                  for at, m in zip(self._two(one, pointer), self._both_halves(mask))]
         return self.new(f'shufflevector {storage} {parts[0]}, {storage} {parts[1]}, <{w} x i32> '
@@ -167,10 +177,13 @@ class Memory(Text):
 
     def _load_gathered(self, block, x, values, index, lane, mask):
         access, w = x.number, self.width
+        kind = '0' if lane is None else self.k.stride_class(access, self.k.lane)
+        access = self._beside(access) if kind == 'p' else access
         a = self.k.accesses[access]
         one, storage = llvm_math.storage_type(a.dtype.name, 1), llvm_math.storage_type(a.dtype.name, w)
         skip = (self.k.lane,) if lane is not None else ()
-        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self._offset(access, index, skip)}')
+        start = self._pair_pointer(access) if kind == 'p' else self.pointers[access]
+        pointer = self.new(f'getelementptr {one}, ptr {start}, i64 {self._offset(access, index, skip)}')
         total = 'zeroinitializer'
         if lane is not None and self.k.stride_class(access, self.k.lane) != '0':
             total = self._lane_numbers(lane, self.strides[access][self.k.lane])
@@ -187,12 +200,14 @@ class Memory(Text):
             total = self.new(f'add <{w} x i64> {total}, {step}')
         sizes = [size for _, size in self.dynamic[access]]
         same = lane is None or not any([self.k.lane in self.k.entries[entry].axes for entry, *_ in a.dynamic])
-        kind = '0' if lane is None else self.k.stride_class(access, self.k.lane)
-        if same and kind == '1':                                     # a row, or part of one, that the index says
+        if same and kind in ('1', 'p'):                              # a row, or part of one, that the index says
             first = self.new(f'extractelement <{w} x i64> {total}, i64 0')
-            raw = self._load_vector(self.new(f'getelementptr {one}, ptr {pointer}, i64 {first}'), storage, one,
-                                    a.dtype.itemsize, inside)
+            first = self.new(f'getelementptr {one}, ptr {pointer}, i64 {first}')
+            raw = self._half_at(x.number, first, inside) if kind == 'p' else self._load_vector(
+                first, storage, one, a.dtype.itemsize, inside)
         else:
+            if kind == 'p':
+                pointer = self.new(f'getelementptr {one}, ptr {pointer}, i64 {self.k.accesses[x.number].half}')
             raw = self._load_scattered(pointer, one, storage, total, inside, mask, sizes, same and kind == '0', a.dtype.itemsize)
         value = llvm_math.load_cast(block.b, raw, a.dtype.name)
         if a.mode == 'fill':
@@ -394,22 +409,25 @@ class Memory(Text):
     # --- squares that are turned around ---------------------------------------------------------------------------------
 
     def _turn(self, access, board, index, lane):
-        """Read `width` vectors along the tile axis, transpose them in registers (log2(width) rounds), store them."""
-        w, dtype = self.width, self.k.accesses[access].dtype
-        one, storage = llvm_math.storage_type(dtype.name, 1), llvm_math.storage_type(dtype.name, w)
-        start = self._offset(access, {**index, self.k.lane: lane})
-        rows = []
+        """Read `width` vectors along the tile axis, transpose them in registers (log2(width) rounds), store them. The two
+        parts of complex numbers stay together."""
+        w, dtype, unit = self.width, self.k.accesses[access].dtype, self.k.accesses[access].unit
+        one, storage = llvm_math.storage_type(dtype.name, 1), llvm_math.storage_type(dtype.name, unit * w)
+        base, start, rows = self._pair_pointer(access), self._offset(access, {**index, self.k.lane: lane}), []
+
+        def lanes(found):
+            return numbers([unit * l + part for l in found for part in range(unit)])
         for j in range(w):
             step = self.new(f'mul i64 {self.strides[access][self.k.lane]}, {j}')
-            pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self.new(f"add i64 {start}, {step}")}')
+            pointer = self.new(f'getelementptr {one}, ptr {base}, i64 {self.new(f"add i64 {start}, {step}")}')
             rows.append(self.new(f'load {storage}, ptr {pointer}, align {dtype.itemsize}'))
         s = w // 2
         while s:
-            low = numbers([l if not l & s else w + l - s for l in range(w)])
-            high = numbers([l + s if not l & s else w + l for l in range(w)])
+            low = lanes([l if not l & s else w + l - s for l in range(w)])
+            high = lanes([l + s if not l & s else w + l for l in range(w)])
             for j in [j for j in range(w) if not j & s]:
                 a, b = rows[j], rows[j + s]
-                rows[j], rows[j + s] = (self.new(f'shufflevector {storage} {a}, {storage} {b}, <{w} x i32> {m}')
+                rows[j], rows[j + s] = (self.new(f'shufflevector {storage} {a}, {storage} {b}, <{unit * w} x i32> {m}')
                                         for m in (low, high))
             s //= 2
         for j, row in enumerate(rows):

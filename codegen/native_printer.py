@@ -13,6 +13,7 @@ import numpy as np
 from ..ir import ops
 from . import choices, llvm_math
 from .native_reductions import Reductions
+from .native_text import numbers
 
 
 def vector_width(kernel, features):
@@ -185,10 +186,10 @@ class _Printer(Reductions):
         squares = self.new(f'select i1 {whole}, i64 {self.new(f"and i64 {length}, -{w}")}, i64 0')
         end = self.new(f'add i64 {lo}, {squares}')
         loads = [e for e, x in enumerate(k.entries) if x.kind == 'load' and k.transposed(x.number)]
-        boards = {e: self._board(k.accesses[k.entries[e].number].dtype) for e in loads}
+        boards = {number: self._board(k.accesses[number]) for number in dict.fromkeys([self._beside(k.entries[e].number) for e in loads])}
 
         def square(i, _):
-            self.loop(first, last, w, [], lambda r, _: self._square(index, boards, i, r))
+            self.loop(first, last, w, [], lambda r, _: self._square(index, loads, boards, i, r))
             return []
         self.loop(lo, end, w, [], square)
 
@@ -197,27 +198,29 @@ class _Printer(Reductions):
             return []
         self.loop(first, last, 1, [], row)
 
-    def _board(self, dtype):
+    def _board(self, access):
         """Memory on the stack for one turned-around square."""
         self.count += 1
-        self.allocas.append(f'  %board{self.count} = alloca [{self.width} x {llvm_math.storage_type(dtype.name, self.width)}],'
-                            f' align 64')
+        storage = llvm_math.storage_type(access.dtype.name, access.unit * self.width)
+        self.allocas.append(f'  %board{self.count} = alloca [{self.width} x {storage}], align 64')
         return f'%board{self.count}'
 
-    def _square(self, index, boards, i, r):
+    def _square(self, index, loads, boards, i, r):
         k, w = self.k, self.width
-        for e, board in boards.items():
-            self._turn(k.entries[e].number, board, {**index, k.tile: r}, i)
+        for number, board in boards.items():
+            self._turn(number, board, {**index, k.tile: r}, i)
 
         def row(j, _):
             at = {**index, k.tile: self.new(f'add i64 {r}, {j}')}
             values = self._invariant(at, {}, 0)
-            for e, board in boards.items():
-                dtype = k.accesses[k.entries[e].number].dtype.name
-                storage = llvm_math.storage_type(dtype, w)
-                address = self.new(f'getelementptr {storage}, ptr {board}, i64 {j}')
-                block = self.block()
-                values[e] = llvm_math.load_cast(block.b, self.new(f'load {storage}, ptr {address}'), dtype)
+            for e in loads:
+                number = k.entries[e].number
+                a, board, block = k.accesses[number], boards[self._beside(number)], self.block()
+                storage = llvm_math.storage_type(a.dtype.name, a.unit * w)
+                raw = self.new(f'load {storage}, ptr {self.new(f"getelementptr {storage}, ptr {board}, i64 {j}")}')
+                if a.half is not None:
+                    raw = self.new(f'shufflevector {storage} {raw}, {storage} poison, <{w} x i32> {numbers(range(a.half, 2 * w, 2))}')
+                values[e] = llvm_math.load_cast(block.b, raw, a.dtype.name)
                 block.flush()
             self._map_vector(at, values, i, None)
             return []

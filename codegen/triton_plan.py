@@ -111,7 +111,7 @@ def _warps(k, elements):
 def _axis_across(k):
     """The parallel axis along which an array lies element by element whose lanes are apart, or None."""
     found = {axis for a in k.accesses for axis in k.parallel
-             if a.strides[axis] == 1 and a.strides[k.lane] not in (0, 1) and k.sizes[axis] >= 16}
+             if a.strides[axis] == a.unit and a.strides[k.lane] not in (0, a.unit) and k.sizes[axis] >= 16}
     return max(found, key=lambda axis: k.sizes[axis]) if found and k.sizes[k.lane] >= 16 else None
 
 

@@ -182,6 +182,8 @@ PROGRAMS = {
     'selects': lambda np, x, y: (np.where(x.real > 0, x, y), np.where(np.isnan(x), 0, x * 1j)),
     'types': lambda np, x, y: (x.real + 1j * y.imag, x.astype(np.complex64), x * x.real.astype(np.float32), x.astype(bool)),
     'scans': lambda np, x, y: (np.cumsum(x, 1), np.cumsum(x * y, 0), np.cumsum(x.real, 0)),
+    'turned': lambda np, x, y: (x + y.T if x.shape == y.T.shape else x.T * 2, (x * y).T.imag, x.T.real + x.T.imag),
+    'rows': lambda np, x, y: (x[np.asarray([0, 0])], x[np.asarray([0])].imag, x[:, np.asarray([0, 1])].real, x[np.asarray([0, 0]), 1:]),
     'gathers': lambda np, x, y: (x[np.asarray([2, 0, 1])], (x * y)[:, np.asarray([1, 1])], x[np.asarray([0, 1]), np.asarray([2, 3])]),
     'put together': lambda np, x, y: (np.concatenate([x, y * 2, x.real]), np.stack([x, -y], -1), np.pad(x, 1)),
     'part of the other': lambda np, x, y: (x.real + 1j * np.cumsum(x.real.ravel()).reshape(x.shape),),
