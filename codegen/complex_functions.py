@@ -258,8 +258,8 @@ def expm1(x):
     real, imag = exp(x)
     half = (b * 0.5).sin()
     near = a.apply(ops.expm1) * b.cos() - (half + half) * half
-    real = (a > 40.0).choose(real, (a.equals(-math.inf)).choose(-1.0, near))
-    return real, imag
+    real = (a > 40.0).choose(real, a.equals(-math.inf).choose(-1.0, near))
+    return (a.equals(0.0) & b.equals(0.0)).choose(0.0, real), imag
 
 
 def log_modulus(x):

@@ -17,7 +17,7 @@ def expm1(x):
     if dtypes.kind(x.dtype) != 'c':
         return result
     a, b = x.real, x.imag
-    real, imag = np.where(x == 0, a, result.real), np.where(b == 0, b, result.imag)
+    real, imag = np.where(x == 0, 0, result.real), np.where(b == 0, b, result.imag)
     edge = np.isinf(a) & ~np.isfinite(b)
     return _complex(np.where(edge, np.where(a > 0, a, -1), real), np.where(edge & (a < 0), 0, imag), x.dtype)
 
