@@ -19,8 +19,7 @@ PARTS = (ops.real, ops.imag)
 EACH = {ops.neg, ops.add, ops.sub, ops.identity, ops.fusion_barrier, ops.reshape, ops.transpose, ops.broadcast, ops.slice_,
          ops.rev, ops.gather, ops.reduce_sum, ops.cumsum}
 # What is left to libraries besides those operations that always are, and why.
-LEFT = {ops.wofz: 'there is no formula in real functions', ops.reduce_prod: 'parts are not reduced by themselves',
-        ops.cumprod: 'parts are not accumulated by themselves', ops.argmax: 'parts are not compared by themselves',
+LEFT = {ops.wofz: 'there is no formula in real functions', ops.cumprod: 'parts are not accumulated by themselves', ops.argmax: 'parts are not compared by themselves',
         ops.argmin: 'parts are not compared by themselves', ops.searchsorted: 'parts are not compared by themselves'}
 STORED = {ops.leaf, ops.concatenate, ops.slice_update, ops.scatter, ops.scatter_at}
 
@@ -46,7 +45,7 @@ def has_place(x):
     """Whether a complex value stays one."""
     if x.op in EACH:
         return x.op is ops.gather and x.params[1] == 'fill'           # what is outside is NaN, its imaginary part 0
-    return x.op not in FUNCTIONS and x.op not in (ops.convert, ops.iota, ops.literal, ops.complex_)
+    return x.op not in FUNCTIONS and x.op not in (ops.convert, ops.iota, ops.literal, ops.complex_, ops.reduce_prod)
 
 
 class _Splitter:
@@ -170,6 +169,10 @@ class _Splitter:
             return tuple([_as(part, self.dtype) for part in operands])
         if op in EACH:
             return tuple([self.each(x, [p[k] if type(p) is tuple else p for p in operands]) for k in (0, 1)])
+        if op is ops.reduce_prod:
+            real, imag = operands[0]
+            of = aval(x.aval.shape, self.dtype)
+            return tuple([self.real(self.add(ops.complex_prod, (real.number, imag.number), (*params, part), of)) for part in (0, 1)])
         return FUNCTIONS[op](*operands, *(params or ()))
 
     def each(self, x, operands):

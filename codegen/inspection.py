@@ -233,7 +233,7 @@ def phrases(kernel):
 
 
 _ELEMENTWISE = {'max': 'maximum', 'min': 'minimum', 'integer_pow': 'power', 'pow': 'power'}
-_REDUCTIONS = {'reduce_and': 'all', 'reduce_or': 'any'}
+_REDUCTIONS = {'reduce_and': 'all', 'reduce_or': 'any', 'complex_prod': 'prod'}
 
 
 def _label(entry):

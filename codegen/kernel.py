@@ -10,7 +10,7 @@ import math
 from ..ir import dtypes, ops
 from . import choices, index
 from .complexes import PARTS
-from .schedule import operand_maps
+from .schedule import IN_ONE_PIECE, operand_maps
 
 TOTALS = {'add': ops.reduce_sum, 'mul': ops.reduce_prod, 'max': ops.reduce_max, 'min': ops.reduce_min}
 
@@ -88,10 +88,11 @@ class Kernel:
     def _root(self, i):
         x = self.instructions[i]
         if x.op.reduction:
-            arg = self._value(x.inputs[0], self.step.source[i])
-            a = self.entries[arg]
-            self.results[i] = self._add(Entry('reduce', x.op, x.aval.dtype, a.dtype, (arg,), None, None,
-                                              a.axes - self.reduced, a.stage + 1))
+            args = [self._value(j, self.step.source[i]) for j in x.inputs]
+            parts = [self.entries[a] for a in args]
+            axes = frozenset().union(*[a.axes for a in parts]) - self.reduced
+            self.results[i] = self._add(Entry('reduce', x.op, x.aval.dtype, parts[0].dtype, args, x.params[1:] if len(args) > 1
+                                              else None, None, axes, max([a.stage for a in parts]) + 1))
         elif x.op.scan:
             arg = self._value(x.inputs[0], self.step.source[i])
             a = self.entries[arg]
@@ -422,7 +423,7 @@ class Kernel:
 
     def _adds_up(self, entry):
         """Whether results of parts can be combined to the result."""
-        return entry.kind == 'reduce' and entry.stage == 1 and entry.op not in (ops.argmax, ops.argmin)
+        return entry.kind == 'reduce' and entry.stage == 1 and entry.op not in IN_ONE_PIECE
 
     def _tile_axis(self):
         """The axis along which a map reads something element by element while its lanes are far apart, or None."""

@@ -338,7 +338,7 @@ class _Printer(Reductions):
     def _grouped(self, reductions, flat):
         result, at = [], 0
         for r in reductions:
-            count = 2 if self.k.entries[r].op in (ops.argmax, ops.argmin) else 1
+            count = len(self._identities(self.k.entries[r]))
             result.append(flat[at:at + count])
             at += count
         return result

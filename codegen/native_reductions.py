@@ -22,6 +22,8 @@ class Reductions(Memory):
             one = scalar_int(x.dtype)
             places = ', '.join(f'{one} {lane if self.k.form == "row" else 0}' for lane in range(w))   # each lane's first element
             return [(kind, extreme), (f'<{w} x {one}>', f'<{places}>')]
+        if x.op is ops.complex_prod:
+            return [(kind, llvm_math.constant(dtype.name, w, part)) for part in (1, 0)]
         return [(kind, llvm_math.constant(dtype.name, w, identity(x.op.reduction, dtype)))]
 
     def _accumulate(self, reductions, values, carried, index, lane, mask):
@@ -33,6 +35,10 @@ class Reductions(Memory):
                 new += self._accumulate_arg(x, value, carried[at], carried[at + 1], index, lane, mask)
                 at += 2
                 continue
+            if x.op is ops.complex_prod:
+                new += self._times(x, carried[at:at + 2], self._inside(x, [values[a] for a in x.args], mask))
+                at += 2
+                continue
             kind = llvm_math.llvm_type(name, self.width)
             if mask is not None:
                 neutral = llvm_math.constant(name, self.width, identity(x.op.reduction, x.operand_dtype))
@@ -42,6 +48,19 @@ class Reductions(Memory):
             block.flush()
             at += 1
         return new
+
+    def _inside(self, x, values, mask):
+        """The parts of complex numbers, 1 where the mask isn't set."""
+        return values if mask is None else [self.new(f'select <{self.width} x i1> {mask}, {kind} {value}, {kind} {one}')
+                                            for value, (kind, one) in zip(values, self._identities(x))]
+
+    def _times(self, x, these, those, width=None):
+        """The parts of products of complex numbers."""
+        block, name = self.block(width), x.operand_dtype.name
+        (a, b), (c, d) = ([llvm_math.Vector(block.b, name, part) for part in parts] for parts in (these, those))
+        product = [a * c - b * d, a * d + b * c]
+        block.flush()
+        return [part.name for part in product]
 
     def _accumulate_arg(self, x, value, best, place, index, lane, mask):
         """Keep the first extreme and where it was; a NaN is more extreme than everything."""
@@ -158,6 +177,8 @@ class Reductions(Memory):
 
     def _finished(self, x, vectors):
         """A column's result from what was carried."""
+        if x.op is ops.complex_prod:
+            return vectors[x.params[0]]
         return vectors[1] if x.op in (ops.argmax, ops.argmin) else vectors[0]
 
     def _horizontal(self, x, vectors):
@@ -165,18 +186,25 @@ class Reductions(Memory):
         w, name = self.width, x.operand_dtype.name
         if x.op in (ops.argmax, ops.argmin):
             return self._horizontal_arg(x, *vectors)
-        value = vectors[0]
         while w > 1:
-            half, kind = w // 2, llvm_math.llvm_type(name, w)
-            low, high = (self.new(f'shufflevector {kind} {value}, {kind} poison, <{half} x i32> {numbers(range(s, s + half))}')
-                         for s in (0, half))
-            w = half
-            if w == 1:
-                low, high = (self.new(f'extractelement <1 x {llvm_math.scalar_type(name)}> {v}, i64 0') for v in (low, high))
+            low, high = zip(*[self._cut(v, name, w) for v in vectors])
+            w //= 2
+            if x.op is ops.complex_prod:
+                vectors = self._times(x, low, high, w)
+                continue
             block = self.block(w)
-            value = llvm_math.emit(block.b, x.op.reduction, name, [low, high])
+            vectors = [llvm_math.emit(block.b, x.op.reduction, name, [*low, *high])]
             block.flush()
-        return self._splat(llvm_math.llvm_type(name, 1), llvm_math.llvm_type(name, self.width), value)
+        return self._splat(llvm_math.llvm_type(name, 1), llvm_math.llvm_type(name, self.width), self._finished(x, vectors))
+
+    def _cut(self, value, name, w):
+        """The halves of a vector of w lanes: scalars where w is 2."""
+        half, kind = w // 2, llvm_math.llvm_type(name, w)
+        halves = [self.new(f'shufflevector {kind} {value}, {kind} poison, <{half} x i32> {numbers(range(s, s + half))}')
+                  for s in (0, half)]
+        if half > 1:
+            return halves
+        return [self.new(f'extractelement <1 x {llvm_math.scalar_type(name)}> {v}, i64 0') for v in halves]
 
     def _horizontal_arg(self, x, best, place):
         """Among the lanes the extreme one, the first of equals: lane after lane."""

@@ -94,7 +94,7 @@ _NAMES = {'dot_general': 'a matrix product (dot_general)', 'conv': 'a convolutio
 
 def name_of(x):
     """An operation's name for the user: reduce_sum is sum, what is packed goes by its own name."""
-    return x.params[0].name if x.op is ops.packed else x.op.name.removeprefix('reduce_')
+    return x.params[0].name if x.op is ops.packed else x.op.name.removeprefix('reduce_').removeprefix('complex_')
 
 
 def step_of_its_own(schedule, i):

@@ -18,6 +18,7 @@ from .program import fused
 ASSEMBLED = {ops.concatenate, ops.slice_update, ops.complex_}
 SCATTERS = {ops.scatter, ops.scatter_at}
 UPDATES = {ops.slice_update, *SCATTERS}
+IN_ONE_PIECE = {ops.argmax, ops.argmin, ops.complex_prod}           # reductions that are not done in parts
 
 
 class Step:
@@ -288,7 +289,7 @@ class Schedule:
         step = self.steps[self.placed[i]] if self.placed[i] >= 0 else None
         if step is None or not step.reduced or not self.instructions[i].op.reduction:
             return False
-        if any(self.instructions[j].op in (ops.argmax, ops.argmin) for j in step.roots):
+        if any(self.instructions[j].op in IN_ONE_PIECE for j in step.roots):
             return False
         height = math.prod([step.sizes[axis] for axis in step.reduced])
         columns = max([axis for axis, n in enumerate(step.sizes) if n != 1], default=0) not in step.reduced
@@ -419,7 +420,7 @@ class Schedule:
             turned = index.scaled(start[backwards], -1, shape[backwards] - 1)
             start = (*start[:backwards], turned, *start[backwards + 1:])
         cone = Cone(sizes, start, reduced_factors(x, factors))
-        stack = [(x.inputs[0], start)] if x.op.reduction or x.op.scan else self._operand_maps(i, start)
+        stack = [(j, start) for j in x.inputs] if x.op.reduction or x.op.scan else self._operand_maps(i, start)
         seen = set()
         while stack:
             j, where = stack.pop()
@@ -472,7 +473,7 @@ def is_repeated(x, j, instructions):
 def reduced_axes(x):
     """The axes that a reduction reduces; the one that a scan goes along."""
     if x.op.reduction or x.op.scan:
-        return x.params[0] if x.op.param_names == ('axes',) else x.params[:1]
+        return x.params[0] if x.op.param_names[0] == 'axes' else x.params[:1]
     return ()
 
 

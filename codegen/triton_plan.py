@@ -12,6 +12,7 @@ import numpy as np
 from ..ir import dtypes, ops
 from . import choices, plan, triton_printer
 from .kernel import Kernel
+from .schedule import IN_ONE_PIECE
 from .triton_printer import Tile, print_kernel
 
 
@@ -28,7 +29,7 @@ class GpuKernel(Kernel):
     def _should_split(self):
         if not self.reduced or self.scans() or any(
                 self.entries[e].kind != 'reduce' or self.entries[e].stage != 1
-                or self.entries[e].op in (ops.argmax, ops.argmin) for e, _ in self.stores):
+                or self.entries[e].op in IN_ONE_PIECE for e, _ in self.stores):
             return False
         self.split_axis = max(self.reduced, key=lambda axis: (self.sizes[axis], -axis))
         work = math.prod([self.sizes[axis] for axis in self.reduced])

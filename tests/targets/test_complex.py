@@ -33,7 +33,7 @@ def random(*shape, dtype=np.complex64, seed=0):
 
 def test_every_operation_is_lowered_or_has_a_reason():
     takes = {op for op in ops.OPS.values() if op.elementwise and 'c' in op.classes or op.reduction or op.scan or op.view}
-    done = set(complex_functions.FUNCTIONS) | complexes.EACH | {ops.convert, ops.complex_}
+    done = set(complex_functions.FUNCTIONS) | complexes.EACH | {ops.convert, ops.complex_, ops.reduce_prod}
     of_reals = {op for op in takes if (op.reduction or op.scan) and 'c' not in op.classes}
     aliases = {ops.stop_gradient}                                       # which are gone before
     assert takes - done - of_reals - aliases == set(complexes.LEFT) & takes
@@ -177,7 +177,8 @@ def test_accuracy(name, dtype):
 
 PROGRAMS = {
     'views': lambda np, x, y: (x[::-1, 1:].T * 2j, x.reshape(-1)[3:], np.broadcast_to(x[0], (2, *x.shape)), x.real, x.imag.T),
-    'reductions': lambda np, x, y: (x.sum(), x.sum(0), (x * y).mean(1), abs(x).max(), (x == y).any(), x.var(0), x.all()),
+    'reductions': lambda np, x, y: (x.sum(), x.sum(0), (x * y).mean(1), abs(x).max(), (x == y).any(), x.var(0), x.all(),
+                                     (x / (1 + abs(x))).prod(), (x + y).prod(1)[:3], (x / abs(x)).prod(0)),
     'softmax': lambda np, x, y: np.exp(x) / np.exp(x).sum(1, keepdims=True),
     'selects': lambda np, x, y: (np.where(x.real > 0, x, y), np.where(np.isnan(x), 0, x * 1j)),
     'types': lambda np, x, y: (x.real + 1j * y.imag, x.astype(np.complex64), x * x.real.astype(np.float32), x.astype(bool)),
@@ -187,7 +188,7 @@ PROGRAMS = {
     'gathers': lambda np, x, y: (x[np.asarray([2, 0, 1])], (x * y)[:, np.asarray([1, 1])], x[np.asarray([0, 1]), np.asarray([2, 3])]),
     'put together': lambda np, x, y: (np.concatenate([x, y * 2, x.real]), np.stack([x, -y], -1), np.pad(x, 1)),
     'part of the other': lambda np, x, y: (x.real + 1j * np.cumsum(x.real.ravel()).reshape(x.shape),),
-    'libraries': lambda np, x, y: (np.fft.fft(x * 2).conj() @ y.T, np.fft.ifft(x).real, (x + y).prod(), x.T @ x.real),
+    'libraries': lambda np, x, y: (np.fft.fft(x * 2).conj() @ y.T, np.fft.ifft(x).real, x.T @ x.real),
     'twice': lambda np, x, y: (x * y, np.exp(x * y), (x * y).sum(), np.fft.fft(x * y)),
     'sorted': lambda np, x, y: (np.sort(x.real + y.imag) * 1j, np.argmax(x), np.cumprod(x * y, 0)),
 }
