@@ -139,7 +139,8 @@ def mul(x, y):
 
 
 def div(x, y):
-    """Smith's algorithm: by the larger part of the divisor, so that no square overflows (R. Smith, Algorithm 116, 1962)."""
+    """Smith's algorithm: by the larger part of the divisor, so that no square overflows (R. Smith, Algorithm 116:
+    Complex division, 1962)."""
     (a, b), (c, d) = x, y
     turned = c.abs() < d.abs()
     large, small = turned.choose(d, c), turned.choose(c, d)
@@ -292,7 +293,8 @@ def log1p(x):
 
 
 def power(x, y):
-    """exp(y log(x)); NaN where an infinite or NaN part makes the product NaN. Of 0: 1 to the power of 0, 0 to one with a positive real part, NaN to others, as NumPy's."""
+    """exp(y log(x)), NaN where an infinite part makes that product NaN. Of 0 as NumPy's: 1 to the power of 0, 0 to one
+    with a positive real part, NaN to others."""
     (a, b), (c, d) = x, y
     size, turn = log(x)
     real, imag = exp((c * size - d * turn, c * turn + d * size))
@@ -380,12 +382,13 @@ def _arc(x):
     r, s = modulus((a + 1.0, b)), modulus((a - 1.0, b))
     half, up, beside = (r + s) * 0.5, r + (a + 1.0), s + (a - 1.0).abs()
     over = b * (b / up)
-    root = (a <= 1.0).choose(((half + a) * 0.5 * (over + beside)).sqrt(), b * ((half + a) * 0.5 * (1.0 / up + 1.0 / beside)).sqrt())
+    mean, inverse = (half + a) * 0.5, 1.0 / up + 1.0 / beside
+    root = (a <= 1.0).choose((mean * (over + beside)).sqrt(), b * (mean * inverse).sqrt())
     ratio = a / half
     central = ratio <= 0.6417
     asin = central.choose(ratio.apply(ops.asin), a.atan2(root))
     acos = central.choose((ratio * signed).apply(ops.acos), root.atan2(a * signed))
-    inside, share = a < 1.0, (1.0 / up + 1.0 / beside) * 0.5
+    inside, share = a < 1.0, inverse * 0.5
     excess = inside.choose(b * (b * share), (over + beside) * 0.5)
     rest = inside.choose(b * (share * (half + 1.0)).sqrt(), (excess * (half + 1.0)).sqrt())
     size = (half <= 1.5).choose((excess + rest).log1p(), (half + (half * half - 1.0).sqrt()).log())
@@ -453,7 +456,8 @@ FUNCTIONS = {
     ops.integer_pow: integer_pow, ops.abs_: modulus,
     ops.is_finite: lambda x: x[0].is_finite() & x[1].is_finite(), ops.is_nan: lambda x: x[0].is_nan() | x[1].is_nan(),
     ops.is_inf: lambda x: x[0].is_inf() | x[1].is_inf(),
-    ops.eq: lambda x, y: x[0].equals(y[0]) & x[1].equals(y[1]), ops.ne: lambda x, y: x[0].differs(y[0]) | x[1].differs(y[1]),
+    ops.eq: lambda x, y: x[0].equals(y[0]) & x[1].equals(y[1]),
+    ops.ne: lambda x, y: x[0].differs(y[0]) | x[1].differs(y[1]),
     ops.conj: lambda x: (x[0], -x[1]),
     ops.real: lambda x: x[0], ops.imag: lambda x: x[1],
     ops.select: either,

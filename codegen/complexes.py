@@ -16,12 +16,14 @@ from .simplify import simplify
 PARTS = (ops.real, ops.imag)
 
 # Done to each part by itself.
-EACH = {ops.neg, ops.add, ops.sub, ops.identity, ops.fusion_barrier, ops.reshape, ops.transpose, ops.broadcast, ops.slice_,
-         ops.rev, ops.gather, ops.reduce_sum, ops.cumsum}
-# What is left to libraries besides those operations that always are, and why.
-LEFT = {ops.wofz: 'there is no formula in real functions', ops.cumprod: 'parts are not accumulated by themselves', ops.argmax: 'parts are not compared by themselves',
-        ops.argmin: 'parts are not compared by themselves', ops.searchsorted: 'parts are not compared by themselves'}
-STORED = {ops.leaf, ops.concatenate, ops.slice_update, ops.scatter, ops.scatter_at}
+EACH = {ops.neg, ops.add, ops.sub, ops.identity, ops.fusion_barrier, ops.reshape, ops.transpose, ops.broadcast,
+        ops.slice_, ops.rev, ops.gather, ops.reduce_sum, ops.cumsum}
+# What has memory of its own.
+STORED = {ops.leaf, ops.literal, ops.concatenate, ops.slice_update, ops.scatter}
+# What is left to NumPy besides those operations that always are, and why. So are gathers of mode 'fill': outside is
+# NaN, with an imaginary part of 0.
+LEFT = {ops.wofz: 'no formula in real functions', ops.cumprod: 'scans carry one number',
+        **dict.fromkeys([ops.argmax, ops.argmin, ops.searchsorted], 'compares pairs in the order of words')}
 
 
 def is_complex(a):
@@ -41,11 +43,9 @@ def is_part(i, instructions):
     return x.op in PARTS and instructions[x.inputs[0]].op is not ops.literal
 
 
-def has_place(x):
-    """Whether a complex value stays one."""
-    if x.op in EACH:
-        return x.op is ops.gather and x.params[1] == 'fill'           # what is outside is NaN, its imaginary part 0
-    return x.op not in FUNCTIONS and x.op not in (ops.convert, ops.iota, ops.literal, ops.complex_, ops.reduce_prod)
+def stays(x):
+    """Whether an operation on complex numbers isn't replaced: it is given them whole, and gives such."""
+    return x.op.library or x.op in STORED or x.op in LEFT or x.op is ops.gather and x.params[1] == 'fill'
 
 
 class _Splitter:
@@ -58,12 +58,10 @@ class _Splitter:
     def result(self):
         for i, x in enumerate(self.linear.instructions):
             self.region, self.source = x.region, self.linear.sources[i]
-            self.shape = x.aval.shape
-            complex_ = is_complex(x.aval)
-            self.dtype = self.part_type(x)
+            self.shape, self.dtype, complex_ = x.aval.shape, self.part_type(x), is_complex(x.aval)
             if not complex_ and not any(is_complex(self.linear.instructions[j].aval) for j in x.inputs):
                 self.place[i] = self.add(x.op, [self.place[j] for j in x.inputs], x.params, x.aval, x.slot)
-            elif x.op is ops.literal or has_place(x):
+            elif stays(x):
                 self.place[i] = self.add(x.op, self.operands(x), x.params, x.aval, x.slot)
             elif complex_:
                 self.parts[i] = tuple(map(self.whole_shape, self.computed(x)))
@@ -81,14 +79,14 @@ class _Splitter:
 
     # --- making instructions ------------------------------------------------------------------------------------
 
-    def add(self, op, inputs, params, of, slot=None, region=None):
-        self.made.append(Instruction(op, tuple(inputs), params, of, slot, region or self.region))
+    def add(self, op, inputs, params, of, slot=None):
+        self.made.append(Instruction(op, tuple(inputs), params, of, slot, self.region))
         self.sources.append(self.source)
         return len(self.made) - 1
 
-    def outside(self, op, inputs, of):
-        """An instruction that is part of no region: where something lies, not what is computed."""
-        self.made.append(Instruction(op, tuple(inputs), None, of))
+    def outside(self, op, inputs, params, of):
+        """An instruction that is part of no region: it says where something lies, and computes nothing."""
+        self.made.append(Instruction(op, tuple(inputs), params, of))
         self.sources.append(self.source)
         return len(self.made) - 1
 
@@ -125,7 +123,7 @@ class _Splitter:
             return self.real(self.place[i])
         if i not in self.parts:
             of = aval(x.aval.shape, dtypes.real_of(x.aval.dtype))
-            self.parts[i] = tuple([self.real(self.outside(op, (self.place[i],), of)) for op in PARTS])
+            self.parts[i] = tuple([self.real(self.outside(op, (self.place[i],), None, of)) for op in PARTS])
         return self.parts[i]
 
     def whole(self, i):
@@ -138,49 +136,48 @@ class _Splitter:
 
     def fresh(self, i):
         """Memory of its own with the parts of complex value i."""
-        return self.outside(ops.complex_, [x.number for x in self.pair(i)], self.linear.instructions[i].aval)
+        return self.outside(ops.complex_, [x.number for x in self.pair(i)], None, self.linear.instructions[i].aval)
 
     def operands(self, x):
-        """What an operation reads that stays as it is: parts of what is put together have no other readers."""
-        instructions, found = self.linear.instructions, []
-        for number, j in enumerate(x.inputs):
+        """Numbers of what an operation reads that stays. What is put together has parts that nothing else reads, so
+        that they can be computed where they belong; a scatter may have one number as all of its updates."""
+        instructions = self.linear.instructions
+        repeated = lambda y: y.op is ops.broadcast and instructions[y.inputs[0]].op is ops.literal
+
+        def operand(number, j):
             y = instructions[j]
-            repeated = y.op is ops.broadcast and instructions[y.inputs[0]].op is ops.literal
-            if x.op in (ops.scatter, ops.scatter_at) and number == 1 and repeated and j not in self.place and is_complex(y.aval):
-                found.append(self.outside(ops.broadcast, (self.place[y.inputs[0]],), y.aval))
-                self.made[-1].params = y.params
-            elif x.op in (ops.concatenate, ops.slice_update) and is_complex(y.aval) and \
-                    not (x.op is ops.slice_update and number == 0 and j in self.place):
-                found.append(self.fresh(j))
-            else:
-                found.append(self.whole(j))
-        return found
+            if not is_complex(y.aval):
+                return self.place[j]
+            if x.op is ops.concatenate or x.op is ops.slice_update and (number == 1 or j not in self.place):
+                return self.fresh(j)
+            if x.op is ops.scatter and number == 1 and repeated(y):
+                return self.outside(ops.broadcast, (self.place[y.inputs[0]],), y.params, y.aval)
+            return self.whole(j)
+        return [operand(number, j) for number, j in enumerate(x.inputs)]
 
     def computed(self, x):
         """The parts of what an instruction computes, or its value where that is real."""
         op, params = x.op, x.params
         if op is ops.iota:
-            dtype = dtypes.real_of(x.aval.dtype)
-            return self.real(self.add(op, (), (params[0], dtype, params[2]), aval(x.aval.shape, dtype))), self.constant(0.0, dtype)
+            return self.structural(op, (), (params[0], self.dtype, params[2])), self.constant(0.0, self.dtype)
         if op is ops.convert:
             return self.converted(x)
         operands = [self.pair(j) for j in x.inputs]
         if op is ops.complex_:
             return tuple([_as(part, self.dtype) for part in operands])
         if op in EACH:
-            return tuple([self.each(x, [p[k] if type(p) is tuple else p for p in operands]) for k in (0, 1)])
+            each = [[p[k] if type(p) is tuple else p for p in operands] for k in (0, 1)]
+            return tuple([self.structural(op, parts, params) for parts in each])
         if op is ops.reduce_prod:
-            real, imag = operands[0]
-            of = aval(x.aval.shape, self.dtype)
-            return tuple([self.real(self.add(ops.complex_prod, (real.number, imag.number), (*params, part), of)) for part in (0, 1)])
+            return tuple([self.structural(ops.complex_prod, operands[0], (*params, k)) for k in (0, 1)])
         return FUNCTIONS[op](*operands, *(params or ()))
 
-    def each(self, x, operands):
-        of = aval(x.aval.shape, dtypes.real_of(x.aval.dtype))
-        return self.real(self.add(x.op, [p.number for p in operands], x.params, of))
+    def structural(self, op, operands, params):
+        """A Real of the shape of the instruction that is replaced."""
+        return self.real(self.add(op, [p.number for p in operands], params, aval(self.shape, self.dtype)))
 
     def converted(self, x):
-        """To and from complex numbers: what is real has no imaginary part, and the real part is what is left of both."""
+        """To and from complex numbers: what is real gets an imaginary part of 0, and loses it on the way back."""
         source, dtype = self.pair(x.inputs[0]), x.params[0]
         if dtypes.kind(dtype) == 'c':
             real, imag = source if type(source) is tuple else (source, None)

@@ -285,3 +285,11 @@ def test_constants_keep_the_signs_of_zeros():
                              for text in ('0.0', '-0.0')], [0, 1])
     linear.sources = [None, None]
     assert len(simplify.simplify(linear).instructions) == 2
+
+
+def test_memory_of_what_is_read_last_is_written_over():
+    x = lnp.asarray(random(1 << 12))
+    y = lazy.jit(lambda x: lnp.fft.fft(x) * 2j + 1)
+    np.testing.assert_allclose(np.asarray(y(x)), np.fft.fft(np.asarray(x)) * 2j + 1, rtol=1e-3, atol=1e-2)
+    program = next(p for p in reversed(evaluate.programs.values()) if any(launch[0] == 'library' for launch in p.launches))
+    assert program.written_over and program.arena < x.nbytes
