@@ -28,12 +28,13 @@ def supports(x, instructions):
 
 # --- parts that are put together ------------------------------------------------------------------------------------
 
-def legalise(linear, supports=supports):
+def legalise(linear, supports=supports, torn=()):
     """Give every part of a concatenate or slice_update a place of its own, and find updates that happen in place.
 
     Before: u = slice_update(x, y), x used elsewhere. After: c = identity(x); u = slice_update(c, y).
     Sets `in_place`: {update: the value whose memory it takes}, and `before`: {what writes there, the new part or the
-    scatter: the values that are read from that memory, and so are computed first}.
+    scatter: the values that are read from that memory, and so are computed first}, and `updates`: {update: its number
+    here}. torn: numbers of updates whose real and imaginary parts can't be written by one kernel.
     """
     users = [[] for _ in linear.instructions]
     for i, x in enumerate(linear.instructions):
@@ -58,7 +59,7 @@ def legalise(linear, supports=supports):
         inputs = [place[j] for j in x.inputs]
         readers = None
         if x.op in UPDATES and x.inputs[0] not in outputs:
-            readers = _readers(linear, users, i, free)
+            readers = _readers(linear, users, i, free, torn)
         if x.op in ASSEMBLED:
             for position, j in enumerate(x.inputs):
                 y = linear.instructions[j]
@@ -76,11 +77,24 @@ def legalise(linear, supports=supports):
             early.update(readers)
             for writer in _writers(new, inputs[1]) if x.op is ops.slice_update else [place[i]]:
                 before[writer] = [place[z] for z in readers]
-    results = [copied(i, linear.instructions[i]) if linear.instructions[i].op is ops.literal or is_part(i, linear.instructions)
-               else place[i] for i in linear.outputs]
+    results = [place[i] if _has_memory(i, linear.instructions) else copied(i, linear.instructions[i]) for i in linear.outputs]
     result = Linear(new, results, [place[i] for i in linear.free])
     result.sources, result.in_place, result.before = sources, in_place, before
+    result.updates = {place[i]: i for i, x in enumerate(linear.instructions) if place[i] in in_place}
     return result
+
+
+def torn(linear, schedule):
+    """Numbers, before `legalise`, of updates whose real and imaginary parts are not written at once: what the second
+    reads there may be written over by the first."""
+    found = set()
+    for update, number in linear.updates.items():
+        x = linear.instructions[update]
+        parts = _writers(linear.instructions, x.inputs[1]) if x.op is ops.slice_update else ()
+        steps = {schedule.placed[j] for j in parts}
+        if len(parts) == 2 and (len(steps) > 1 or schedule.steps[min(steps)].reduced):
+            found.add(number)
+    return found
 
 
 def _computed_in_place(j, instructions, supports):
@@ -92,12 +106,19 @@ def _computed_in_place(j, instructions, supports):
                 or is_part(j, instructions)) and supports(y, instructions)
 
 
+def _has_memory(i, instructions):
+    """Whether an output can be what it is: not a number, nor a part of a complex value, nor a reshape of one."""
+    x = instructions[i]
+    i = x.inputs[0] if x.op is ops.reshape else i
+    return x.op is not ops.literal and not is_part(i, instructions)
+
+
 def _writers(instructions, part):
     """What kernels compute where a new part lies: that itself, or the parts of a complex one."""
     return instructions[part].inputs if instructions[part].op is ops.complex_ else [part]
 
 
-def _readers(linear, users, update, free):
+def _readers(linear, users, update, free, torn):
     """The values that are computed from the base of an update before its memory may be written over; None where it may
     not: it isn't ours, somebody reads it later, or what is read from it is no smaller than a copy of it.
 
@@ -114,9 +135,10 @@ def _readers(linear, users, update, free):
     readers += [(user, k) for z in users[base] for k, op in enumerate(PARTS) if linear.instructions[z].op is op for user in users[z]]
     for user, k in readers:
         z = linear.instructions[user]
-        if user == update or x.op is ops.slice_update and _reads_in_step(linear, users, user, k, part, update):
+        if user == update or x.op is ops.slice_update and _reads_in_step(
+                linear, users, user, k if update in torn else None, part, update):
             continue
-        small = 2 * z.aval.nbytes <= y.aval.nbytes and (z.op.view or z.op.elementwise or z.op is ops.gather)
+        small = (2 if k is None else 4) * z.aval.nbytes <= y.aval.nbytes and (z.op.view or z.op.elementwise or z.op is ops.gather)
         whole = (z.op.reduction or z.op.library) and not any(linear.instructions[k].op in ASSEMBLED for k in users[user])
         if user > update or z.region is not None or not (small or whole):
             return None
@@ -126,8 +148,8 @@ def _readers(linear, users, update, free):
 
 def _reads_in_step(linear, users, reader, k, part, update):
     """Whether a slice of the base is that which the update writes, and is used only on the way there. k: which part of
-    the base it reads, if that is complex: only the same part of what is new may depend on it, for the two may be
-    written one after the other."""
+    the base it reads, where the parts are written one after the other: only the same part of what is new may depend
+    on it."""
     z = linear.instructions[reader]
     start, step = linear.instructions[update].params
     if k is not None:

@@ -52,8 +52,8 @@ class Program:
         linear = widen_products(linear, self.widened)
         if self.products:
             linear = locate_scatters(linear)
-        self.linear = linear = native.legalise(stage_reductions(linear), self.supports)
-        self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
+        linear = self._schedule(stage_reductions(linear))
+        schedule = self.schedule
         self.layouts = native.layouts(linear, schedule.stored | {i for i, x in enumerate(linear.instructions)
                                                                  if x.op is ops.leaf}, schedule.extra_roots)
         self.places = {i: (offset, strides) for i, (_, offset, strides) in self.layouts.items()}
@@ -68,6 +68,16 @@ class Program:
         self.following = {at: found for at in range(len(self.launches) - 1) if (found := self._following(at))}
         self._place()
         self._compile()
+
+    def _schedule(self, linear):
+        """Set the schedule, after which no part of a complex value is read when it has been written over."""
+        apart, torn = set(), {None}
+        while torn:
+            self.linear = native.legalise(linear, self.supports, apart)
+            self.schedule, self.refusals = regions.schedule(self.linear, self.supports)
+            torn = native.torn(self.linear, self.schedule) - apart
+            apart |= torn
+        return self.linear
 
     # --- kernels ------------------------------------------------------------------------------------------------
 

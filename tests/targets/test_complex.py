@@ -177,6 +177,7 @@ def test_accuracy(name, dtype):
 
 PROGRAMS = {
     'views': lambda np, x, y: (x[::-1, 1:].T * 2j, x.reshape(-1)[3:], np.broadcast_to(x[0], (2, *x.shape)), x.real, x.imag.T),
+    'across rows': lambda np, x, y: (x.reshape(-1, x.shape[0]).imag, y.real.reshape(-1, x.shape[0]), np.exp(x.reshape(-1, x.shape[0]).T)),
     'reductions': lambda np, x, y: (x.sum(), x.sum(0), (x * y).mean(1), abs(x).max(), (x == y).any(), x.var(0), x.all(),
                                      (x / (1 + abs(x))).prod(), (x + y).prod(1)[:3], (x / abs(x)).prod(0)),
     'softmax': lambda np, x, y: np.exp(x) / np.exp(x).sum(1, keepdims=True),

@@ -120,7 +120,8 @@ def test_a_new_part_is_not_written_where_something_is_still_to_be_read():
 
 @pytest.mark.parametrize('step', [
     lambda x, i: x.at[i].set(x[i - 1] * 0.5 + 1), lambda x, i: x.at[i].add(x[i - 1] + x[0]),
-    lambda x, i: x.at[lnp.asarray([i, 3])].add(x[:2]), lambda x, i: x.at[i].set(x[:4].sum() + x[-1])])
+    lambda x, i: x.at[lnp.asarray([i, 3])].add(x[:2]), lambda x, i: x.at[i].set(x[:4].sum() + x[-1]),
+    lambda x, i: x.at[i:].multiply(1 - i)])
 @pytest.mark.parametrize('dtype', ['float32', 'complex64'])
 def test_an_update_by_other_places_of_the_array_copies_nothing(step, dtype):
     """n updates take O(n), also where each reads what the one before wrote."""
