@@ -96,7 +96,7 @@ class Schedule:
     def is_library(self, i):
         """Whether an instruction is run by a library, on stored operands."""
         x = self.instructions[i]
-        if x.op in PARTS or x.op in ASSEMBLED:
+        if x.op in PARTS or x.op in ASSEMBLED or x.op is ops.broadcast:    # of a complex literal: see is_repeated
             return False
         return x.op.library or x.op in SCATTERS or not self.supports(x, self.instructions)
 

@@ -288,6 +288,19 @@ def test_constants_keep_the_signs_of_zeros():
     assert len(simplify.simplify(linear).instructions) == 2
 
 
+def test_a_scatter_of_one_number(target):
+    x, i = random(15), np.array([3, 5, 2, 6, 10, 8, 1, 12, 7, 9, 13])
+
+    @lazy.jit
+    def f(x, i):
+        y = x * x
+        return y, y.at[i].set(2j) * 3, y.at[i].add(1 - 1j) + 1
+    want = [(x * x).copy() for _ in range(3)]
+    want[1][i], want[2][i] = 2j, want[2][i] + 1 - 1j
+    for got, expected in zip(f(lnp.asarray(x), lnp.asarray(i)), [want[0], want[1] * 3, want[2] + 1]):
+        np.testing.assert_allclose(np.asarray(got), expected, rtol=1e-5)
+
+
 def test_memory_of_what_is_read_last_is_written_over():
     x = lnp.asarray(random(1 << 12))
     y = lazy.jit(lambda x: lnp.fft.fft(x) * 2j + 1)
