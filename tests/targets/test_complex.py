@@ -299,6 +299,9 @@ def test_a_scatter_of_one_number(target):
     want[1][i], want[2][i] = 2j, want[2][i] + 1 - 1j
     for got, expected in zip(f(lnp.asarray(x), lnp.asarray(i)), [want[0], want[1] * 3, want[2] + 1]):
         np.testing.assert_allclose(np.asarray(got), expected, rtol=1e-5)
+    number = lnp.asarray(2, dtype='complex64')
+    report = lazy.explain(lambda x, i: x.at[i].set(number), lnp.asarray(x), lnp.asarray(i))
+    assert not any('broadcast' in work.operations for work in report.launches)
 
 
 def test_memory_of_what_is_read_last_is_written_over():
