@@ -154,7 +154,9 @@ class Inspector:
                 number = self.part_of.get(before)
                 found.append(f'apart from {number + 1}: {why}' if number is not None else why)
         outputs = set(self.linear.outputs)
-        outputs.update([j for i in self.linear.outputs if self.instructions[i].op is ops.complex_ for j in self.instructions[i].inputs])
+        for i in self.linear.outputs:
+            if self.instructions[i].op is ops.complex_:
+                outputs.update(self.instructions[i].inputs)
         for i in part.step.roots:
             if i in self.schedule.stored and i not in outputs:
                 found.append(f'stores {regions.name_of(self.instructions[i])} for others: {self._stored_for(i)}')

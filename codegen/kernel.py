@@ -18,7 +18,7 @@ TOTALS = {'add': ops.reduce_sum, 'mul': ops.reduce_prod, 'max': ops.reduce_max, 
 class Access:
     """One array read or written: element offset + sum of strides * axis index (+ dynamic entries * their strides).
 
-    half: of real or imaginary parts in complex memory 0 or 1, and `mate` the number of the access to the real parts beside.
+    half: of real or imaginary parts in complex memory 0 or 1; mate: number of the access to the real parts beside.
     """
     __slots__ = ('value', 'dtype', 'offset', 'strides', 'dynamic', 'mode', 'half', 'mate')
 
@@ -91,8 +91,9 @@ class Kernel:
             args = [self._value(j, self.step.source[i]) for j in x.inputs]
             parts = [self.entries[a] for a in args]
             axes = frozenset().union(*[a.axes for a in parts]) - self.reduced
-            self.results[i] = self._add(Entry('reduce', x.op, x.aval.dtype, parts[0].dtype, args, x.params[1:] if len(args) > 1
-                                              else None, None, axes, max([a.stage for a in parts]) + 1))
+            params = x.params[1:] if len(args) > 1 else None
+            self.results[i] = self._add(Entry('reduce', x.op, x.aval.dtype, parts[0].dtype, args, params, None, axes,
+                                              max([a.stage for a in parts]) + 1))
         elif x.op.scan:
             arg = self._value(x.inputs[0], self.step.source[i])
             a = self.entries[arg]
@@ -258,7 +259,7 @@ class Kernel:
         """Find out which accesses are to real and imaginary parts side by side."""
         stored, real = {number for _, number in self.stores}, {}
         for number, a in enumerate(self.accesses):
-            if a.value in complex_memory and not any([s % 2 for s in a.strides]) and not any([d[1] % 2 for d in a.dynamic]):
+            if a.value in complex_memory and not any([s % 2 for s in (*a.strides, *[d[1] for d in a.dynamic])]):
                 a.half = a.offset % 2
         for half in (0, 1):
             for number, a in enumerate(self.accesses):
@@ -441,7 +442,8 @@ class Kernel:
         stored = [self.accesses[number] for number in numbers]
         if not stored or self.split or self.tile is not None or not all(map(self.in_a_line, numbers)):
             return ''
-        starts = {tuple([n * a.dtype.itemsize % 64 for n in (a.offset - (a.half or 0), *a.strides[:self.lane])]) for a in stored}
+        starts = {tuple([n * a.dtype.itemsize % 64 for n in (a.offset - (a.half or 0), *a.strides[:self.lane])])
+                  for a in stored}
         if all(not any(start) for start in starts):
             return 'aligned'
         if self.form == 'column' or any(a.half is not None for a in stored):
@@ -463,8 +465,8 @@ class Kernel:
 
     def whole_pairs(self, numbers):
         """{number of an access to real parts: that to the imaginary parts beside} of those numbered, in the lane axis."""
-        return {self.accesses[n].mate: n for n in numbers if self.accesses[n].half == 1 and self.accesses[n].mate in numbers
-                and self.stride_class(n, self.lane) == 'p'}
+        return {self.accesses[n].mate: n for n in numbers if self.accesses[n].half == 1
+                and self.accesses[n].mate in numbers and self.stride_class(n, self.lane) == 'p'}
 
     def transposed(self, access):
         """Whether a load is to be turned around in tiles."""

@@ -77,7 +77,8 @@ def legalise(linear, supports=supports, torn=()):
             early.update(readers)
             for writer in _writers(new, inputs[1]) if x.op is ops.slice_update else [place[i]]:
                 before[writer] = [place[z] for z in readers]
-    results = [place[i] if _has_memory(i, linear.instructions) else copied(i, linear.instructions[i]) for i in linear.outputs]
+    results = [place[i] if _has_memory(i, linear.instructions) else copied(i, linear.instructions[i])
+               for i in linear.outputs]
     result = Linear(new, results, [place[i] for i in linear.free])
     result.sources, result.in_place, result.before = sources, in_place, before
     result.updates = {place[i]: i for i, x in enumerate(linear.instructions) if place[i] in in_place}
@@ -132,13 +133,15 @@ def _readers(linear, users, update, free, torn):
         return None
     found = []
     readers = [(user, None) for user in users[base] if linear.instructions[user].op not in PARTS]
-    readers += [(user, k) for z in users[base] for k, op in enumerate(PARTS) if linear.instructions[z].op is op for user in users[z]]
+    parts = [(z, k) for z in users[base] for k, op in enumerate(PARTS) if linear.instructions[z].op is op]
+    readers += [(user, k) for z, k in parts for user in users[z]]
     for user, k in readers:
         z = linear.instructions[user]
         if user == update or x.op is ops.slice_update and _reads_in_step(
                 linear, users, user, k if update in torn else None, part, update):
             continue
-        small = (2 if k is None else 4) * z.aval.nbytes <= y.aval.nbytes and (z.op.view or z.op.elementwise or z.op is ops.gather)
+        small = (2 if k is None else 4) * z.aval.nbytes <= y.aval.nbytes and (
+            z.op.view or z.op.elementwise or z.op is ops.gather)
         whole = (z.op.reduction or z.op.library) and not any(linear.instructions[k].op in ASSEMBLED for k in users[user])
         if user > update or z.region is not None or not (small or whole):
             return None

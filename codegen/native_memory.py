@@ -75,7 +75,9 @@ class Memory(Text):
     def _pair_pointer(self, access):
         """What an access's offsets count from, such that they lead to complex numbers and not to their second parts."""
         a, pointer = self.k.accesses[access], self.pointers[access]
-        return self.new(f'getelementptr {llvm_math.storage_type(a.dtype.name, 1)}, ptr {pointer}, i64 -1') if a.half else pointer
+        if not a.half:
+            return pointer
+        return self.new(f'getelementptr {llvm_math.storage_type(a.dtype.name, 1)}, ptr {pointer}, i64 -1')
 
     def _half_at(self, access, pointer, mask):
         a, w = self.k.accesses[access], self.width

@@ -186,7 +186,8 @@ class _Printer(Reductions):
         squares = self.new(f'select i1 {whole}, i64 {self.new(f"and i64 {length}, -{w}")}, i64 0')
         end = self.new(f'add i64 {lo}, {squares}')
         loads = [e for e, x in enumerate(k.entries) if x.kind == 'load' and k.transposed(x.number)]
-        boards = {number: self._board(k.accesses[number]) for number in dict.fromkeys([self._beside(k.entries[e].number) for e in loads])}
+        boards = {number: self._board(k.accesses[number])
+                  for number in dict.fromkeys([self._beside(k.entries[e].number) for e in loads])}
 
         def square(i, _):
             self.loop(first, last, w, [], lambda r, _: self._square(index, loads, boards, i, r))
@@ -219,7 +220,8 @@ class _Printer(Reductions):
                 storage = llvm_math.storage_type(a.dtype.name, a.unit * w)
                 raw = self.new(f'load {storage}, ptr {self.new(f"getelementptr {storage}, ptr {board}, i64 {j}")}')
                 if a.half is not None:
-                    raw = self.new(f'shufflevector {storage} {raw}, {storage} poison, <{w} x i32> {numbers(range(a.half, 2 * w, 2))}')
+                    raw = self.new(f'shufflevector {storage} {raw}, {storage} poison, <{w} x i32> '
+                                   f'{numbers(range(a.half, 2 * w, 2))}')
                 values[e] = llvm_math.load_cast(block.b, raw, a.dtype.name)
                 block.flush()
             self._map_vector(at, values, i, None)

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval, broadcast_shapes
-from . import (choices, compiled, complexes, convolution, gemm, libraries, memory, native, native_printer, reference, regions,
-               runtime, scatter, threads, tune)
+from . import (choices, compiled, complexes, convolution, gemm, libraries, memory, native, native_printer, reference,
+               regions, runtime, scatter, threads, tune)
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import is_repeated, Step

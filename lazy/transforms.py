@@ -101,7 +101,8 @@ def value_and_grad(fun, argnums=0, has_aux=False, holomorphic=False, allow_int=F
             if not (allow_int and not dtypes.is_inexact(node.aval.dtype)):
                 _check_inexact(node, 'grad')
             if dtypes.kind(node.aval.dtype) != 'c' and holomorphic:
-                raise TypeError(f'grad with holomorphic=True requires inputs with complex dtype, but got {node.aval.dtype.name}.')
+                raise TypeError(f'grad with holomorphic=True requires inputs with complex dtype, but got '
+                                f'{node.aval.dtype.name}')
         with trace(keeping=True):
             variables = [alias(node) for node in primals]
             new = list(args)
