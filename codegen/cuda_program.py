@@ -184,8 +184,8 @@ class Program(Plan):
         """A function of holders that gives stored value j as a tensor on the device."""
         x = self.linear.instructions[j]
         if x.op is ops.literal:
-            slot = self.scalars_at + x.slot
-            return lambda holders: self.device.torch.tensor(float(holders[slot]), device=self.device.place,
+            value = self._number(x)
+            return lambda holders: self.device.torch.tensor(float(value(holders)), device=self.device.place,
                                                             dtype=getattr(self.device.torch, x.aval.dtype.name))
         owner, offset, strides = self.layouts[j]
         number, shape, dtype = self.pool[owner], x.aval.shape, x.aval.dtype
@@ -207,7 +207,7 @@ class Program(Plan):
         device.driver.activate(device.index)
         leaves = [on_device(device, buffer) for buffer in buffers[:self.n_leaves]]
         outs = [device.allocate(n + choices.GPU_PADDING) for n in self.outputs]
-        holders = [*leaves, *outs, *self._pieces(), *scalars]
+        holders = [*leaves, *outs, *self._pieces(), *self.with_parts(scalars)]
         if self.checked:
             write(device, holders[self.pool['error',]], np.zeros(2, np.int32))
         for segment in self.segments:

@@ -75,7 +75,7 @@ class Inspector:
         part = Part('kernel', step)
         part.kernels, part.shape = [kernel], step.sizes
         part.operations, part.text = phrases(kernel)
-        part.dtypes = list(dict.fromkeys([a.dtype.name for a in kernel.accesses]))
+        part.dtypes = list(dict.fromkeys([self._whole_value(a).dtype.name for a in kernel.accesses]))
         for e in kernel.entries:
             if e.kind in ('op', 'search', 'scan', 'reduce'):
                 axes = e.axes | kernel.entries[e.args[0]].axes if e.kind == 'reduce' else e.axes
@@ -98,8 +98,14 @@ class Inspector:
             for entry, *_ in access.dynamic:
                 axes |= kernel.entries[entry].axes
             elements = math.prod([kernel.sizes[axis] for axis in axes])
-            touched[access.value] = touched.get(access.value, 0) + (elements * access.dtype.itemsize >> access.packed)
+            value = self.program.complex_memory.get(access.value, access.value)
+            touched[value] = touched.get(value, 0) + (elements * access.dtype.itemsize >> access.packed)
         return [self._array(i, nbytes) for i, nbytes in touched.items()]
+
+    def _whole_value(self, access):
+        """What an access is to as the user knows it: complex memory for its parts."""
+        value = self.program.complex_memory.get(access.value)
+        return access if value is None else self.instructions[value].aval
 
     def _array(self, i, nbytes=None):
         of = self.instructions[i].aval
@@ -149,6 +155,9 @@ class Inspector:
                 number = self.part_of.get(before)
                 found.append(f'apart from {number + 1}: {why}' if number is not None else why)
         outputs = set(self.linear.outputs)
+        for i in self.linear.outputs:
+            if self.instructions[i].op is ops.complex_:
+                outputs.update(self.instructions[i].inputs)
         for i in part.step.roots:
             if i in self.schedule.stored and i not in outputs:
                 found.append(f'stores {regions.name_of(self.instructions[i])} for others: {self._stored_for(i)}')
@@ -227,7 +236,7 @@ def phrases(kernel):
 
 
 _ELEMENTWISE = {'max': 'maximum', 'min': 'minimum', 'integer_pow': 'power', 'pow': 'power'}
-_REDUCTIONS = {'reduce_and': 'all', 'reduce_or': 'any'}
+_REDUCTIONS = {'reduce_and': 'all', 'reduce_or': 'any', 'complex_prod': 'prod'}
 
 
 def _label(entry):

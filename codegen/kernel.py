@@ -9,7 +9,8 @@ import math
 
 from ..ir import dtypes, ops
 from . import choices, index
-from .schedule import operand_maps
+from .complexes import PARTS
+from .schedule import IN_ONE_PIECE, operand_maps
 
 TOTALS = {'add': ops.reduce_sum, 'mul': ops.reduce_prod, 'max': ops.reduce_max, 'min': ops.reduce_min}
 
@@ -17,13 +18,21 @@ TOTALS = {'add': ops.reduce_sum, 'mul': ops.reduce_prod, 'max': ops.reduce_max, 
 class Access:
     """One array read or written: element offset + sum of strides * axis index (+ dynamic entries * their strides).
 
+    half: of real or imaginary parts in complex memory 0 or 1; mate: number of the access to the real parts beside.
+
     packed: elements lie two in a byte, the first in its lower half; such arrays are only read.
     """
-    __slots__ = ('value', 'dtype', 'offset', 'strides', 'dynamic', 'mode', 'packed')
+    __slots__ = ('value', 'dtype', 'offset', 'strides', 'dynamic', 'mode', 'packed', 'half', 'mate')
 
     def __init__(self, value, dtype, offset, strides, dynamic=(), mode=None, packed=False):
         self.value, self.dtype, self.offset, self.strides = value, dtype, offset, list(strides)
         self.dynamic, self.mode, self.packed = dynamic, mode, packed    # dynamic: (entry, stride, size, axis) each
+        self.half = self.mate = None
+
+    @property
+    def unit(self):
+        """Elements from one number to the next where they lie in a row."""
+        return 1 if self.half is None else 2
 
     @property
     def searched(self):
@@ -31,7 +40,7 @@ class Access:
 
 
 class Entry:
-    """One value of the body. kind: load, scalar, index, op, search, scan, reduce. `axes`: those that it depends on.
+    """One value of the body. kind: load, scalar, constant, index, op, search, scan, reduce. `axes`: those that it depends on.
 
     A search is the place of its operand in the array of its access, of which it reads what it needs.
     A scan accumulates its operand along the reduced axes: what it has carried so far is its value in the loop.
@@ -56,7 +65,8 @@ class Kernel:
 
     parts, turns = choices.PARTS, True
 
-    def __init__(self, step, instructions, stored, layouts):
+    def __init__(self, step, instructions, stored, layouts, complex_memory=()):
+        """complex_memory: {value: owner} of real values that lie in an owner's complex memory."""
         self.step, self.stored, self.layouts = step, stored, layouts
         self.instructions = instructions
         self.sizes, self.reduced = list(step.sizes), set(step.reduced)
@@ -69,6 +79,8 @@ class Kernel:
         for i in step.roots:
             if i in stored:
                 self._store(i)
+        if complex_memory:
+            self._pair(complex_memory)
         self._order_axes()
         self._collapse()
         self._finish()
@@ -78,10 +90,12 @@ class Kernel:
     def _root(self, i):
         x = self.instructions[i]
         if x.op.reduction:
-            arg = self._value(x.inputs[0], self.step.source[i])
-            a = self.entries[arg]
-            self.results[i] = self._add(Entry('reduce', x.op, x.aval.dtype, a.dtype, (arg,), None, None,
-                                              a.axes - self.reduced, a.stage + 1))
+            args = [self._value(j, self.step.source[i]) for j in x.inputs]
+            parts = [self.entries[a] for a in args]
+            axes = frozenset().union(*[a.axes for a in parts]) - self.reduced
+            params = x.params[1:] if len(args) > 1 else None
+            self.results[i] = self._add(Entry('reduce', x.op, x.aval.dtype, parts[0].dtype, args, params, None, axes,
+                                              max([a.stage for a in parts]) + 1))
         elif x.op.scan:
             arg = self._value(x.inputs[0], self.step.source[i])
             a = self.entries[arg]
@@ -142,6 +156,8 @@ class Kernel:
             return self._value(*self._operands(j, where)[0])
         if x.op is ops.literal:
             return self._scalar(x)
+        if x.op in PARTS:
+            return self._scalar(x, (self.instructions[x.inputs[0]].slot, PARTS.index(x.op)))
         if x.op is ops.iota:
             return self._ramp(x.params[1], where[x.params[2]])
         if x.op is ops.gather:
@@ -234,10 +250,14 @@ class Kernel:
         return self._add(Entry('search', x.op, x.aval.dtype, of.dtype, (query,), x.params, number, q.axes, q.stage,
                                x.op.cost))
 
-    def _scalar(self, x):
-        key = ('slot', x.slot, x.aval.dtype)
+    def _scalar(self, x, slot=None):
+        """A literal, or a part of one: slot then says of which and what (see plan.Program.scalar_at)."""
+        slot = x.slot if slot is None else slot
+        if slot is None:
+            return self._add(Entry('constant', None, x.aval.dtype, params=x.params))
+        key = ('slot', slot, x.aval.dtype)
         if key not in self.memo:
-            self.scalars.append((x.slot, x.aval.dtype))
+            self.scalars.append((slot, x.aval.dtype))
             self.memo[key] = len(self.scalars) - 1
         return self._add(Entry('scalar', None, x.aval.dtype, number=self.memo[key]))
 
@@ -254,6 +274,18 @@ class Kernel:
         self.accesses.append(Access(i, self.instructions[i].aval.dtype, offset, strides))
         self.stores.append((self.results[i], len(self.accesses) - 1))
 
+    def _pair(self, complex_memory):
+        """Find out which accesses are to real and imaginary parts side by side."""
+        stored, real = {number for _, number in self.stores}, {}
+        for number, a in enumerate(self.accesses):
+            if a.value in complex_memory and not any([s % 2 for s in (*a.strides, *[d[1] for d in a.dynamic])]):
+                a.half = a.offset % 2
+        for half in (0, 1):
+            for number, a in enumerate(self.accesses):
+                if a.half == half:
+                    key = complex_memory[a.value], a.offset - half, tuple(a.strides), a.dynamic, a.mode, number in stored
+                    a.mate = real.setdefault(key, number) if not half else real.get(key)
+
     # --- axes -------------------------------------------------------------------------------------------------
 
     def _tables(self):
@@ -261,7 +293,7 @@ class Kernel:
 
     def _order_axes(self):
         """The axis along which most bytes are walked element by element goes last: it becomes the lane axis."""
-        score = [sum([self._bytes(a) for a in self.accesses if a.strides[axis] == 1]) if self.sizes[axis] > 1 else -1
+        score = [sum([self._bytes(a) for a in self.accesses if a.strides[axis] == a.unit]) if self.sizes[axis] > 1 else -1
                  for axis in range(len(self.sizes))]
         ordered = any(e.kind == 'scan' or e.op in (ops.argmax, ops.argmin) for e in self.entries)
         if not score or score[-1] == max(score) or ordered and len(self.reduced) > 1:
@@ -411,28 +443,29 @@ class Kernel:
 
     def _adds_up(self, entry):
         """Whether results of parts can be combined to the result."""
-        return entry.kind == 'reduce' and entry.stage == 1 and entry.op not in (ops.argmax, ops.argmin)
+        return entry.kind == 'reduce' and entry.stage == 1 and entry.op not in IN_ONE_PIECE
 
     def _tile_axis(self):
         """The axis along which a map reads something element by element while its lanes are far apart, or None."""
         found = {axis for a in self.accesses[:] for axis in self.parallel
-                 if not a.dynamic and a.strides[axis] == 1 and a.strides[self.lane] not in (0, 1)}
+                 if not a.dynamic and a.strides[axis] == a.unit and a.strides[self.lane] not in (0, a.unit)}
         big = self.form == 'map' and all(self.sizes[axis] >= 2 * choices.TILE_ROWS for axis in (*found, self.lane))
         stores = {number for _, number in self.stores}
-        apart = any(self.accesses[number].strides[self.lane] != 1 for number in stores)
+        apart = not all(map(self.in_a_line, stores))
         return found.pop() if len(found) == 1 and big and not apart else None
 
     def _streams(self):
         """Whether stores go past the caches: 'aligned' where rows begin with a cache line, 'peeled' where all begin at
         the same place of one and are long, '' otherwise."""
-        stored = [self.accesses[number] for _, number in self.stores if self.stored_in_loop(number)]
-        if not stored or self.split or self.tile is not None or any(
-                a.strides[self.lane] != 1 for a in stored):
+        numbers = [number for _, number in self.stores if self.stored_in_loop(number)]
+        stored = [self.accesses[number] for number in numbers]
+        if not stored or self.split or self.tile is not None or not all(map(self.in_a_line, numbers)):
             return ''
-        starts = {tuple([n * a.dtype.itemsize % 64 for n in (a.offset, *a.strides[:self.lane])]) for a in stored}
+        starts = {tuple([n * a.dtype.itemsize % 64 for n in (a.offset - (a.half or 0), *a.strides[:self.lane])])
+                  for a in stored}
         if all(not any(start) for start in starts):
             return 'aligned'
-        if self.form == 'column':
+        if self.form == 'column' or any(a.half is not None for a in stored):
             return ''
         long = all(self.sizes[self.lane] * a.dtype.itemsize >= choices.STREAM_ROW_BYTES for a in stored)
         return 'peeled' if long and len(starts) == len({a.dtype.itemsize for a in stored}) == 1 else ''
@@ -445,11 +478,21 @@ class Kernel:
             return 1
         return choices.vectors_together(len(self.entries), cost, math.prod(self.sizes))
 
+    def in_a_line(self, number):
+        """Whether a store fills memory along the lane axis, with the other parts where it is of complex numbers."""
+        a, stores = self.accesses[number], [number for _, number in self.stores]
+        return a.strides[self.lane] == a.unit and (a.half is None or a.mate in self.whole_pairs(stores))
+
+    def whole_pairs(self, numbers):
+        """{number of an access to real parts: that to the imaginary parts beside} of those numbered, in the lane axis."""
+        return {self.accesses[n].mate: n for n in numbers if self.accesses[n].half == 1
+                and self.accesses[n].mate in numbers and self.stride_class(n, self.lane) == 'p'}
+
     def transposed(self, access):
         """Whether a load is to be turned around in tiles."""
         a = self.accesses[access]
-        return self.tile is not None and not a.dynamic and a.strides[self.tile] == 1 \
-            and a.strides[self.lane] not in (0, 1)
+        return self.tile is not None and not a.dynamic and a.strides[self.tile] == a.unit \
+            and a.strides[self.lane] not in (0, a.unit)
 
     def in_loop(self, e):
         return bool(self.entries[e].axes & self.loop)
@@ -516,7 +559,7 @@ class Kernel:
             classes = ''.join(self.stride_class(number, axis) for axis in range(len(self.sizes)))
             dynamic = [(d[0], self.position_class(d)) for d in a.dynamic]
             lines.append(f'array {dtypes.NAMES[a.dtype]} {classes} {dynamic} {a.mode} like {self.like(number)} '
-                         f'{"pairs" * self.pairs(number)}{"packed" * a.packed}')
+                         f'{"pairs" * self.pairs(number)}{"packed" * a.packed} {a.half} {a.mate}')
         for _, dtype in self.scalars:
             lines.append(f'scalar {dtypes.NAMES[dtype]}')
         for r in self.ramps:
@@ -535,7 +578,8 @@ class Kernel:
 
     def pairs(self, access):
         """Whether every second element is read along the lanes."""
-        return self.lane is not None and self.accesses[access].strides[self.lane] == 2
+        a = self.accesses[access]
+        return self.lane is not None and a.strides[self.lane] == 2 and a.half is None and not a.packed
 
     def position_class(self, dynamic):
         """(type in which a position is compared with the size, whether the elements are neighbours)."""
@@ -550,6 +594,8 @@ class Kernel:
             return 'r'
         if axis == self.lane and s == 2 and self.accesses[access].packed:
             return '2'                                                # the same half of each byte
+        if axis == self.lane and s == 2 and self.accesses[access].half is not None:
+            return 'p'
         return '0' if not s else '1' if s == 1 and axis in (self.lane, self.tile) else 's'
 
 

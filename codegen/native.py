@@ -4,7 +4,9 @@ Before the schedule, parts of arrays that are put together (concatenate, slice_u
 be computed in place. After it every stored value has a layout: an owner buffer, an offset and strides.
 """
 from ..ir import dtypes, ops
+from ..ir.graph import aval
 from . import llvm_math
+from .complexes import is_complex, is_part, PARTS
 from .program import Instruction, Linear
 from .schedule import ASSEMBLED, SCATTERS, UPDATES
 
@@ -29,12 +31,13 @@ _NO_KERNEL = ops.leaf, ops.literal, ops.reshape, ops.unpack_nibbles      # they 
 
 # --- parts that are put together ------------------------------------------------------------------------------------
 
-def legalise(linear, supports=supports):
+def legalise(linear, supports=supports, torn=()):
     """Give every part of a concatenate or slice_update a place of its own, and find updates that happen in place.
 
     Before: u = slice_update(x, y), x used elsewhere. After: c = identity(x); u = slice_update(c, y).
     Sets `in_place`: {update: the value whose memory it takes}, and `before`: {what writes there, the new part or the
-    scatter: the values that are read from that memory, and so are computed first}.
+    scatter: the values that are read from that memory, and so are computed first}, and `updates`: {update: its number
+    here}. torn: numbers of updates whose real and imaginary parts can't be written by one kernel.
     """
     users = [[] for _ in linear.instructions]
     for i, x in enumerate(linear.instructions):
@@ -46,15 +49,23 @@ def legalise(linear, supports=supports):
     def is_library(x):
         return x.op.library or x.op in SCATTERS or x.op is ops.searchsorted or not supports(x, linear.instructions)
 
-    def copied(j, x):
-        new.append(Instruction(ops.identity, (place[j],), None, linear.instructions[j].aval, None, x.region))
+    def add(op, inputs, of, region):
+        new.append(Instruction(op, inputs, None, of, None, region))
         sources.append(None)
         return len(new) - 1
+
+    def copied(j, x):
+        of = linear.instructions[j].aval
+        if not is_complex(of):
+            return add(ops.identity, (place[j],), of, x.region)
+        part = aval(of.shape, dtypes.real_of(of.dtype))
+        parts = [add(ops.identity, (add(op, (place[j],), part, None),), part, x.region) for op in PARTS]
+        return add(ops.complex_, tuple(parts), of, None)
     for i, x in enumerate(linear.instructions):
         inputs = [place[j] for j in x.inputs]
         readers = None
         if x.op in UPDATES and x.inputs[0] not in outputs:
-            readers = _readers(linear, users, i, free)
+            readers = _readers(linear, users, i, free, torn)
         early.update(readers or ())
         if x.op in ASSEMBLED:
             for position, j in enumerate(x.inputs):
@@ -63,8 +74,8 @@ def legalise(linear, supports=supports):
                 if position == 0 and readers is not None:
                     continue
                 nested = x.op is y.op is ops.concatenate
-                if not private or j in early or y.op in _NO_KERNEL or y.op.library or y.op in SCATTERS \
-                        or y.op in ASSEMBLED and not nested or not supports(y, linear.instructions):
+                if not private or not early.isdisjoint((j, *y.inputs) if y.op is ops.complex_ else (j,)) \
+                        or not nested and not _computed_in_place(j, linear.instructions, supports):
                     inputs[position] = copied(j, x)
         if x.op not in (ops.leaf, ops.literal) and is_library(x):    # it takes a byte for each number
             packed = [linear.instructions[j].op is ops.unpack_nibbles for j in x.inputs]
@@ -74,15 +85,51 @@ def legalise(linear, supports=supports):
         place.append(len(new) - 1)
         if readers is not None:
             in_place[place[i]] = inputs[0]
-            before[inputs[1] if x.op is ops.slice_update else place[i]] = [place[z] for z in readers]
-    results = [copied(i, linear.instructions[i]) if linear.instructions[i].op is ops.literal else place[i]
+            for writer in _writers(new, inputs[1]) if x.op is ops.slice_update else [place[i]]:
+                before[writer] = [place[z] for z in readers]
+    results = [place[i] if _has_memory(i, linear.instructions) else copied(i, linear.instructions[i])
                for i in linear.outputs]
     result = Linear(new, results, [place[i] for i in linear.free])
     result.sources, result.in_place, result.before = sources, in_place, before
+    result.updates = {place[i]: i for i, x in enumerate(linear.instructions) if place[i] in in_place}
     return result
 
 
-def _readers(linear, users, update, free):
+def torn(linear, schedule):
+    """Numbers, before `legalise`, of updates whose real and imaginary parts are not written at once: what the second
+    reads there may be written over by the first."""
+    found = set()
+    for update, number in linear.updates.items():
+        x = linear.instructions[update]
+        parts = _writers(linear.instructions, x.inputs[1]) if x.op is ops.slice_update else ()
+        steps = {schedule.placed[j] for j in parts}
+        if len(parts) == 2 and (len(steps) > 1 or schedule.steps[min(steps)].reduced):
+            found.add(number)
+    return found
+
+
+def _computed_in_place(j, instructions, supports):
+    """Whether a part of what is put together can be computed where it belongs, by a kernel."""
+    y = instructions[j]
+    if y.op is ops.complex_:                                         # its own parts are
+        return True
+    return not (y.op in _NO_KERNEL or y.op.library or y.op in SCATTERS or y.op in ASSEMBLED
+                or is_part(j, instructions)) and supports(y, instructions)
+
+
+def _has_memory(i, instructions):
+    """Whether an output can be what it is: not a number, nor a part of a complex value, nor a reshape of one."""
+    x = instructions[i]
+    i = x.inputs[0] if x.op is ops.reshape else i
+    return x.op is not ops.literal and not is_part(i, instructions)
+
+
+def _writers(instructions, part):
+    """What kernels compute where a new part lies: that itself, or the parts of a complex one."""
+    return instructions[part].inputs if instructions[part].op is ops.complex_ else [part]
+
+
+def _readers(linear, users, update, free, torn):
     """The values that are computed from the base of an update before its memory may be written over; None where it may
     not: it isn't ours, somebody reads it later, or what is read from it is no smaller than a copy of it.
 
@@ -95,11 +142,16 @@ def _readers(linear, users, update, free):
             or x.inputs.count(base) > 1:
         return None
     found = []
-    for user in _through_packed(linear, users, base):
+    readers = [(z, None) for z in _through_packed(linear, users, base) if linear.instructions[z].op not in PARTS]
+    parts = [(z, k) for z in users[base] for k, op in enumerate(PARTS) if linear.instructions[z].op is op]
+    readers += [(user, k) for z, k in parts for user in users[z]]
+    for user, k in readers:
         z = linear.instructions[user]
-        if user == update or x.op is ops.slice_update and _reads_in_step(linear, users, user, part, update):
+        if user == update or x.op is ops.slice_update and _reads_in_step(
+                linear, users, user, k if update in torn else None, part, update):
             continue
-        small = 2 * z.aval.nbytes <= y.aval.nbytes and (z.op.view or z.op.elementwise or z.op is ops.gather)
+        small = (2 if k is None else 4) * z.aval.nbytes <= y.aval.nbytes and (
+            z.op.view or z.op.elementwise or z.op is ops.gather)
         whole = (z.op.reduction or z.op.library) and not any(linear.instructions[k].op in ASSEMBLED
                                                              for k in users[user])
         if user > update or z.region is not None or not (small or whole):
@@ -114,11 +166,19 @@ def _through_packed(linear, users, base):
         yield from users[j] if linear.instructions[j].op is ops.unpack_nibbles else (j,)
 
 
-def _reads_in_step(linear, users, reader, part, update):
-    """Whether a slice of the base is that which the update writes, and is used only on the way there."""
-    z, x = linear.instructions[reader], linear.instructions[update]
-    start, step = x.params
-    return z.op is ops.slice_ and z.inputs[0] == x.inputs[0] and z.params[0] == start and z.params[2] == step \
+def _reads_in_step(linear, users, reader, k, part, update):
+    """Whether a slice of the base is that which the update writes, and is used only on the way there. k: which part of
+    the base it reads, where the parts are written one after the other: only the same part of what is new may depend
+    on it."""
+    z = linear.instructions[reader]
+    start, step = linear.instructions[update].params
+    if k is not None:
+        parts = linear.instructions[part].inputs
+        if linear.instructions[part].op is not ops.complex_ or parts[0] == parts[1]:
+            return False
+        part, update = parts[k], part
+    return z.op is ops.slice_ and z.params[0] == start and z.params[2] == step \
+        and linear.instructions[z.inputs[0]].op is not ops.unpack_nibbles \
         and z.aval.shape == linear.instructions[part].aval.shape \
         and _only_elementwise(linear, users, reader, part, update)
 
@@ -158,8 +218,13 @@ def layouts(linear, stored, aliases=()):
     which are reshapes or one of the results of stored values, in the memory of those."""
     instructions, inside = linear.instructions, {}
     in_leaf = {i for i, x in enumerate(instructions) if x.op is ops.leaf}
+    halves = {}                                                      # part of a complex value -> (that value, which)
     for i, x in enumerate(instructions):
-        if x.op is ops.concatenate:
+        if is_part(i, instructions):
+            halves[i] = x.inputs[0], PARTS.index(x.op)
+        elif x.op is ops.complex_:
+            halves.update({j: (i, k) for k, j in enumerate(x.inputs)})
+        elif x.op is ops.concatenate:
             at = 0
             for j in x.inputs:
                 start = [0] * len(x.aval.shape)
@@ -176,11 +241,11 @@ def layouts(linear, stored, aliases=()):
             elif base not in inside:
                 inside[base] = (i, *whole)
     result = {}
-    for i in sorted(stored | set(inside)):
+    for i in sorted(stored | set(inside) | set(halves)):
         path = []
-        while i not in result and (i in inside or i in aliases):
+        while i not in result and (i in inside or i in aliases or i in halves):
             path.append(i)
-            i = inside[i][0] if i in inside else instructions[i].inputs[0]
+            i = inside[i][0] if i in inside else halves[i][0] if i in halves else instructions[i].inputs[0]
         result.setdefault(i, (i, 0, contiguous(instructions[i].aval.shape)))
         for j in reversed(path):
             owner, offset, strides = result[i]
@@ -188,9 +253,11 @@ def layouts(linear, stored, aliases=()):
                 _, start, step = inside[j]
                 offset += sum([a * s for a, s in zip(start, strides)])
                 result[j] = owner, offset, tuple([a * s for a, s in zip(step, strides)])
+            elif j in halves:                                        # offset and strides count elements of the own type
+                result[j] = owner, 2 * offset + halves[j][1], tuple([2 * s for s in strides])
             else:
-                x = instructions[j]
+                x, apart = instructions[j], strides[-1] if strides else 1     # 2 where it is a reshape of a part
                 offset += x.params[0] // x.aval.dtype.itemsize if x.op is ops.unpack else 0
-                result[j] = owner, offset, contiguous(x.aval.shape)
+                result[j] = owner, offset, tuple([apart * s for s in contiguous(x.aval.shape)])
             i = j
     return result

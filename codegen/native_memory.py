@@ -45,6 +45,8 @@ class Memory(Packed):
         storage = llvm_math.storage_type(a.dtype.name, self.width)
         one = llvm_math.storage_type(a.dtype.name, 1)
         kind = self.k.stride_class(access, self.k.lane) if lane is not None else '0'
+        if kind == 'p':
+            return self._load_half(access, index, mask)
         offset = self._offset(access, index, () if kind != 's' else (self.k.lane,))
         if partial is not None:
             offset = self.new(f'add i64 {offset}, {partial}')
@@ -63,6 +65,47 @@ class Memory(Packed):
             stride, pairs = self.strides[access][self.k.lane], self.k.pairs(access) and self.width <= 16
             raw = self._load_strided(pointer, one, storage, lane, stride, mask, a.dtype.itemsize, pairs)
         return llvm_math.load_cast(block.b, raw, a.dtype.name)
+
+    def _load_half(self, access, index, mask):
+        """Real or imaginary parts of a vector of complex numbers: every second element of two vectors. Loads of both
+        parts read the same two, and LLVM keeps one."""
+        one, beside = llvm_math.storage_type(self.k.accesses[access].dtype.name, 1), self._beside(access)
+        pointer = self.new(f'getelementptr {one}, ptr {self._pair_pointer(beside)}, i64 {self._offset(beside, index)}')
+        if self.k.far and self.k.form != 'map':
+            self._prefetch(beside, pointer)
+        return self._half_at(access, pointer, mask)
+
+    def _beside(self, access):
+        """The access to real parts beside one to imaginary parts, where there is one."""
+        mate = self.k.accesses[access].mate
+        return access if mate is None else mate
+
+    def _pair_pointer(self, access):
+        """What an access's offsets count from, such that they lead to complex numbers and not to their second parts."""
+        a, pointer = self.k.accesses[access], self.pointers[access]
+        if not a.half:
+            return pointer
+        return self.new(f'getelementptr {llvm_math.storage_type(a.dtype.name, 1)}, ptr {pointer}, i64 -1')
+
+    def _half_at(self, access, pointer, mask):
+        a, w = self.k.accesses[access], self.width
+        one, storage = llvm_math.storage_type(a.dtype.name, 1), llvm_math.storage_type(a.dtype.name, w)
+        parts = [self._load_vector(at, storage, one, a.dtype.itemsize, m)
+                 for at, m in zip(self._two(one, pointer), self._both_halves(mask))]
+        return self.new(f'shufflevector {storage} {parts[0]}, {storage} {parts[1]}, <{w} x i32> '
+                        f'{numbers(range(a.half, 2 * w, 2))}')
+
+    def _two(self, one, pointer):
+        """Addresses of two vectors in a row."""
+        return pointer, self.new(f'getelementptr {one}, ptr {pointer}, i64 {self.width}')
+
+    def _both_halves(self, mask):
+        """Masks of the two vectors that hold the complex numbers of a mask's lanes."""
+        if mask is None:
+            return None, None
+        w, kind = self.width, f'<{self.width} x i1>'
+        return [self.new(f'shufflevector {kind} {mask}, {kind} poison, <{w} x i32> '
+                         f'{numbers([(start + j) // 2 for j in range(w)])}') for start in (0, w)]
 
     def _splat(self, one, storage, value):
         w = self.width
@@ -161,11 +204,14 @@ class Memory(Packed):
 
     def _load_gathered(self, block, x, values, index, lane, mask):
         access, w = x.number, self.width
+        kind = '0' if lane is None else self.k.stride_class(access, self.k.lane)
+        access = self._beside(access) if kind == 'p' else access
         a = self.k.accesses[access]
         one, storage = llvm_math.storage_type(a.dtype.name, 1), llvm_math.storage_type(a.dtype.name, w)
         skip = (self.k.lane,) if lane is not None else ()
+        base = self._pair_pointer(access) if kind == 'p' else self.pointers[access]
         start = self._offset(access, index, skip)
-        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {0 if a.packed else start}')
+        pointer = self.new(f'getelementptr {one}, ptr {base}, i64 {0 if a.packed else start}')
         total = self._splat64(start) if a.packed else 'zeroinitializer'
         if lane is not None and self.k.stride_class(access, self.k.lane) != '0':
             steps = self._lane_numbers(lane, self.strides[access][self.k.lane])
@@ -175,30 +221,35 @@ class Memory(Packed):
             entry, (dtype, neighbours) = dynamic[0], self.k.position_class(dynamic)
             position = llvm_math.convert(block.b, values[entry], self.k.entries[entry].dtype.name, dtype)
             block.flush()
-            kind = llvm_math.llvm_type(dtype, w)
-            bound = self._splat(*(('i64', kind, size) if dtype == 'int64' else
-                                  ('i32', kind, self.new(f'trunc i64 {size} to i32'))))
-            position, ok = self._in_range(position, bound, kind, a.mode)
+            of = llvm_math.llvm_type(dtype, w)
+            bound = self._splat(*(('i64', of, size) if dtype == 'int64' else
+                                  ('i32', of, self.new(f'trunc i64 {size} to i32'))))
+            position, ok = self._in_range(position, bound, of, a.mode)
             if ok is not None:
                 if a.mode == 'error':
                     self._report(ok, mask)
                 inside = ok if inside is None else self.new(f'and <{w} x i1> {inside}, {ok}')
                 if mask is None:                                     # what is outside reads the last
-                    position = self._at_most(position, size, kind)
+                    position = self._at_most(position, size, of)
             if dtype != 'int64':
-                position = self.new(f'sext {kind} {position} to <{w} x i64>')
+                position = self.new(f'sext {of} {position} to <{w} x i64>')
             step = position if neighbours else self.new(f'mul <{w} x i64> {position}, {self._splat64(stride)}')
             total = self.new(f'add <{w} x i64> {total}, {step}')
         sizes = [size for _, size in self.dynamic[access]]
         same = lane is None or not any([self.k.lane in self.k.entries[entry].axes for entry, *_ in a.dynamic])
-        kind = '0' if lane is None else self.k.stride_class(access, self.k.lane)
-        if same and kind == '1':                                     # a row, or part of one, that the index says
+        if same and kind in ('1', 'p'):                              # a row, or part of one, that the index says
             first = self.new(f'extractelement <{w} x i64> {total}, i64 0')
-            raw = self._packed_vector(pointer, first, inside) if a.packed else self._load_vector(self.new(f'getelementptr {one}, ptr {pointer}, i64 {first}'), storage, one,
-                                    a.dtype.itemsize, inside)
+            if a.packed:
+                raw = self._packed_vector(pointer, first, inside)
+            else:
+                first = self.new(f'getelementptr {one}, ptr {pointer}, i64 {first}')
+                raw = self._half_at(x.number, first, inside) if kind == 'p' else self._load_vector(
+                    first, storage, one, a.dtype.itemsize, inside)
         elif a.packed:
             raw = self._packed_each(pointer, total, inside, mask, sizes, same and kind == '0')
         else:
+            if kind == 'p':
+                pointer = self.new(f'getelementptr {one}, ptr {pointer}, i64 {self.k.accesses[x.number].half}')
             raw = self._load_scattered(pointer, one, storage, total, inside, mask, sizes, same and kind == '0', a.dtype.itemsize)
         value = llvm_math.load_cast(block.b, raw, a.dtype.name)
         if a.mode == 'fill':
@@ -310,6 +361,36 @@ class Memory(Packed):
 
     # --- stores -----------------------------------------------------------------------------------------------------------
 
+    def _store_all(self, stores, values, index, lane, mask, partial=None):
+        """Vectors of entries to their accesses [(entry, access)]: real and imaginary parts side by side as such."""
+        entries = {access: e for e, access in stores}
+        pairs = self.k.whole_pairs(entries) if partial is None else {}
+        for access, e in entries.items():
+            if access in pairs:
+                self._store_pair(access, [values[e], values[entries[pairs[access]]]], index, mask)
+            elif access not in pairs.values():
+                self._store(access, values[e], index, lane, mask, partial)
+
+    def _store_pair(self, access, parts, index, mask):
+        a, w = self.k.accesses[access], self.width
+        one, storage = llvm_math.storage_type(a.dtype.name, 1), llvm_math.storage_type(a.dtype.name, w)
+        pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {self._offset(access, index)}')
+        for start, at, m in zip((0, w), self._two(one, pointer), self._both_halves(mask)):
+            lanes = numbers([(start + j) // 2 + w * (j % 2) for j in range(w)])
+            raw = self.new(f'shufflevector {storage} {parts[0]}, {storage} {parts[1]}, <{w} x i32> {lanes}')
+            self._store_vector(raw, at, storage, one, a.dtype.itemsize, m)
+
+    def _store_vector(self, raw, pointer, storage, one, item, mask):
+        w = self.width
+        if mask is None and self.k.stream:                            # buffers and blocks are aligned to vectors
+            self.line(f'store {storage} {raw}, ptr {pointer}, align {min(w * item, 64)}, !nontemporal !1')
+        elif mask is None:
+            self.line(f'store {storage} {raw}, ptr {pointer}, align {item}')
+        else:
+            s = suffix(one, w)
+            self.module.declare(f'declare void @llvm.masked.store.{s}.p0({storage}, ptr, i32, <{w} x i1>)')
+            self.line(f'call void @llvm.masked.store.{s}.p0({storage} {raw}, ptr {pointer}, i32 {item}, <{w} x i1> {mask})')
+
     def _store(self, access, value, index, lane, mask, partial=None):
         a, w = self.k.accesses[access], self.width
         name = a.dtype.name
@@ -318,24 +399,16 @@ class Memory(Packed):
         raw = llvm_math.store_cast(block.b, value, name)
         block.flush()
         kind = self.k.stride_class(access, self.k.lane)
-        offset = self._offset(access, index, () if kind != 's' else (self.k.lane,))
+        apart = kind in ('s', 'p')
+        offset = self._offset(access, index, () if not apart else (self.k.lane,))
         if partial is not None:
             offset = self.new(f'add i64 {offset}, {partial}')
         pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {offset}')
         if kind == 'r':
             pointer = self.new(f'getelementptr {one}, ptr {pointer}, i64 {1 - w}')
             raw, mask = self._turned(storage, raw), mask and self._turned(f'<{w} x i1>', mask)
-        if kind != 's':                                              # '0': one element, under a mask
-            if mask is None and self.k.stream:                        # buffers and blocks are aligned to vectors
-                self.line(f'store {storage} {raw}, ptr {pointer}, align {min(w * a.dtype.itemsize, 64)}, !nontemporal !1')
-            elif mask is None:
-                self.line(f'store {storage} {raw}, ptr {pointer}, align {a.dtype.itemsize}')
-            else:
-                s = suffix(one, w)
-                self.module.declare(f'declare void @llvm.masked.store.{s}.p0({storage}, ptr, i32, <{w} x i1>)')
-                self.line(f'call void @llvm.masked.store.{s}.p0({storage} {raw}, ptr {pointer}, i32 {a.dtype.itemsize}, '
-                          f'<{w} x i1> {mask})')
-            return
+        if not apart:                                                # '0': one element, under a mask
+            return self._store_vector(raw, pointer, storage, one, a.dtype.itemsize, mask)
         stride = self.strides[access][self.k.lane]
         if mask is None:
             for j, address in enumerate(self._strided(pointer, one, lane, stride)):
@@ -387,26 +460,29 @@ class Memory(Packed):
     # --- squares that are turned around ---------------------------------------------------------------------------------
 
     def _turn(self, access, board, index, lane):
-        """Read `width` vectors along the tile axis, transpose them in registers (log2(width) rounds), store them."""
-        w, dtype = self.width, self.k.accesses[access].dtype
-        one, storage = llvm_math.storage_type(dtype.name, 1), llvm_math.storage_type(dtype.name, w)
-        start = self._offset(access, {**index, self.k.lane: lane})
-        rows = []
+        """Read `width` vectors along the tile axis, transpose them in registers (log2(width) rounds), store them. The two
+        parts of complex numbers stay together."""
+        w, dtype, unit = self.width, self.k.accesses[access].dtype, self.k.accesses[access].unit
+        one, storage = llvm_math.storage_type(dtype.name, 1), llvm_math.storage_type(dtype.name, unit * w)
+        base, start, rows = self._pair_pointer(access), self._offset(access, {**index, self.k.lane: lane}), []
+
+        def lanes(found):
+            return numbers([unit * l + part for l in found for part in range(unit)])
         for j in range(w):
             step = self.new(f'mul i64 {self.strides[access][self.k.lane]}, {j}')
             place = self.new(f'add i64 {start}, {step}')
             if self.k.accesses[access].packed:
                 rows.append(self._packed_vector(self.pointers[access], place, None))
                 continue
-            pointer = self.new(f'getelementptr {one}, ptr {self.pointers[access]}, i64 {place}')
+            pointer = self.new(f'getelementptr {one}, ptr {base}, i64 {place}')
             rows.append(self.new(f'load {storage}, ptr {pointer}, align {dtype.itemsize}'))
         s = w // 2
         while s:
-            low = numbers([l if not l & s else w + l - s for l in range(w)])
-            high = numbers([l + s if not l & s else w + l for l in range(w)])
+            low = lanes([l if not l & s else w + l - s for l in range(w)])
+            high = lanes([l + s if not l & s else w + l for l in range(w)])
             for j in [j for j in range(w) if not j & s]:
                 a, b = rows[j], rows[j + s]
-                rows[j], rows[j + s] = (self.new(f'shufflevector {storage} {a}, {storage} {b}, <{w} x i32> {m}')
+                rows[j], rows[j + s] = (self.new(f'shufflevector {storage} {a}, {storage} {b}, <{unit * w} x i32> {m}')
                                         for m in (low, high))
             s //= 2
         for j, row in enumerate(rows):

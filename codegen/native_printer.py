@@ -13,6 +13,7 @@ import numpy as np
 from ..ir import ops
 from . import choices, llvm_math
 from .native_reductions import Reductions
+from .native_text import numbers
 
 
 def vector_width(kernel, features):
@@ -181,8 +182,7 @@ class _Printer(Reductions):
     def _map_vector(self, index, values, i, mask):
         at, (_, _, stores) = {**index, self.k.lane: i}, self.passes[0]
         self._compute(self.k.closure([], stores), values, at, i, mask)
-        for e, a in stores:
-            self._store(a, values[e], at, i, mask)
+        self._store_all(stores, values, at, i, mask)
         return []
 
     def _map_tiles(self, index, lo, hi):
@@ -195,10 +195,11 @@ class _Printer(Reductions):
         squares = self.new(f'select i1 {whole}, i64 {self.new(f"and i64 {length}, -{w}")}, i64 0')
         end = self.new(f'add i64 {lo}, {squares}')
         loads = [e for e, x in enumerate(k.entries) if x.kind == 'load' and k.transposed(x.number)]
-        boards = {e: self._board(k.accesses[k.entries[e].number].dtype) for e in loads}
+        boards = {number: self._board(k.accesses[number])
+                  for number in dict.fromkeys([self._beside(k.entries[e].number) for e in loads])}
 
         def square(i, _):
-            self.loop(first, last, w, [], lambda r, _: self._square(index, boards, i, r))
+            self.loop(first, last, w, [], lambda r, _: self._square(index, loads, boards, i, r))
             return []
         self.loop(lo, end, w, [], square)
 
@@ -207,27 +208,30 @@ class _Printer(Reductions):
             return []
         self.loop(first, last, 1, [], row)
 
-    def _board(self, dtype):
+    def _board(self, access):
         """Memory on the stack for one turned-around square."""
         self.count += 1
-        storage = llvm_math.storage_type(dtype.name, self.width)
+        storage = llvm_math.storage_type(access.dtype.name, access.unit * self.width)
         self.allocas.append(f'  %board{self.count} = alloca [{self.width} x {storage}], align 64')
         return f'%board{self.count}'
 
-    def _square(self, index, boards, i, r):
+    def _square(self, index, loads, boards, i, r):
         k, w = self.k, self.width
-        for e, board in boards.items():
-            self._turn(k.entries[e].number, board, {**index, k.tile: r}, i)
+        for number, board in boards.items():
+            self._turn(number, board, {**index, k.tile: r}, i)
 
         def row(j, _):
             at = {**index, k.tile: self.new(f'add i64 {r}, {j}')}
             values = self._invariant(at, {}, 0)
-            for e, board in boards.items():
-                dtype = k.accesses[k.entries[e].number].dtype.name
-                storage = llvm_math.storage_type(dtype, w)
-                address = self.new(f'getelementptr {storage}, ptr {board}, i64 {j}')
-                block = self.block()
-                values[e] = llvm_math.load_cast(block.b, self.new(f'load {storage}, ptr {address}'), dtype)
+            for e in loads:
+                number = k.entries[e].number
+                a, board, block = k.accesses[number], boards[self._beside(number)], self.block()
+                storage = llvm_math.storage_type(a.dtype.name, a.unit * w)
+                raw = self.new(f'load {storage}, ptr {self.new(f"getelementptr {storage}, ptr {board}, i64 {j}")}')
+                if a.half is not None:
+                    raw = self.new(f'shufflevector {storage} {raw}, {storage} poison, <{w} x i32> '
+                                   f'{numbers(range(a.half, 2 * w, 2))}')
+                values[e] = llvm_math.load_cast(block.b, raw, a.dtype.name)
                 block.flush()
             self._map_vector(at, values, i, None)
             return []
@@ -238,7 +242,7 @@ class _Printer(Reductions):
     def masks_are_free(self):
         """With mask registers every vector is masked and the body is there once, which halves the code. Not so where
         elements are read or written one by one (but by searches, which need no mask), or are half a byte."""
-        apart = any(a.dynamic and not a.searched or a.packed or self.k.stride_class(i, self.k.lane) == 's'
+        apart = any(a.dynamic and not a.searched or a.packed or self.k.stride_class(i, self.k.lane) in ('s', 'p')
                     for i, a in enumerate(self.k.accesses))
         return self.has_mask_registers and not apart
 
@@ -346,7 +350,7 @@ class _Printer(Reductions):
     def _grouped(self, reductions, flat):
         result, at = [], 0
         for r in reductions:
-            count = 2 if self.k.entries[r].op in (ops.argmax, ops.argmin) else 1
+            count = len(self._identities(self.k.entries[r]))
             result.append(flat[at:at + count])
             at += count
         return result
@@ -358,8 +362,7 @@ class _Printer(Reductions):
         def vector(i, mask, carried):
             here, at = {**values, **self._carried(scans, carried)}, {**index, axis: i}
             self._compute(needed, here, at, i, mask, number)
-            for e, a in stores:
-                self._store(a, here[e], at, i, mask)
+            self._store_all(stores, here, at, i, mask)
             return self._accumulate(reductions, here, carried, at, i, mask) + [here['carried', e] for e in scans]
         return self._vectors(lo, hi, index, stores, list(zip(kinds, carried)), vector)
 
@@ -418,8 +421,7 @@ class _Printer(Reductions):
                     mine = carried[u * each:(u + 1) * each]
                     here, where = {**v, **self._carried(scans, mine)}, {**a, **extra}
                     self._compute(needed, here, where, i, mask)
-                    for e, access in stores:
-                        self._store(access, here[e], where, i, mask)
+                    self._store_all(stores, here, where, i, mask)
                     new += self._accumulate(reductions, here, mine, where, i, None)
                     new += [here['carried', e] for e in scans]
                 return new
@@ -428,10 +430,9 @@ class _Printer(Reductions):
                 for r, vector in zip(reductions, self._grouped(reductions, flat[u * each:(u + 1) * each])):
                     v[r] = self._finished(k.entries[r], vector)
                 self._invariant(a, v, stage + 1, i, mask)
-        for e, a in k.stores:
-            if not k.stored_in_loop(a):
-                for v, where, i in zip(values, at, lanes):
-                    self._store(a, v[e], where, i, mask, partial)
+        results = [(e, a) for e, a in k.stores if not k.stored_in_loop(a)]
+        for v, where, i in zip(values, at, lanes):
+            self._store_all(results, v, where, i, mask, partial)
 
     def _in_a_row(self, index, lo, hi, first_range, partial):
         """The columns from lo to hi, row after row: what is carried lies in memory, a vector for each of columns."""
@@ -477,8 +478,7 @@ class _Printer(Reductions):
             for r, vector in zip(reductions, self._grouped(reductions, carried(i))):
                 values[r] = self._finished(k.entries[r], vector)
             self._invariant(at, values, stage + 1, i)
-            for e, a in k.stores:
-                self._store(a, values[e], at, i, None, partial)
+            self._store_all(k.stores, values, at, i, None, partial)
             return []
         self.loop(lo, hi, w, [], lambda i, _: carry(i, [value for _, value in start]))
         nest(0, index)
@@ -539,6 +539,8 @@ class _Printer(Reductions):
             values[e] = self._load(block, x, values, index, lane, mask)
         elif x.kind == 'scalar':
             values[e] = self._scalar(block, x)
+        elif x.kind == 'constant':
+            values[e] = llvm_math.constant(name, self.width, float(x.params[0]))
         elif x.kind == 'index':
             values[e] = self._ramp(block, x, index, lane)
         elif x.kind == 'search':

@@ -21,6 +21,9 @@ class Reductions(Memory):
             places = ', '.join(f'{one} {lane if self.k.form == "row" else 0}' for lane in range(w))   # a lane's first
             kind = llvm_math.llvm_type(_compared_as(x), w)
             return [(kind, self._least_extreme(x)), (f'<{w} x {one}>', f'<{places}>')]
+        if x.op is ops.complex_prod:
+            kind = llvm_math.llvm_type(dtype.name, w)
+            return [(kind, llvm_math.constant(dtype.name, w, part)) for part in (1, 0)]
         neutral = identity(x.op.reduction, dtype)
         return [(llvm_math.llvm_type(dtype.name, w), llvm_math.constant(dtype.name, w, neutral))]
 
@@ -31,6 +34,10 @@ class Reductions(Memory):
             value, name = values[x.args[0]], x.operand_dtype.name
             if x.op in (ops.argmax, ops.argmin):
                 new += self._accumulate_arg(x, value, carried[at], carried[at + 1], index, lane, mask)
+                at += 2
+                continue
+            if x.op is ops.complex_prod:
+                new += self._times(x, carried[at:at + 2], self._inside(x, [values[a] for a in x.args], mask))
                 at += 2
                 continue
             kind = llvm_math.llvm_type(name, self.width)
@@ -46,6 +53,19 @@ class Reductions(Memory):
     def _least_extreme(self, x):
         name = _compared_as(x)
         return llvm_math.constant(name, self.width, _extreme(dtypes.as_dtype(name), x.op is ops.argmax))
+
+    def _inside(self, x, values, mask):
+        """The parts of complex numbers, 1 where the mask isn't set."""
+        return values if mask is None else [self.new(f'select <{self.width} x i1> {mask}, {kind} {value}, {kind} {one}')
+                                            for value, (kind, one) in zip(values, self._identities(x))]
+
+    def _times(self, x, these, those, width=None):
+        """The parts of products of complex numbers."""
+        block, name = self.block(width), x.operand_dtype.name
+        (a, b), (c, d) = ([llvm_math.Vector(block.b, name, part) for part in parts] for parts in (these, those))
+        product = [a * c - b * d, a * d + b * c]
+        block.flush()
+        return [part.name for part in product]
 
     def _accumulate_arg(self, x, value, best, place, index, lane, mask):
         """Keep the first extreme and where it was. What is carried from one to the next takes one short instruction."""
@@ -159,36 +179,50 @@ class Reductions(Memory):
 
     def _finished(self, x, vectors):
         """A column's result from what was carried."""
+        if x.op is ops.complex_prod:
+            return vectors[x.params[0]]
         return vectors[1] if x.op in (ops.argmax, ops.argmin) else vectors[0]
 
     def _horizontal(self, x, vectors):
         """The result over all lanes, as a splat."""
+        if x.op is ops.complex_prod:
+            return self._over_lanes(x.operand_dtype.name, vectors,
+                                    lambda low, high, w: self._times(x, low, high, w))[x.params[0]]
         if x.op not in (ops.argmax, ops.argmin):
-            return self._over_lanes(x.op.reduction, x.operand_dtype.name, vectors[0])
+            return self._all_lanes(x.op.reduction, x.operand_dtype.name, vectors[0])
         w, name, at = self.width, _compared_as(x), llvm_math.llvm_type(x.dtype.name, self.width)
-        best, block = self._over_lanes('max' if x.op is ops.argmax else 'min', name, vectors[0]), self.block()
+        best, block = self._all_lanes('max' if x.op is ops.argmax else 'min', name, vectors[0]), self.block()
         equal = llvm_math.emit(block.b, 'eq', name, [vectors[0], best])
         block.flush()
         last = llvm_math.constant(x.dtype.name, w, dtypes.iinfo(x.dtype).max)
         places = self.new(f'select <{w} x i1> {equal}, {at} {vectors[1]}, {at} {last}')
-        return self._over_lanes('min', x.dtype.name, places)
+        return self._all_lanes('min', x.dtype.name, places)
 
-    def _over_lanes(self, operation, name, value):
-        """All lanes of a vector combined, as a splat: halves are combined until one lane is left."""
+    def _all_lanes(self, operation, name, value):
+        def combined(low, high, w):
+            block = self.block(w)
+            result = llvm_math.emit(block.b, operation, name, [*low, *high])
+            block.flush()
+            return [result]
+        return self._over_lanes(name, [value], combined)[0]
+
+    def _over_lanes(self, name, vectors, combined):
+        """Splats of what the lanes of vectors come to: halves are combined until one lane is left."""
         w = self.width
         while w > 1:
-            half, kind = w // 2, llvm_math.llvm_type(name, w)
-            low, high = (self.new(f'shufflevector {kind} {value}, {kind} poison, '
-                                  f'<{half} x i32> {numbers(range(s, s + half))}')
-                         for s in (0, half))
-            w = half
-            if w == 1:
-                low, high = (self.new(f'extractelement <1 x {llvm_math.scalar_type(name)}> {v}, i64 0')
-                             for v in (low, high))
-            block = self.block(w)
-            value = llvm_math.emit(block.b, operation, name, [low, high])
-            block.flush()
-        return self._splat(llvm_math.llvm_type(name, 1), llvm_math.llvm_type(name, self.width), value)
+            low, high = zip(*[self._cut(v, name, w) for v in vectors])
+            w //= 2
+            vectors = combined(low, high, w)
+        return [self._splat(llvm_math.llvm_type(name, 1), llvm_math.llvm_type(name, self.width), v) for v in vectors]
+
+    def _cut(self, value, name, w):
+        """The halves of a vector of w lanes: scalars where w is 2."""
+        half, kind = w // 2, llvm_math.llvm_type(name, w)
+        halves = [self.new(f'shufflevector {kind} {value}, {kind} poison, <{half} x i32> {numbers(range(s, s + half))}')
+                  for s in (0, half)]
+        if half > 1:
+            return halves
+        return [self.new(f'extractelement <1 x {llvm_math.scalar_type(name)}> {v}, i64 0') for v in halves]
 
 
 def _compared_as(x):

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.graph import aval, broadcast_shapes
-from . import (choices, compiled, convolution, fft, gemm, libraries, matrices, memory, native, native_printer, reference,
-               regions, runtime, scatter, threads, tune)
+from . import (choices, compiled, complexes, convolution, fft, gemm, libraries, matrices, memory, native,
+               native_printer, reference, regions, runtime, scatter, threads, tune)
 from .kernel import Kernel
 from .program import Instruction
 from .schedule import is_repeated, Step
@@ -47,17 +47,18 @@ class Program:
 
     def __init__(self, linear, repeated=False):
         self.repeated, self.provisional, self.runs = repeated, False, 0
-        linear = simplify(linear)
+        linear = complexes.split(simplify(linear))
         if self.products:
             linear = spell_pads(spell_depthwise(linear))
         linear = widen_products(linear, self.widened)
         if self.products:
             linear = locate_scatters(linear)
-        self.linear = linear = native.legalise(stage_reductions(linear), self.supports)
-        self.schedule, self.refusals = schedule, _ = regions.schedule(linear, self.supports)
-        leaves = {i for i, x in enumerate(linear.instructions) if x.op is ops.leaf}
+        linear = self._schedule(stage_reductions(linear))
+        schedule, leaves = self.schedule, {i for i, x in enumerate(linear.instructions) if x.op is ops.leaf}
         self.layouts = native.layouts(linear, schedule.stored | leaves, self._aliases())
         self.places = {i: (offset, strides) for i, (_, offset, strides) in self.layouts.items()}
+        self.complex_memory = {i: owner for i, (owner, *_) in self.layouts.items() if complexes.is_complex(
+            linear.instructions[owner].aval) and not complexes.is_complex(linear.instructions[i].aval)}
         self.kernels, self.launches = [], []
         for step in schedule.steps:
             if step.kind == 'kernel':
@@ -80,13 +81,23 @@ class Program:
             own.add(i)
         return {*reshapes, *[i for i, x in enumerate(instructions) if x.op is ops.unpack and i not in own]}
 
+    def _schedule(self, linear):
+        """Set the schedule, after which no part of a complex value is read when it has been written over."""
+        apart, torn = set(), {None}
+        while torn:
+            self.linear = native.legalise(linear, self.supports, apart)
+            self.schedule, self.refusals = regions.schedule(self.linear, self.supports)
+            torn = native.torn(self.linear, self.schedule) - apart
+            apart |= torn
+        return self.linear
+
     # --- kernels ------------------------------------------------------------------------------------------------
 
     def _add_kernel(self, step):
         stored = self.schedule.stored
         if not any(i in stored for i in step.roots):
             return
-        kernel = self.kernel_type(step, self.linear.instructions, stored, self.places)
+        kernel = self.kernel_type(step, self.linear.instructions, stored, self.places, self.complex_memory)
         if not kernel.split:
             self._launch(kernel, {})
             return
@@ -97,7 +108,8 @@ class Program:
         for i in results:
             x = instructions[i]
             instructions[i] = Instruction(x.op, x.inputs, x.params, unrounded(x.aval), x.slot, x.region)
-        kernel = self.kernel_type(step, instructions, stored, places)
+        beside = {i: owner for i, owner in self.complex_memory.items() if i not in results}
+        kernel = self.kernel_type(step, instructions, stored, places, beside)
         starts = [kernel.accesses[number].value for number in kernel.starts.values()]
         starts = {value: ('totals', len(self.launches), *value[1:]) for value in starts}
         if starts:
@@ -214,7 +226,7 @@ class Program:
             for target in {owners[number] for _, number in k.stores} & set(self.output_of):
                 for owner in owners:
                     if owner not in self.slot_of and owner not in self.output_of and owner not in found \
-                            and places[owner] == places[target] and len(places[owner]) == 1 \
+                            and places[owner] == places[target] and _one_place(places[owner]) \
                             and (first[target], last[owner]) == (at, at) \
                             and self._nbytes(owner) == self._nbytes(target):
                         found[owner] = target
@@ -276,9 +288,24 @@ class Program:
             self.pool[key] = self.n_leaves + len(self.outputs) + number
         for value, output in self.written_over.items():
             self.pool[value] = self.pool[output]
-        self.scalars_at = self.n_leaves + len(self.outputs) + len(self.temps)
+        instructions = self.linear.instructions
+        self.parted = sorted({instructions[x.inputs[0]].slot for x in instructions
+                              if x.op in complexes.PARTS and instructions[x.inputs[0]].op is ops.literal})
+        self.parts_at = self.n_leaves + len(self.outputs) + len(self.temps)
+        self.scalars_at = self.parts_at + 2 * len(self.parted)
         self.offsets = [self.temp_of[key] for key in self.temps]
         self.checked = ('error',) in self.pool
+
+    def scalar_at(self, slot):
+        """Where a scalar of a kernel stands in the list: a literal, or (literal, 0 for its real and 1 for its imaginary
+        part)."""
+        if type(slot) is tuple:
+            return self.parts_at + 2 * self.parted.index(slot[0]) + slot[1]
+        return self.scalars_at + slot
+
+    def with_parts(self, scalars):
+        """The scalars as they stand in that list, after the parts of complex ones."""
+        return [part for slot in self.parted for part in (scalars[slot].real, scalars[slot].imag)] + list(scalars)
 
     def _compile(self):
         self._number_buffers()
@@ -312,7 +339,7 @@ class Program:
         _, k, renamed = launch
         offset = 8 * len(picks)
         picks += [self.pool[self._owner(renamed.get(a.value, a.value))] for a in k.accesses]
-        picks += [self.scalars_at + slot for slot, _ in k.scalars]
+        picks += [self.scalar_at(slot) for slot, _ in k.scalars]
         if k.checks:
             picks.append(self.pool['error',])
         if k.cached:
@@ -369,13 +396,19 @@ class Program:
         shapes = [self.linear.instructions[j].aval.shape for j in scatter.inputs[2:]]
         return math.prod(broadcast_shapes('indices', *shapes))
 
+    def _number(self, literal):
+        """A function of holders that gives the value of a literal."""
+        if literal.slot is None:
+            return lambda holders: float(literal.params[0])
+        return operator.itemgetter(self.scalars_at + literal.slot)
+
     def _view(self, j):
         """A function of holders (Buffers by pool index) that gives stored value j as a NumPy array, or one number again
         and again."""
         x = self.linear.instructions[j]
         if x.op is ops.literal:
-            slot, dtype = self.scalars_at + x.slot, x.aval.dtype
-            return lambda holders: np.asarray(holders[slot]).astype(dtype)
+            value = self._number(x)
+            return lambda holders: np.asarray(value(holders)).astype(x.aval.dtype)
         if j not in self.layouts:
             number, shape = self._view(x.inputs[0]), x.aval.shape
             return lambda holders: np.broadcast_to(number(holders), shape)
@@ -409,7 +442,7 @@ class Program:
             outs = [memory.allocate(n) for n in self.outputs]
             pool = [b.address for b in buffers[:self.n_leaves]]       # those behind the last that is read are dead
             pool += [o.address for o in outs]
-            pool += scalars
+            pool += self.with_parts(scalars) if self.parted else scalars
             if self.halves:
                 self._round(pool)
             address, count, getter = self.segments[0]
@@ -441,8 +474,9 @@ class Program:
         """(buffers of the outputs, all buffers, all slots) of one run."""
         outs = [memory.allocate(n) for n in self.outputs]
         arena = memory.allocate(self.arena) if self.arena else None
+        scalars = self.with_parts(scalars)
         holders = [*buffers[:self.n_leaves], *outs, *[_Piece(arena, o) for o in self.offsets], *scalars]
-        pool = [h.address for h in holders[:self.scalars_at]] + list(scalars)
+        pool = [h.address for h in holders[:self.parts_at]] + scalars
         if self.halves:
             self._round(pool)
         return outs, holders, pool
@@ -467,6 +501,12 @@ class Program:
         """An index was out of range: the reference finds out which, and raises with the user's line."""
         reference.run_linear(self.linear, buffers, scalars, {}, lines)
         raise AssertionError('native code found an index out of range where the reference finds none')
+
+
+def _one_place(touched):
+    """Whether what a kernel touches of an array is for each point one element, or the two parts of one."""
+    (offset, *rest), *others = sorted(touched)
+    return not others or [(offset + 1, *rest)] == others and not offset % 2 and not any([s % 2 for s in rest[:-2]])
 
 
 def product_flops(x, instructions):

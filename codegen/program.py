@@ -10,7 +10,10 @@ from . import choices
 
 
 class Instruction:
-    """value[i] = op(*[value[j] for j in inputs], **params): aval. A leaf's or scalar's `slot` is its number."""
+    """value[i] = op(*[value[j] for j in inputs], **params): aval. A leaf's or scalar's `slot` is its number.
+
+    A literal without a slot is a constant of the program: its params are the number's text.
+    """
     __slots__ = ('op', 'inputs', 'params', 'aval', 'slot', 'region')
 
     def __init__(self, op, inputs, params, aval, slot=None, region=None):

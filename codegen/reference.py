@@ -4,6 +4,7 @@ import numpy as np
 from ..ir import ops
 from ..ir.graph import where
 from . import regions
+from .complexes import split
 from .memory import ALIGNMENT, Buffer, allocate
 from .runtime import wait
 
@@ -13,7 +14,7 @@ class Program:
     donated, may_fail, outdated = (), True, False
 
     def __init__(self, linear):
-        self.refusals = regions.schedule(linear, _everything)[1] if regions.has_regions(linear) else ()
+        self.refusals = regions.schedule(split(linear), _everything)[1] if regions.has_regions(linear) else ()
         self.linear, self.outputs = linear, linear.outputs         # compile_program sets `nodes`: whose values they are
         last = {}
         for index, instruction in enumerate(linear.instructions):
@@ -48,7 +49,8 @@ def run_linear(linear, buffers, scalars, dies, lines):
                 a = instruction.aval
                 values[index] = buffers[instruction.slot].array(a.shape, a.dtype)
             elif instruction.op is ops.literal:
-                values[index] = np.asarray(scalars[instruction.slot]).astype(instruction.aval.dtype)
+                value = float(instruction.params[0]) if instruction.slot is None else scalars[instruction.slot]
+                values[index] = np.asarray(value).astype(instruction.aval.dtype)
             else:
                 try:
                     values[index] = evaluate(instruction.op, [values[i] for i in instruction.inputs],

@@ -9,6 +9,7 @@ Before: s = sort(x) in a region. After: Refused, ['sort runs in a library'].
 from ..ir import ops
 from ..ir.graph import where
 from . import choices
+from .complexes import PARTS
 from .program import fused
 from .schedule import SCATTERS, Schedule, _Store, reduced_axes
 
@@ -93,12 +94,14 @@ _NAMES = {'dot_general': 'a matrix product (dot_general)', 'conv': 'a convolutio
 
 def name_of(x):
     """An operation's name for the user: reduce_sum is sum, what is packed goes by its own name."""
-    return x.params[0].name if x.op is ops.packed else x.op.name.removeprefix('reduce_')
+    return x.params[0].name if x.op is ops.packed else x.op.name.removeprefix('reduce_').removeprefix('complex_')
 
 
 def step_of_its_own(schedule, i):
     """Why an operation is a step of its own whatever stands around it; '' where it isn't."""
     x = schedule.instructions[i]
+    if x.op in PARTS:
+        return step_of_its_own(schedule, x.inputs[0])
     name = _NAMES.get(x.op.name, name_of(x))
     if x.op is ops.unpack:
         name = name_of(schedule.instructions[x.inputs[0]])

@@ -41,7 +41,8 @@ def call(x, keywords, places):
         return None
     if mode == 'clip' and places == 1 and x.aval.size and x.op is ops.scatter:
         return functools.partial(_one, kind)
-    if runtime.runner() is None or dtypes.kind(x.aval.dtype) == 'c':
+    pairs = dtypes.kind(x.aval.dtype) == 'c'                          # rows of twice as many floats
+    if runtime.runner() is None or pairs and kind not in ('set', 'add'):
         return None
 
     launch = None
@@ -56,6 +57,10 @@ def call(x, keywords, places):
             np.copyto(target, operand)
         if not target.size or not target.flags.c_contiguous:
             return np.copyto(target, reference.evaluate(x.op, arrays, keywords, x.aval))
+        if pairs:
+            shape = np.broadcast_shapes(*[i.shape for i in indices])
+            updates = _as_floats(np.broadcast_to(updates, shape + target.shape[len(axes):]))
+            target = _as_floats(target)
         launch = launch or _launch(x, keywords, target, updates, indices)
         if launch(target, updates, indices, turns):
             reference.evaluate(x.op, arrays, keywords, x.aval)       # raises, naming the index
@@ -74,7 +79,7 @@ def _launch(x, keywords, target, updates, indices):
     layout = 'rows' if row > 1 else 'one' if same else 'elements'
     parts, copies = choices.scatter_parts(n, row, target.size, target.nbytes) if kind in COMBINE else (1, 1)
     columns = row * target.itemsize // choices.SCATTER_COLUMNS if parts == 1 and n * row >= choices.SPLIT_SIZE else 1
-    address = _address(x.aval.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind,
+    address = _address(target.dtype.name, tuple([i.dtype.name for i in indices]), mode, kind,
                        'columns' if columns > 1 else layout, x.op is ops.scatter_at, copies)
 
     def launch(target, updates, indices, turns):
@@ -93,6 +98,11 @@ def _launch(x, keywords, target, updates, indices):
             _SIGNATURE(address)(memory.address_of(slots), 0, 0, n, 0)
         return error[0]
     return launch
+
+
+def _as_floats(x):
+    """A complex array with its parts along a last axis: the same memory where that is contiguous."""
+    return np.ascontiguousarray(x).view(dtypes.real_of(x.dtype)).reshape(*x.shape, 2)
 
 
 def _one(kind, target, arrays):

@@ -12,11 +12,13 @@ import math
 
 from ..ir import ops
 from . import choices, index
+from .complexes import is_part, PARTS
 from .program import fused
 
-ASSEMBLED = {ops.concatenate, ops.slice_update}
+ASSEMBLED = {ops.concatenate, ops.slice_update, ops.complex_}
 SCATTERS = {ops.scatter, ops.scatter_at}
 UPDATES = {ops.slice_update, *SCATTERS}
+IN_ONE_PIECE = {ops.argmax, ops.argmin, ops.complex_prod}           # reductions that are not done in parts
 
 
 class Step:
@@ -29,7 +31,7 @@ class Step:
 
     def __init__(self, kind, sizes=(), reduced=frozenset()):
         self.kind, self.sizes, self.reduced = kind, tuple(sizes), reduced
-        self.roots, self.where, self.source, self.reads, self.entries = [], {}, {}, set(), 0
+        self.roots, self.where, self.source, self.reads, self.memory, self.entries = [], {}, {}, set(), set(), 0
         self.region = None
 
 
@@ -72,9 +74,17 @@ class Schedule:
 
     def _waits(self, i):
         """Whether i is the new part of an array that has no place yet, or is still to be read: that comes first."""
-        users = [self.instructions[user] for user in self.users[i]]
         return any([j not in self.placed for j in self.linear.before.get(i, ())]) or any(
-            [x.op is ops.slice_update and x.inputs[1] == i and x.inputs[0] not in self.placed for x in users])
+            [x.inputs[0] not in self.placed for x in self._updates_by(i)])
+
+    def _updates_by(self, i):
+        """The updates of which i is the new part, or the real or imaginary part of that."""
+        for user in self.users[i]:
+            x = self.instructions[user]
+            if x.op is ops.complex_:
+                yield from self._updates_by(user)
+            elif x.op is ops.slice_update and x.inputs[1] == i and x.inputs[0] != i:
+                yield x
 
     # --- roots ------------------------------------------------------------------------------------------------
 
@@ -87,11 +97,13 @@ class Schedule:
     def is_library(self, i):
         """Whether an instruction is run by a library, on stored operands."""
         x = self.instructions[i]
+        if x.op in PARTS or x.op in ASSEMBLED or x.op is ops.broadcast:    # of a complex literal: see is_repeated
+            return False
         return x.op.library or x.op in SCATTERS or not self.supports(x, self.instructions)
 
     def is_assembled(self, i):
-        """Whether a value needs no kernel: its parts are written into it, or it is a reshape of a stored value."""
-        return self.instructions[i].op in ASSEMBLED or i in self.extra_roots
+        """Whether a value needs no kernel: its parts are written into it, or it is a reshape or a part of a stored value."""
+        return self.instructions[i].op in ASSEMBLED or i in self.extra_roots or is_part(i, self.instructions)
 
     def _find_roots(self):
         roots, why, self.read_twice = set(self.extra_roots), dict(self.extra_roots), set()
@@ -120,9 +132,11 @@ class Schedule:
             elif x.op in ASSEMBLED:
                 root(i, x.op.name)
                 for j in x.inputs:
-                    root(j, 'part of an array that is put together')
+                    root(j, 'part of a complex value' if x.op is ops.complex_ else 'part of an array that is put together')
             elif i in self.extra_roots:
                 root(x.inputs[0], self.extra_roots[i])
+            elif is_part(i, self.instructions):
+                root(i, 'part of a complex value')
             elif x.op.reduction:
                 root(i, 'reduction')
             elif x.op.scan:
@@ -175,6 +189,8 @@ class Schedule:
         x = self.instructions[i]
         if x.op is ops.leaf:
             self.placed[i] = -1
+        elif is_part(i, self.instructions):
+            self.placed[i] = self.placed[x.inputs[0]]
         elif self.library[i] or self.is_assembled(i):
             step = Step('library' if self.library[i] else 'assemble')
             step.roots.append(i)
@@ -241,6 +257,7 @@ class Schedule:
         step.roots.append(i)
         step.where[i], step.source[i] = where, cone.start
         step.reads.update([d for d, _ in cone.reads])
+        step.memory.update([self._memory(d) for d, _ in cone.reads])
         step.entries += cone.entries
 
     def _earliest(self, i, cone):
@@ -258,11 +275,9 @@ class Schedule:
     def _must_follow(self, i):
         """The part of an updated array is written after the array itself, and after what is read from that before."""
         yield from self.linear.before.get(i, ())
-        for user in self.users[i]:
-            x = self.instructions[user]
-            if x.op is ops.slice_update and x.inputs[1] == i and x.inputs[0] in self.placed and x.inputs[0] != i:
-                if self.placed[x.inputs[0]] >= 0:
-                    yield x.inputs[0]
+        for x in self._updates_by(i):
+            if self.placed.get(x.inputs[0], -1) >= 0:
+                yield x.inputs[0]
 
     def _barred(self, dep, i):
         """Whether a value must be complete before root i uses it; a region's root can't wait for parts."""
@@ -275,7 +290,7 @@ class Schedule:
         step = self.steps[self.placed[i]] if self.placed[i] >= 0 else None
         if step is None or not step.reduced or not self.instructions[i].op.reduction:
             return False
-        if any(self.instructions[j].op in (ops.argmax, ops.argmin) for j in step.roots):
+        if any(self.instructions[j].op in IN_ONE_PIECE for j in step.roots):
             return False
         height = math.prod([step.sizes[axis] for axis in step.reduced])
         columns = max([axis for axis, n in enumerate(step.sizes) if n != 1], default=0) not in step.reduced
@@ -297,12 +312,23 @@ class Schedule:
                 saved += 2 * self.instructions[dep].aval.nbytes + 1
             elif self.placed[dep] > number:
                 return 0
-            elif dep in step.reads:
+            elif self._memory(dep) in step.memory:
                 saved += self.instructions[dep].aval.nbytes
+        if any([self._other_part(user, i) in step.roots for user in self.users[i]]):    # both parts of a complex value
+            saved += self.instructions[i].aval.nbytes
         for before in self._must_follow(i):
             if self.placed[before] >= number:
                 return 0
         return saved
+
+    def _memory(self, i):
+        """The value in whose memory a root's lies."""
+        return self.instructions[i].inputs[0] if self.instructions[i].op in PARTS else i
+
+    def _other_part(self, user, i):
+        """The imaginary part for the real one, and the other way round; None where i is none of them."""
+        x = self.instructions[user]
+        return x.inputs[x.inputs[0] == i] if x.op is ops.complex_ else None
 
     def _welcome(self, step, region, cone):
         """Whether a root may join as far as regions and limits are concerned."""
@@ -395,7 +421,7 @@ class Schedule:
             turned = index.scaled(start[backwards], -1, shape[backwards] - 1)
             start = (*start[:backwards], turned, *start[backwards + 1:])
         cone = Cone(sizes, start, reduced_factors(x, factors))
-        stack = [(x.inputs[0], start)] if x.op.reduction or x.op.scan else self._operand_maps(i, start)
+        stack = [(j, start) for j in x.inputs] if x.op.reduction or x.op.scan else self._operand_maps(i, start)
         seen = set()
         while stack:
             j, where = stack.pop()
@@ -448,7 +474,7 @@ def is_repeated(x, j, instructions):
 def reduced_axes(x):
     """The axes that a reduction reduces; the one that a scan goes along."""
     if x.op.reduction or x.op.scan:
-        return x.params[0] if x.op.param_names == ('axes',) else x.params[:1]
+        return x.params[0] if x.op.param_names[0] == 'axes' else x.params[:1]
     return ()
 
 
@@ -477,6 +503,8 @@ def merged_map(factors, n):
 
 def operand_maps(x, instructions, where):
     """[(operand, map)] for an inlined instruction that is read at `where`."""
+    if x.op in PARTS:                                               # of a literal
+        return []
     if x.op.view:
         j = x.inputs[0]
         return [(j, index.through_view(x, instructions[j].aval.shape, where))]

@@ -12,6 +12,7 @@ import numpy as np
 from ..ir import dtypes, ops
 from . import choices, plan, triton_printer
 from .kernel import Kernel
+from .schedule import IN_ONE_PIECE
 from .triton_printer import Tile, print_kernel
 
 
@@ -28,7 +29,7 @@ class GpuKernel(Kernel):
     def _should_split(self):
         if not self.reduced or self.scans() or any(
                 self.entries[e].kind != 'reduce' or self.entries[e].stage != 1
-                or self.entries[e].op in (ops.argmax, ops.argmin) for e, _ in self.stores):
+                or self.entries[e].op in IN_ONE_PIECE for e, _ in self.stores):
             return False
         self.split_axis = max(self.reduced, key=lambda axis: (self.sizes[axis], -axis))
         work = math.prod([self.sizes[axis] for axis in self.reduced])
@@ -112,7 +113,7 @@ def _warps(k, elements):
 def _axis_across(k):
     """The parallel axis along which an array lies element by element whose lanes are apart, or None."""
     found = {axis for a in k.accesses for axis in k.parallel
-             if a.strides[axis] == 1 and a.strides[k.lane] not in (0, 1) and k.sizes[axis] >= 16}
+             if a.strides[axis] == a.unit and a.strides[k.lane] not in (0, a.unit) and k.sizes[axis] >= 16}
     return max(found, key=lambda axis: k.sizes[axis]) if found and k.sizes[k.lane] >= 16 else None
 
 
@@ -200,7 +201,7 @@ class Plan(plan.Program):
             return 'error', self.pool['error',]
         if argument.kind == 'scalar':
             slot, dtype = k.scalars[argument.value]
-            return 'scalar', (self.scalars_at + slot, dtype)
+            return 'scalar', (self.scalar_at(slot), dtype)
         return 'number', argument.value
 
     def _is_padded(self, k, renamed):

@@ -244,6 +244,10 @@ def lz_argmin(x, i, y, j):
     take = better | (equal & (j < i))
     return tl.where(take, y, x), tl.where(take, j, i)
 
+def lz_complex_mul(a, b, c, d):
+    """The parts of the product of two complex numbers."""
+    return a * c - b * d, a * d + b * c
+
 def lz_report(error, bad):
     """Set the error word where a lane is bad."""
     tl.atomic_or(error + bad.to(tl.int32) * 0, 1, mask=bad)

@@ -435,6 +435,8 @@ class _Printer(Values):
             values[e] = self._load(e, x, values, reductions)
         elif x.kind == 'scalar':
             values[e] = self.scalar(x.number)
+        elif x.kind == 'constant':
+            values[e] = self.let('constant', f'tl.full([], {constant(float(x.params[0]))}, {register_type(x.dtype)})')
         elif x.kind == 'index':
             values[e] = self._ramp(x)
         elif x.kind == 'search':
@@ -469,6 +471,17 @@ class _Printer(Values):
             value = f'{value}.to(tl.int32)'
         return self.let('masked', f'tl.where({self.masks["rl"]}, {value}, {neutral})')
 
+    def _parts(self, r, values):
+        """The operands of a product of complex numbers, 1 where a lane is outside."""
+        return [self.let('masked', f'tl.where({self.masks["rl"]}, {values[e]}, {one})')
+                for e, one in zip(self.k.entries[r].args, ('1.0', '0.0'))]
+
+    def _product_of(self, x, real, imag):
+        """The part of the product of complex numbers that an entry is."""
+        parts = [self.fresh('real'), self.fresh('imag')]
+        self.line(f'{parts[0]}, {parts[1]} = tl.reduce(({real}, {imag}), {self._axis}, lz_complex_mul{self._keep})')
+        return parts[x.params[0]]
+
     def _neutral(self, x):
         if x.op in (ops.argmax, ops.argmin):
             return constant(extreme(x.operand_dtype, x.op is ops.argmax), x.operand_dtype == dtypes.bool_)
@@ -498,6 +511,9 @@ class _Printer(Values):
     def _reduce_now(self, r):
         """The result over the whole axis from a resident operand."""
         x = self.k.entries[r]
+        if x.op is ops.complex_prod:
+            self.values[r] = self._product_of(x, *self._parts(r, self.values))
+            return
         value = self._masked(r, self.values)
         if self._is_arg(r):
             place = self._place()
@@ -532,6 +548,8 @@ class _Printer(Values):
             index = 'tl.int64' if self.tile.wide else 'tl.int32'
             return (self.let('best', f'tl.full({self._shape}, {self._neutral(x)}, {kind})'),
                     self.let('place', f'tl.full({self._shape}, {most}, {index})'))
+        if x.op is ops.complex_prod:
+            return [self.let('so_far', f'tl.full({self._shape}, {one}, {kind})') for one in ('1.0', '0.0')]
         stem = 'total' if x.op.reduction == 'add' else 'so_far'
         return self.let(stem, f'tl.full({self._shape}, {self._neutral(x)}, {kind})')
 
@@ -546,6 +564,10 @@ class _Printer(Values):
 
     def _accumulate(self, r, carried, values):
         x = self.k.entries[r]
+        if x.op is ops.complex_prod:
+            real, imag = carried
+            self.line(f'{real}, {imag} = lz_complex_mul({real}, {imag}, {", ".join(self._parts(r, values))})')
+            return
         value = self._masked(r, values)
         if self._is_arg(r):
             best, place = carried
@@ -557,7 +579,9 @@ class _Printer(Values):
 
     def _finish(self, r, carried):
         x = self.k.entries[r]
-        if self._is_arg(r):
+        if x.op is ops.complex_prod:
+            self.values[r] = self._product_of(x, *carried)
+        elif self._is_arg(r):
             self.values[r] = self._reduced_arg(x, *carried)
         else:
             self.values[r] = self._reduced(x, carried)

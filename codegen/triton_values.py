@@ -9,6 +9,7 @@ import numpy as np
 
 from ..ir import dtypes, ops
 from ..ir.reference import fill_value
+from .schedule import IN_ONE_PIECE
 
 TYPES = {'bool': 'i1', 'int8': 'i8', 'uint8': 'u8', 'int16': 'i16', 'uint16': 'u16', 'int32': 'i32', 'uint32': 'u32',
          'int64': 'i64', 'uint64': 'u64', 'float16': 'fp16', 'bfloat16': 'bf16', 'float32': 'fp32', 'float64': 'fp64',
@@ -224,7 +225,7 @@ class Values:
             return None
         for r in reductions:
             x = self.k.entries[r]
-            if x.args[0] == e and x.op not in (ops.argmax, ops.argmin):
+            if x.args[0] == e and x.op not in IN_ONE_PIECE:
                 return constant(identity(x.op.reduction, x.operand_dtype))
         return None
 

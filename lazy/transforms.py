@@ -79,8 +79,10 @@ def value_and_grad(fun, argnums=0, has_aux=False, holomorphic=False, allow_int=F
     fun: returns a scalar (a pair (scalar, anything) with has_aux). argnums: the positional arguments, int or
     sequence, to differentiate by; each may be a pytree of floating-point arrays. The gradient has the structure,
     shapes and dtypes of those arguments. Reverse mode: the cost of a few evaluations of fun whatever their number.
+    By complex x + iy the gradient of a real fun is df/dx - i df/dy, as JAX's: a step along its conjugate climbs.
+    holomorphic: fun is complex, of complex arguments, and the gradient is its derivative.
 
-    Raises TypeError where fun isn't scalar-valued or an argument isn't inexact.
+    Raises TypeError where fun isn't scalar-valued, or real without holomorphic, or an argument isn't inexact.
 
     >>> import lazy
     >>> value, slope = lazy.value_and_grad(lambda x: x ** 2)(3.0)
@@ -98,9 +100,9 @@ def value_and_grad(fun, argnums=0, has_aux=False, holomorphic=False, allow_int=F
         for node in primals:
             if not (allow_int and not dtypes.is_inexact(node.aval.dtype)):
                 _check_inexact(node, 'grad')
-            if dtypes.kind(node.aval.dtype) == 'c' and not holomorphic:
-                raise TypeError(f'grad requires real-valued inputs, but got {node.aval.dtype.name}. For holomorphic '
-                                f'functions pass holomorphic=True')
+            if dtypes.kind(node.aval.dtype) != 'c' and holomorphic:
+                raise TypeError(f'grad with holomorphic=True requires inputs with complex dtype, but got '
+                                f'{node.aval.dtype.name}')
         with trace(keeping=True):
             variables = [alias(node) for node in primals]
             new = list(args)
@@ -153,8 +155,9 @@ def _scalar_result(result, holomorphic):
                         'jacrev or jacfwd, or reduce the result first')
     kind = dtypes.kind(out.aval.dtype)
     if kind not in ('c' if holomorphic else 'f'):
+        hint = '' if holomorphic or kind != 'c' else '. For holomorphic functions pass holomorphic=True, for others use vjp'
         raise TypeError(f'grad requires {"complex" if holomorphic else "real"}-valued outputs, but got '
-                        f'{out.aval.dtype.name}')
+                        f'{out.aval.dtype.name}{hint}')
     return out
 
 

@@ -45,6 +45,13 @@ kernel('clip', lambda np, x: np.clip(x, 0.2, 0.7))
 kernel('to_int32', lambda np, x: x.astype('int32'))
 kernel('to_bfloat16', lambda np, x: x.astype('bfloat16'))
 kernel('from_int8', lambda np, x: x.astype('float32'), ('int8',), high=9)
+COMPLEX = ('complex64', 'complex128')
+kernel('multiply_add', lambda np, x, y: x * y + 1, COMPLEX, count=2)
+kernel('divide', lambda np, x, y: x / y, COMPLEX, count=2)
+kernel('abs', lambda np, x: np.abs(x), COMPLEX)
+kernel('exp', lambda np, x: np.exp(x), COMPLEX)
+kernel('sum_rows', lambda np, x: np.sum(x, 1), COMPLEX, **MATRIX)
+kernel('sum_columns', lambda np, x: np.sum(x, 0), COMPLEX, **MATRIX)
 kernel('add_row', lambda np, x: x + x[0], **MATRIX)
 kernel('add_column', lambda np, x: x + x[:, :1], **MATRIX)
 kernel('add_transposed', lambda np, x: x + np.transpose(np.reshape(x, (COLUMNS_, ROWS))), **MATRIX)
@@ -120,7 +127,8 @@ def inputs(dtype, shape, count, low, high):
     kind, random = libraries.bfloat16() if dtype == 'bfloat16' else np.dtype(dtype), np.random.default_rng(0)
     if kind.kind == 'i':
         return [random.integers(1, int(high) + 1, shape, kind) for _ in range(count)]
-    return [random.uniform(low, high, shape).astype(kind) for _ in range(count)]
+    draw = lambda: random.uniform(low, high, shape)
+    return [(draw() + 1j * draw() if kind.kind == 'c' else draw()).astype(kind) for _ in range(count)]
 
 
 def small_shape(shape):

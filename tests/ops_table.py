@@ -27,7 +27,7 @@ EXEMPT = {'leaf': 'holds a value', 'variable': 'has no value', 'literal': 'a num
           'loop': 'tests/test_scipy_sparse.py',
           'packed': 'made by compilation, of lu, qr, eigh, eig, svd', 'unpack': 'made by compilation',
           'svdvals': 'made by compilation, of svd', 'eigvalsh': 'made by compilation, of eigh',
-          'scatter_at': 'made by compilation, of scatter'}
+          'scatter_at': 'made by compilation, of scatter', 'complex_prod': 'made by compilation, of reduce_prod'}
 
 # Elementwise operations without a formula, and why.
 NO_FORMULA = {'round': 'rounds halves to even', 'is_finite': 'of special values', 'is_nan': 'of special values',

@@ -20,8 +20,8 @@ BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 # Largest magnitude that may stay in the pool: products and short sums of such values are exact.
 BOUNDS = {np.dtype(np.bool_): 1, np.dtype(np.int8): 7, np.dtype(np.int32): 1 << 10, np.dtype(np.int64): 1 << 10,
           np.dtype(np.float16): 7, BFLOAT16: 3, np.dtype(np.float32): 1 << 8, np.dtype(np.float64): 1 << 10,
-          np.dtype(np.uint8): 15}
-INT32, FLOAT32, BOOL = np.dtype(np.int32), np.dtype(np.float32), np.dtype(np.bool_)
+          np.dtype(np.uint8): 15, np.dtype(np.complex64): 1 << 5}
+INT32, FLOAT32, BOOL, COMPLEX64 = np.dtype(np.int32), np.dtype(np.float32), np.dtype(np.bool_), np.dtype(np.complex64)
 SIZES = (1, 2, 3, 4, 6, 8, 15, 16, 17, 31, 33, 40)
 LARGEST = 6000                                     # elements of an array in the pool
 
@@ -32,19 +32,21 @@ class Steps:
     A step is (function of (library, arrays), indices of arrays): it runs the same with NumPy and with lazy.
     """
 
-    def __init__(self, seed):
-        self.random = random.Random(seed)
+    def __init__(self, seed, main=FLOAT32):
+        """main: the dtype that inputs mostly have."""
+        self.random, self.main = random.Random(seed), main
         self.inputs, self.steps, self.pool, self.dropped = [], [], [], set()
         self.sizes = [self.random.choice(SIZES) for _ in range(3)]
 
     # --- the pool ---
     def start(self):
         for _ in range(self.random.randint(1, 4)):
-            dtype = self.random.choice(list(BOUNDS)) if self.random.random() < 0.4 else FLOAT32
+            dtype = self.random.choice(list(BOUNDS)) if self.random.random() < 0.4 else self.main
             bound = min(BOUNDS[dtype], 4)
             low = 0 if dtype.kind in 'bu' else -bound
-            rng = np.random.default_rng(self.random.randrange(1 << 30))
-            array = rng.integers(low, bound + 1, self.shape()).astype(dtype)
+            rng, shape = np.random.default_rng(self.random.randrange(1 << 30)), self.shape()
+            array = rng.integers(low, bound + 1, shape)
+            array = (array + 1j * rng.integers(low, bound + 1, shape) if dtype.kind == 'c' else array).astype(dtype)
             self.inputs.append(array)
             self.pool.append(array)
 
@@ -73,10 +75,13 @@ class Steps:
         self.steps.append((function, indices))
         self.pool.append(result)
         bound = BOUNDS[result.dtype]
-        if result.size and np.abs(result.astype(np.float64)).max() > bound and result.dtype != BOOL:
+        if result.size and magnitude(result) > bound and result.dtype != BOOL:
             low = 0 if result.dtype.kind == 'u' else -bound
-            self.add(lambda lib, x: lib.minimum(lib.maximum(x, scalar(lib, low, x)), scalar(lib, bound, x)),
-                     len(self.pool) - 1)
+            clip = lambda lib, x: lib.minimum(lib.maximum(x, scalar(lib, low, x)), scalar(lib, bound, x))
+            if result.dtype.kind == 'c':
+                self.add(lambda lib, x: clip(lib, x.real) + 1j * clip(lib, x.imag), len(self.pool) - 1)
+            else:
+                self.add(clip, len(self.pool) - 1)
 
     def maybe_drop(self, i):
         """x = update of x: the memory of x may be taken."""
@@ -90,7 +95,8 @@ class Steps:
     # --- elementwise ---
     def unary(self):
         i = self.pick(lambda x: x.dtype.kind not in 'bu')
-        name = self.random.choice(['negative', 'abs', 'square', 'sign'])
+        parts = i is not None and self.pool[i].dtype.kind == 'c'
+        name = self.random.choice(['negative', 'conj', 'square', 'real', 'imag'] if parts else ['negative', 'abs', 'square', 'sign'])
         self.add(lambda lib, x: getattr(lib, name)(x), i)
 
     def logical(self):
@@ -98,7 +104,7 @@ class Steps:
         self.add(lambda lib, x: ~x, i)
 
     def convert(self):
-        i, dtype = self.pick(), self.random.choice(list(BOUNDS))
+        i, dtype = self.pick(lambda x: x.dtype.kind != 'c'), self.random.choice(list(BOUNDS))
         low = 0 if dtype.kind == 'u' else -BOUNDS[dtype]
         if i is not None and dtype != BOOL and (self.pool[i].dtype != BOOL) and self.pool[i].size and (
                 self.pool[i].astype(np.float64).max() > BOUNDS[dtype] or self.pool[i].astype(np.float64).min() < low):
@@ -109,6 +115,8 @@ class Steps:
         i, j = self.pair()
         if i is not None and self.pool[i].dtype == BOOL:
             name = self.random.choice(['logical_and', 'logical_or', 'logical_xor', 'equal'])
+        elif i is not None and self.pool[i].dtype.kind == 'c':
+            name = self.random.choice(['add', 'subtract', 'multiply', 'multiply', 'equal', 'not_equal'])
         elif i is not None and self.pool[i].dtype.kind == 'u':
             name = self.random.choice(['add', 'maximum', 'minimum', 'multiply', 'less', 'equal'])
         else:
@@ -119,6 +127,8 @@ class Steps:
     def with_scalar(self):
         i, value = self.pick(lambda x: x.dtype != BOOL), self.random.randint(0, 3)
         name = self.random.choice(['add', 'multiply', 'maximum', 'minimum', 'less'])
+        if i is not None and self.pool[i].dtype.kind == 'c':
+            name, value = self.random.choice(['add', 'multiply', 'equal']), value - 2j
         self.add(lambda lib, x: getattr(lib, name)(x, scalar(lib, value, x)), i)
 
     def pair(self):
@@ -203,30 +213,30 @@ class Steps:
         x = self.pool[i]
         axes = tuple(self.random.sample(range(x.ndim), self.random.randint(1, x.ndim)))
         keep, dtype = self.random.random() < 0.5, x.dtype
-        names = ['any', 'all'] if dtype == BOOL else ['sum', 'sum', 'max', 'min']
+        names = ['any', 'all'] if dtype == BOOL else ['sum', 'any'] if dtype.kind == 'c' else ['sum', 'sum', 'max', 'min']
         name = self.random.choice(names)
         count = np.prod([x.shape[a] for a in axes], dtype=int)
         largest = {'f': {2: 255 if dtype == BFLOAT16 else 2047, 4: 1 << 24}.get(dtype.itemsize, 1 << 50),
                    'V': 255}.get(dtype.kind)
-        if name == 'sum' and largest and count * np.abs(x.astype(np.float64)).max() > largest:
+        if name == 'sum' and largest and count * magnitude(x) > largest:
             name = 'max'
         more = {'dtype': dtype} if name == 'sum' else {}
         self.add(lambda lib, x: lib.asarray(getattr(lib, name)(x, axis=axes, keepdims=keep, **more)), i)
 
     def where_is(self):
-        i = self.pick(lambda x: x.ndim and x.size)
+        i = self.pick(lambda x: x.ndim and x.size and x.dtype.kind != 'c')
         if i is not None:
             axis, name = self.random.randrange(self.pool[i].ndim), self.random.choice(['argmax', 'argmin'])
             self.add(lambda lib, x: lib.asarray(getattr(lib, name)(x, axis=axis)).astype(np.int32), i)
 
     def scan(self):
-        i = self.pick(lambda x: x.ndim and x.dtype in (INT32, np.dtype(np.int64)) and x.size)
+        i = self.pick(lambda x: x.ndim and x.dtype in (INT32, np.dtype(np.int64), COMPLEX64) and x.size)
         if i is not None:
             axis, dtype = self.random.randrange(self.pool[i].ndim), self.pool[i].dtype
             self.add(lambda lib, x: lib.cumsum(x, axis=axis, dtype=dtype), i)
 
     def sort(self):
-        i = self.pick(lambda x: x.ndim and x.dtype != BFLOAT16)
+        i = self.pick(lambda x: x.ndim and x.dtype not in (BFLOAT16, COMPLEX64))
         if i is not None:
             axis = self.random.randrange(self.pool[i].ndim)
             self.add(lambda lib, x: lib.sort(x, axis=axis), i)
@@ -269,7 +279,7 @@ class Steps:
             return
         index = self.index(self.pool[i].shape)
         dtype = self.pool[i].dtype
-        kind = 'set' if dtype == BOOL else self.random.choice(['set', 'set', 'add', 'max'])
+        kind = 'set' if dtype == BOOL else self.random.choice(['set', 'set', 'add', 'max' if dtype.kind != 'c' else 'add'])
         target = self.pool[i][index].shape
         j = self.pick(lambda y: y.dtype == dtype and fits(y.shape, target)
                       and np.broadcast_shapes(y.shape, target) == target)
@@ -289,7 +299,7 @@ class Steps:
             return
         axis, rng = self.random.randrange(self.pool[i].ndim), np.random.default_rng(self.random.randrange(1 << 30))
         n = self.pool[i].shape[axis]
-        kind = self.random.choice(['set', 'add', 'max'])
+        kind = self.random.choice(['set', 'add', 'max' if self.pool[i].dtype.kind != 'c' else 'add'])
         count = self.random.randint(0, n)
         indices = (rng.permutation(n)[:count] if kind == 'set' else rng.integers(-n, n, count)).astype(np.int32)
         index, value = (slice(None),) * axis + (indices,), self.random.randint(0, 2)
@@ -349,6 +359,12 @@ OPERATIONS = [name for name, count in dict(
     unary=2, logical=1, convert=2, binary=8, with_scalar=2, select=2, transpose=3, reshape=4, expand=1, broadcast=2,
     slice=4, reduce=6, where_is=1, scan=1, sort=1, product=1, gather=2, gather_computed=2, update=6, update_scalar=4,
     update_indexed=2, concatenate=3, stack=1, roll=1, pad=1, count=1, drop=5, force=3).items() for _ in range(count)]
+
+
+def magnitude(x):
+    """The largest magnitude of an element, or of a part of one."""
+    parts = (x.real, x.imag) if x.dtype.kind == 'c' else (x,)
+    return max([np.abs(part.astype(np.float64)).max() for part in parts])
 
 
 def fits(a, b):
@@ -427,8 +443,8 @@ def compare(steps, pool, target):
             raise AssertionError(f'{target} differs in value {number}: {got} is not {want}')
 
 
-def check(seed, count):
-    steps = Steps(seed)
+def check(seed, count, main=FLOAT32):
+    steps = Steps(seed, main)
     steps.start()
     for _ in range(count):
         steps.step()
@@ -443,3 +459,10 @@ def check(seed, count):
 @given(st.integers(0, 1 << 40), st.integers(1, 25))
 def test_random_programs(seed, count):
     check(seed, count)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck),
+          phases=[Phase.generate])
+@given(st.integers(0, 1 << 40), st.integers(1, 25))
+def test_random_programs_of_complex_numbers(seed, count):
+    check(seed, count, COMPLEX64)

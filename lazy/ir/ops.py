@@ -298,6 +298,9 @@ svdvals = library('svdvals', lapack.svdvals, lapack.infer_values)
 eigvalsh = library('eigvalsh', lapack.eigvalsh, lapack.infer_values)
 # What native programs make of a scatter whose indices count from the end where they are negative.
 scatter_at = library('scatter_at', ref.scatter_at, ref.infer_same, 'axes', 'mode', 'kind')
+# What kernels make of reduce_prod of complex numbers x + iy: its real (part 0) and imaginary part (1).
+complex_prod = structural('complex_prod', ref.complex_prod, ref.infer_complex_prod, 'axes', 'part',
+                          reduction='complex_mul', classes='f')
 # Programs know one result an instruction: several are packed in bytes, and `unpack` takes one out.
 packed = library('packed', ref.packed, None, 'op', 'params')
 unpack = library('unpack', ref.unpack, None, 'offset', 'shape', 'dtype')

@@ -8,7 +8,7 @@ import importlib
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, elements
 from .graph import aval, broadcast_shapes
 
 
@@ -209,6 +209,15 @@ def reduce_sum(x, axes):
 
 def reduce_prod(x, axes):
     return np.asarray(np.prod(x, axis=axes, dtype=_sum_dtype(x))).astype(x.dtype, copy=False)
+
+
+def infer_complex_prod(avals, axes, part):
+    return infer_reduce(avals[:1], axes)
+
+
+def complex_prod(x, y, axes, part):
+    product = np.asarray(np.prod(elements.complex_(x, y), axis=axes))
+    return product.imag if part else product.real
 
 
 def _extreme(function, x, axes, name):

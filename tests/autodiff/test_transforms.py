@@ -116,6 +116,10 @@ def test_grad_needs_a_function():
 def test_complex():
     f = lambda z: z * z * z
     close(lazy.grad(f, holomorphic=True)(1 + 2j), 3 * (1 + 2j) ** 2)
+    close(lazy.grad(lambda z: abs(z) ** 2)(1 + 2j), 2 * (1 - 2j))      # of real functions df/dx - i df/dy
+    close(lazy.grad(lambda z: (z * z).imag)(1 + 2j), 4 - 2j)
+    with pytest.raises(TypeError, match='holomorphic=True requires'):
+        lazy.grad(f, holomorphic=True)(1.0)
     norm = lambda z: (abs(z) ** 2).sum()
     z = np.array([1 + 2j, -3j])
     value, pullback = lazy.vjp(norm, a(z))

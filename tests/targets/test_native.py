@@ -50,7 +50,7 @@ def chunks(cases, count):
 @pytest.mark.parametrize('host', hosts.possible())
 def test_operations_on_less(host):
     """The same without AVX-512, without AVX, without libmvec."""
-    cases, types = native_cases(), SOME
+    cases, types = native_cases(), [*SOME, dtypes.complex64]
     if host == 'no_libmvec':
         cases, types = [c for c in cases if c.op.elementwise and 'f' in c.op.classes and c.op.cost > 1], SOME[3:]
     elif host == 'sse':

@@ -24,8 +24,8 @@ def reads(source, names):
     a, b, i, j = source.choice(names), source.choice(names), source.randrange(N), source.randrange(N)
     return source.choice([
         lambda np, v: v[a][i] * 0.5 + 1, lambda np, v: v[a][i] - v[b][j], lambda np, v: v[a].sum() * 0.25,
-        lambda np, v: v[a].max(), lambda np, v: v[a][np.asarray([j])][0], lambda np, v: np.dot(v[a], v[b]) * 0.01,
-        lambda np, v: np.cumsum(v[a])[j] * 0.1, lambda np, v: np.where(v[a][i] > v[b][j], v[a][i], 1.0),
+        lambda np, v: v[a].real.max(), lambda np, v: v[a][np.asarray([j])][0], lambda np, v: np.dot(v[a], v[b]) * 0.01,
+        lambda np, v: np.cumsum(v[a])[j] * 0.1, lambda np, v: np.where(v[a][i].real > v[b][j].real, v[a][i], 1.0),
         lambda np, v: float(i), lambda np, v: v['s'][0] + v[a][i], lambda np, v: v[a][j]])
 
 
@@ -36,16 +36,17 @@ def parts(source, names):
     return i, source.choice([
         lambda np, v: v[a][i] * 0.5 + 1, lambda np, v: np.roll(v[a], shift)[i] * 0.5, lambda np, v: v[a][::-1][i] + 1,
         lambda np, v: v['s'][0] * 0.5, lambda np, v: v[a][i] - v['x'][i], lambda np, v: v[a].mean() + v['y'][i] * 0.5,
-        lambda np, v: np.roll(v[a], shift)[i], lambda np, v: v[a][i], lambda np, v: v[a][::-1][i]])
+        lambda np, v: np.roll(v[a], shift)[i], lambda np, v: v[a][i], lambda np, v: v[a][::-1][i],
+        lambda np, v: v[a][i] * v['unit'] + v['y'][i].conj()])
 
 
-def draw(source):
+def draw(source, hows):
     """[(function of (module, arrays, update) that changes the arrays)] of one program."""
     names, steps = ['x', 'y'], []
     for _ in range(source.randrange(3, 14)):
         target, kind = source.choice(names), source.randrange(8)
         if kind < 3:
-            read, i, how = reads(source, names), source.randrange(N), source.choice(['set', 'add', 'max', 'multiply'])
+            read, i, how = reads(source, names), source.randrange(N), source.choice(hows)
             steps.append(lambda np, v, update, t=target, f=read, i=i, how=how:
                          v.__setitem__(t, update(v[t], i, f(np, v), how)))
         elif kind < 6:
@@ -74,14 +75,15 @@ def lazy_update(x, i, value, how):
     return getattr(x.at[i], how)(value)
 
 
-def start(module):
-    return {'x': module.asarray(np.linspace(-1, 1, N, dtype=np.float32)) + 0,
-            'y': module.asarray(np.arange(N, dtype=np.float32)) + 0,
-            's': module.asarray(np.ones(3, np.float32)) + 0, 'old': module.asarray(np.zeros(N, np.float32)) + 0}
+def start(module, dtype):
+    unit = np.asarray(1j if dtype.startswith('c') else -1, dtype)
+    return {'x': module.asarray((np.linspace(-1, 1, N) * (1 + unit / 2)).astype(dtype)) + 0,
+            'y': module.asarray((np.arange(N) - unit).astype(dtype)) + 0, 'unit': unit,
+            's': module.asarray(np.ones(3, dtype)) + 0, 'old': module.asarray(np.zeros(N, dtype)) + 0}
 
 
-def run_numpy(steps):
-    values = start(np)
+def run_numpy(steps, dtype):
+    values = start(np, dtype)
     for step in steps:
         step(np, values, numpy_update)
     return values
@@ -96,15 +98,16 @@ def run_lazy(steps, values, forced=()):
 
 
 @pytest.mark.parametrize('block', range(6))
-def test_programs_of_updates(block):
+@pytest.mark.parametrize('dtype, hows', [('float32', ['set', 'add', 'max', 'multiply']), ('complex64', ['set', 'add', 'multiply'])])
+def test_programs_of_updates(dtype, hows, block):
     for seed in range(25 * block, 25 * block + 25):
         source = random.Random(seed)
-        steps = draw(source)
-        want = run_numpy(steps)
+        steps = draw(source, hows)
+        want = run_numpy(steps, dtype)
         forced = {source.randrange(len(steps)) for _ in range(2)}
-        inputs = start(lnp)
+        inputs = start(lnp, dtype)
         jitted = lazy.jit(lambda values: run_lazy(steps, dict(values)))
-        for name, got in (('pending', run_lazy(steps, start(lnp))), ('flushed', run_lazy(steps, start(lnp), forced)),
+        for name, got in (('pending', run_lazy(steps, start(lnp, dtype))), ('flushed', run_lazy(steps, start(lnp, dtype), forced)),
                           ('jit', jitted(inputs)), ('jit again', jitted(inputs))):
             for key in want:
                 np.testing.assert_allclose(np.asarray(got[key]), want[key], rtol=2e-4, atol=1e-4,
@@ -142,10 +145,12 @@ def test_a_new_part_is_not_written_where_something_is_still_to_be_read():
 
 @pytest.mark.parametrize('step', [
     lambda x, i: x.at[i].set(x[i - 1] * 0.5 + 1), lambda x, i: x.at[i].add(x[i - 1] + x[0]),
-    lambda x, i: x.at[lnp.asarray([i, 3])].add(x[:2]), lambda x, i: x.at[i].set(x[:4].sum() + x[-1])])
-def test_an_update_by_other_places_of_the_array_copies_nothing(step):
+    lambda x, i: x.at[lnp.asarray([i, 3])].add(x[:2]), lambda x, i: x.at[i].set(x[:4].sum() + x[-1]),
+    lambda x, i: x.at[i:].multiply(1 - i)])
+@pytest.mark.parametrize('dtype', ['float32', 'complex64'])
+def test_an_update_by_other_places_of_the_array_copies_nothing(step, dtype):
     """n updates take O(n), also where each reads what the one before wrote."""
-    x = (lnp.zeros(1 << 16) + 0).block_until_ready()
+    x = (lnp.zeros(1 << 16, dtype) + 0).block_until_ready()
     address = x._node.value.address
     for i in range(1, 9):
         x = step(x, i)
@@ -189,13 +194,13 @@ LOOPS = {
 }
 
 
-@pytest.mark.parametrize('shape', [(80,), (80, 3)])
+@pytest.mark.parametrize('shape, dtype', [((80,), 'float32'), ((80, 3), 'float32'), ((80, 3), 'complex64')])
 @pytest.mark.parametrize('name', LOOPS)
-def test_places_that_vary_are_arguments(name, shape):
+def test_places_that_vary_are_arguments(name, shape, dtype):
     """A loop over i, flushed now and then, is right, and after some rounds makes no programs any more."""
     step, counts = LOOPS[name], []
-    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    s, got_x, got_s = np.zeros(shape[1:], np.float32), lnp.asarray(x) + 0, lnp.zeros(shape[1:], np.float32)
+    x = (np.random.default_rng(0).standard_normal((*shape, 2)) @ [1, 1j if dtype == 'complex64' else 0]).astype(dtype)
+    s, got_x, got_s = np.zeros(shape[1:], dtype), lnp.asarray(x) + 0, lnp.zeros(shape[1:], dtype)
     for i in range(1, 61):
         x, s = step(np, lambda x, i, v: numpy_update(x, i, v, 'set'), x, s, i)
         got_x, got_s = step(lnp, lambda x, i, v: x.at[i].set(v), got_x, got_s, i)
