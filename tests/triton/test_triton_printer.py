@@ -213,7 +213,7 @@ def near_one(shape, dtype):
     return np.random.default_rng(0).uniform(0.99, 1.01, shape).astype(dtype)
 
 
-REDUCTIONS = [op for op in ops.OPS.values() if op.reduction]
+REDUCTIONS = [op for op in ops.OPS.values() if op.reduction and op is not ops.complex_prod]      # that has two operands
 
 
 @pytest.mark.parametrize('shape, axis', [((7, 100), 1), ((100, 7), 0), ((3, 5000), 1), ((300, 40), 0), ((70000,), 0),
