@@ -41,6 +41,7 @@ def argsort(to, x):
         start = row * n
         slots[:4] = (x.ctypes.data + start * x.itemsize, to.ctypes.data + start * to.itemsize, scratch.address,
                      scratch.address + size)
+        slots[6] = low
         _together(kernels, slots, n, passes, parts)
 
 

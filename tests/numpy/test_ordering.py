@@ -60,6 +60,18 @@ def test_argsort_of_long_rows(what, shape):
         np.testing.assert_array_equal(found, np.argsort(x, axis, kind='stable'))
 
 
+@pytest.mark.parametrize('threads', [1, 2, 3, 8])
+@pytest.mark.parametrize('shape', [(2, 40_000), (5, 33_000)], ids=str)
+def test_argsort_by_any_number_of_threads(shape, threads):
+    """Rows fewer than threads are sorted by all of them, one after the other."""
+    x, before = DIGITS['all bits'](np.random.default_rng(4), shape), lazy.get_num_threads()
+    lazy.set_num_threads(threads)
+    try:
+        np.testing.assert_array_equal(lnp.argsort(lnp.asarray(x)), np.argsort(x, kind='stable'))
+    finally:
+        lazy.set_num_threads(before)
+
+
 def as_wide(x):
     """Of a type that NumPy compares."""
     return np.asarray(x).astype(np.float32 if dtypes.is_inexact(x.dtype)
