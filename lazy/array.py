@@ -19,7 +19,7 @@ _literal = ops.literal
 
 
 def _temporary_count():
-    """sys.getrefcount(self) within a __setitem__ whose object has no name; -1 where Python counts those with names alike."""
+    """sys.getrefcount(self) in a __setitem__ whose object has no name; -1 where Python counts those with names alike."""
     class Probe:
         def __setitem__(self, index, value):
             value.append(sys.getrefcount(self))
@@ -226,8 +226,8 @@ class Array:
         if not config.mutable_arrays:
             raise TypeError('arrays are immutable: instead of x[i] = v write x = x.at[i].set(v)')
         if sys.getrefcount(self) == _TEMPORARY:
-            raise ValueError('x[i][j] = v would be lost: x[i] is an array of its own, not a view. Write x[i, j] = v, or '
-                             'y = x[i]; y[j] = v; x[i] = y')
+            raise ValueError('x[i][j] = v would be lost: x[i] is an array of its own, not a view. Write x[i, j] = v, '
+                             'or y = x[i]; y[j] = v; x[i] = y')
         self._node = self.at[index].set(_assigned(values, self.dtype))._node
 
     def __delitem__(self, index):
@@ -342,6 +342,7 @@ def _format(array, before, after):
 
 # --- making nodes of anything ------------------------------------------------------------------------------------
 
+_SEQUENCES = (memoryview, bytearray, range, pythons_array)
 _SCALARS = (bool, int, float, complex)
 
 
@@ -403,7 +404,7 @@ def as_node(x, dtype=None):
 def _from_object(x):
     if isinstance(x, (list, tuple)):
         return _from_sequence(x)
-    if hasattr(x, '__array__') or hasattr(x, '__array_interface__') or isinstance(x, (memoryview, bytearray, range, pythons_array)):
+    if hasattr(x, '__array__') or hasattr(x, '__array_interface__') or isinstance(x, _SEQUENCES):
         return from_numpy(onp.asarray(x))
     if isinstance(x, numbers.Number):
         return python_scalar(complex(x) if isinstance(x, numbers.Complex) and not isinstance(x, numbers.Real)
@@ -490,26 +491,7 @@ def elementwise(op, *operands, kind='arithmetic'):
     nodes = [as_node(x) for x in operands]
     dtype, weak = common(kind, op.name, [n.aval for n in nodes])
     nodes, op = tuple([convert_operand(n, dtype) for n in nodes]), _of_type(op, dtype)
-    if op in _ORDERED and dtypes.kind(dtype) == 'c':
-        return wrap(_of_complex(op, *nodes))
     return wrap(Node(op, nodes, None, result_aval(op, nodes, None)))
-
-
-_ORDERED = {ops.lt: (ops.lt, ops.lt), ops.le: (ops.lt, ops.le), ops.gt: (ops.gt, ops.gt), ops.ge: (ops.gt, ops.ge),
-            **dict.fromkeys((ops.max_, ops.fmax), (ops.gt, ops.ge)), **dict.fromkeys((ops.min_, ops.fmin), (ops.lt, ops.le))}
-
-
-def _of_complex(op, a, b):
-    """Complex numbers are ordered by their real, then by their imaginary parts."""
-    (first, second), both, either = _ORDERED[op], ops.and_, ops.or_
-    (x, u), (y, v) = [(build.real(n), build.imag(n)) for n in (a, b)]
-    found = build.apply(either, build.apply(first, x, y),
-                        build.apply(both, build.eq(x, y), build.apply(second, u, v)))
-    if op.result == 'bool':
-        return found
-    a_nan, b_nan = (build.apply(ops.is_nan, n) for n in (a, b))
-    loses, wins = (b_nan, a_nan) if op in (ops.max_, ops.min_) else (a_nan, b_nan)
-    return build.select(build.apply(either, wins, build.apply(both, found, build.apply(ops.not_, loses))), a, b)
 
 
 def _of_type(op, dtype):
@@ -556,8 +538,6 @@ def _operator(op, kind='arithmetic'):
         key = a.aval, b.aval
         plan = plans.get(key)
         if plan is None:
-            if 'c' in (a.aval.dtype.kind, b.aval.dtype.kind) and op in _ORDERED:
-                return elementwise(op, wrap(a), wrap(b), kind=kind)
             plan = plans[key] = _plan(op, kind, a.aval, b.aval)
         chosen, to_a, to_b, result = plan
         if to_a is not None:

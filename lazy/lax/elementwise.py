@@ -71,7 +71,8 @@ for _name, _op, _doc in (
         ('shift_right_arithmetic', ops.shift_right_arithmetic, 'x >> y, filled with the sign'),
         ('eq', ops.eq, 'x == y'), ('ne', ops.ne, 'x != y'), ('complex', ops.complex_, 'x + iy')):
     globals()[_name] = _binary(_name, _op, _doc)
-for _name, _op, _doc in (('lt', ops.lt, 'x < y'), ('le', ops.le, 'x <= y'), ('gt', ops.gt, 'x > y'), ('ge', ops.ge, 'x >= y')):
+for _name, _op, _doc in (('lt', ops.lt, 'x < y'), ('le', ops.le, 'x <= y'), ('gt', ops.gt, 'x > y'),
+                         ('ge', ops.ge, 'x >= y')):
     globals()[_name] = _order(_name, _op, _doc)
 
 

@@ -99,8 +99,8 @@ def _index_arrays(starts, sizes, axes):
 def dynamic_slice(operand, start_indices, slice_sizes, *, allow_negative_indices=True):
     """A slice of static size; starts may be arrays, and are moved so that the slice lies within the operand.
 
-    Negative starts count from the end, or are moved to 0 where allow_negative_indices (a bool, or one for each dimension)
-    is False.
+    Negative starts count from the end, or are moved to 0 where allow_negative_indices (a bool, or one for each
+    dimension) is False.
 
     >>> import lazy, lazy.numpy as np
     >>> lazy.lax.dynamic_slice(np.arange(5), (np.array(4),), (3,)).tolist()

@@ -90,7 +90,7 @@ def asarray_chkfinite(a, dtype=None, order=None):
 
 
 def common_type(*arrays):
-    """The floating or complex type that all arrays are safely computed in: at least that of float16, for integers float64.
+    """The floating or complex type in which all arrays are safely computed; for integers float64.
 
     >>> import lazy.numpy as np
     >>> np.common_type(np.ones(2, np.float32), np.ones(2, np.complex64)).__name__
@@ -108,7 +108,8 @@ def row_stack(tup, *, dtype=None, casting=None):
 def copyto(dst, src, casting='same_kind', where=None):
     """Write values into an array, everywhere or where a mask is true; for arrays that are mutable.
 
-    Raises TypeError where they aren't, or where src has a dtype of a higher kind, ValueError where shapes don't broadcast.
+    Raises TypeError where they aren't, or where src has a dtype of a higher kind, ValueError where shapes don't
+    broadcast.
     """
     x = array_of(src)
     if casting == 'unsafe' and isinstance(dst, Array):

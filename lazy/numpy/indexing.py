@@ -355,7 +355,7 @@ def choose(a, choices, out=None, mode='raise'):
     shape = broadcast_shapes('choose', index.shape, *[c.shape for c in choices])
     table = stack([wrap(build.broadcast_to(c._node, shape)) for c in choices])
     index = wrap(build.broadcast_to(index._node, shape))
-    if mode == 'clip':                                               # negative ones are too small, not counted from the end
+    if mode == 'clip':                                               # negative ones don't count from the end
         index = clip(index, 0, None)
     return take_along_axis(table, index[None], 0, mode=None if mode == 'raise' else mode)[0]
 

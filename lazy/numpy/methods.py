@@ -145,7 +145,7 @@ def _memory(self):
 
 
 class Flat:
-    """x.flat: the elements in the order of rows, as one vector: iterated over, indexed, and set where arrays are mutable."""
+    """x.flat: the elements in the order of rows, as one vector: iterated over, indexed, set where arrays are mutable."""
 
     def __init__(self, array):
         self.base = array
@@ -181,7 +181,8 @@ def install():
                            ('clip', _clip), ('searchsorted', _searchsorted), ('compress', _compress), ('view', _view),
                            ('sort', _in_place('sort', sorting.sort, sorting.sort)),
                            ('partition', _in_place('partition', sorting.partition, sorting.partition)),
-                           ('fill', _in_place('fill', creation.full_like, _immutable('lazy.numpy.full_like(x, value)'))),
+                           ('fill', _in_place('fill', creation.full_like,
+                                              _immutable('lazy.numpy.full_like(x, value)'))),
                            ('resize', _in_place('resize', _resized, _immutable('lazy.numpy.resize(x, shape)'))),
                            ('put', _put), ('tofile', _tofile)):
         function.__name__ = name
@@ -191,7 +192,8 @@ def install():
     Array.real = property(elementwise.real, _set_part('real'), doc='The real part.')
     Array.imag = property(elementwise.imag, _set_part('imag'), doc='The imaginary part.')
     Array.shape = Array.shape.setter(_set_shape)
-    Array.strides = property(lambda self: _memory(self).strides, doc='Bytes from an element to the next along each axis.')
+    Array.strides = property(lambda self: _memory(self).strides, doc='Bytes from one element to the next on each axis.')
     Array.base = property(lambda self: None, doc='None: an array is no view of another one.')
     Array.flags = property(lambda self: _memory(self).flags, doc='What NumPy says of such an array.')
-    Array.flat = property(Flat, lambda self, values: self.flat.__setitem__(slice(None), values), doc='Its elements as one vector.')
+    Array.flat = property(Flat, lambda self, values: self.flat.__setitem__(slice(None), values),
+                          doc='Its elements as one vector.')

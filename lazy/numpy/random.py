@@ -1,7 +1,8 @@
 """NumPy's random generators: the same numbers from the same seeds, as arrays of this library.
 
-Functions and generators are NumPy's (`numpy.random`), with their state, drawn on the host when they are called, in the dtypes
-that NumPy gives (float64). Under `jit` and `vmap`, where a function runs once and its program many times, they raise RuntimeError.
+Functions and generators are NumPy's (`numpy.random`), with their state, drawn on the host when they are called, in the
+dtypes that NumPy gives (float64). Under `jit` and `vmap`, where a function runs once and its program many times, they
+raise RuntimeError.
 `lazy.random` draws within compiled programs, from keys in the place of state, and faster.
 
     >>> import lazy.numpy as np
@@ -27,8 +28,8 @@ def _drawn(name, draw):
     @functools.wraps(draw)
     def drawn(*args, **keywords):
         if evaluate.thread.tracing > evaluate.thread.keeping:            # differentiation alone has values
-            raise RuntimeError(f'numpy.random.{name} would be called once, when the function is traced, and its numbers be '
-                               'the same in each call of the compiled function: pass a key and use lazy.random')
+            raise RuntimeError(f'numpy.random.{name} would be called once, when the function is traced, and its numbers '
+                               'be the same in each call of the compiled function: pass a key and use lazy.random')
         if name == 'shuffle' and args:
             return _shuffle(draw, *args, **keywords)
         return from_host(draw(*map(to_host, args), **to_host(keywords)))

@@ -159,7 +159,8 @@ def _complex_extreme(arg, x, axis, keepdims):
     axes = axes_of(axis, x.ndim)
     kept = [a for a in range(x.ndim) if a not in axes]
     shape = [x.shape[a] for a in kept]
-    flat = wrap(build.reshape(build.transpose(x._node, kept + list(axes)), shape + [math.prod([x.shape[a] for a in axes])]))
+    reduced = math.prod([x.shape[a] for a in axes])
+    flat = wrap(build.reshape(build.transpose(x._node, kept + list(axes)), [*shape, reduced]))
     found = take_along_axis(flat, arg(flat, -1, keepdims=True), -1)
     final = [1 if a in axes else n for a, n in enumerate(x.shape) if keepdims or a not in axes]
     return wrap(build.reshape(found._node, final))

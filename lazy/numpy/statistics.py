@@ -252,7 +252,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
 
 
 def gradient(f, *varargs, axis=None, edge_order=None):
-    """Central differences along axes (all by default), one-sided at the ends, of edge_order 1 or 2; a list for several axes.
+    """Central differences along axes (all by default), one-sided at the ends, of edge_order 1 or 2; a list for several.
 
     varargs: one distance for all axes, one for each, or coordinates.
     """
@@ -272,8 +272,8 @@ def gradient(f, *varargs, axis=None, edge_order=None):
 def _gradient(x, axis, h, order):
     n = x.shape[axis]
     if n <= order:
-        raise ValueError(f'shape of array too small to calculate a numerical gradient: at least {order + 1} elements are '
-                         f'required along axis {axis}, got {n}')
+        raise ValueError(f'shape of array too small to calculate a numerical gradient: at least {order + 1} elements '
+                         f'are required along axis {axis}, got {n}')
     part = lambda a, b: wrap(build.slice_axis(x._node, axis, a, b))
     h = array_of(h)
     if h.ndim == 0:

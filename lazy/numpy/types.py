@@ -61,8 +61,8 @@ _named = {'bool_': dtypes.bool_, **{d.name: d for d in dtypes.ALL if d != dtypes
           'int_': dtypes.default_int, 'float_': dtypes.default_float, 'complex_': dtypes.default_complex,
           'uint': lambda: dtypes.uint64 if dtypes.Defaults.wide else dtypes.uint32,
           **{name: onp.dtype(getattr(onp, name)) for name in (           # the types of C
-              'byte', 'ubyte', 'short', 'ushort', 'intc', 'uintc', 'long', 'ulong', 'longlong', 'ulonglong', 'intp', 'uintp',
-              'half')}}
+              'byte', 'ubyte', 'short', 'ushort', 'intc', 'uintc', 'long', 'ulong', 'longlong', 'ulonglong', 'intp',
+              'uintp', 'half')}}
 _packed = ('float4_e2m1fn', 'float6_e2m3fn', 'float6_e3m2fn', 'float8_e3m4', 'float8_e4m3', 'float8_e4m3b11fnuz',
            'float8_e4m3fn', 'float8_e4m3fnuz', 'float8_e5m2', 'float8_e5m2fnuz', 'float8_e8m0fnu', 'int1', 'int2',
            'int4', 'uint1', 'uint2', 'uint4')

@@ -21,7 +21,7 @@ from .multivariate import dirichlet, multinomial, multivariate_normal  # noqa: F
 from .ranks import ModeResult, mode, rankdata, sem  # noqa: F401
 
 # `import lazy.scipy.stats.norm`: in JAX a distribution is a module.
-for _name in ('bernoulli', 'beta', 'betabinom', 'binom', 'cauchy', 'chi2', 'dirichlet', 'expon', 'gamma', 'gennorm', 'geom',
-              'gumbel_l', 'gumbel_r', 'laplace', 'logistic', 'multinomial', 'multivariate_normal', 'nbinom', 'norm',
+for _name in ('bernoulli', 'beta', 'betabinom', 'binom', 'cauchy', 'chi2', 'dirichlet', 'expon', 'gamma', 'gennorm',
+              'geom', 'gumbel_l', 'gumbel_r', 'laplace', 'logistic', 'multinomial', 'multivariate_normal', 'nbinom', 'norm',
               'pareto', 'poisson', 't', 'truncnorm', 'uniform', 'vonmises', 'wrapcauchy'):
     sys.modules[f'{__name__}.{_name}'] = globals()[_name]
