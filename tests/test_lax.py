@@ -70,6 +70,17 @@ def test_strictness():
             call()
 
 
+def test_bounds_in_the_wrong_order():
+    assert lax.clamp(2.0, np.array([0.0, 1.5, 3.0]), 1.0).tolist() == [1, 1, 1]
+
+
+def test_mixed_derivative_of_a_power_at_exponent_0():
+    for first, second in ((lazy.jacfwd, lazy.jacfwd), (lazy.jacrev, lazy.jacrev)):
+        (_, xy), (yx, yy) = first(second(lax.pow, (0, 1)), (0, 1))(4.0, 0.0)
+        assert onp.allclose([xy, yx, yy], [0.25, 0.25, onp.log(4) ** 2], rtol=1e-6)
+    assert float(lazy.grad(lax.pow)(0.0, 0.0)) == 0 and float(lazy.grad(lax.pow, 1)(0.0, 0.0)) == 0
+
+
 def test_rounding_clamp_select():
     x = np.array([-2.5, -0.5, 0.49999997, 0.5, 1.5, 2.5])
     assert lax.round(x).tolist() == [-3, -1, 0, 1, 2, 3]

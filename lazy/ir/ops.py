@@ -122,7 +122,7 @@ sub = B('sub', np.subtract, 'x - y', ('1', '-1'), 'iufc', '{0} - {1}', linear=Tr
 mul = B('mul', np.multiply, 'x * y', ('y', 'x'), 'biufc', '{0} * {1}', linear=True)
 div = B('div', np.true_divide, 'x / y', ('1 / y', '-r / y'), 'fc', 'lz_div({0}, {1})', linear=True, singular=True, cost=3)
 safe_mul = B('safe_mul', elements.safe_mul, 'x * y', ('y', 'x'), 'fc', 'tl.where({0} == 0, 0.0, {0} * {1})', linear=True)
-pow_ = B('pow', np.power, 'x**y', ('y * pow(x, select(y == 0, 1, y - 1))', 'log(select(x == 0, 1, x)) * r'), 'iufc', 'lz_pow({0}, {1})', singular=True, cost=40)
+pow_ = B('pow', np.power, 'x**y', ('y * pow(x, select((y == 0) & (x == 0), 1, y - 1))', 'log(select(x == 0, 1, x)) * r'), 'iufc', 'lz_pow({0}, {1})', singular=True, cost=40)
 gate = B('gate', elements.gate, 'x/(1 + exp(-y))', ('logistic(y)', 'x * logistic(y) * (1 - logistic(y))'), 'f', 'lz_gate({0}, {1})', cost=18)
 max_ = B('max', np.maximum, 'Max(x, y)', ('select(x > y, 1, select(x == y, 0.5, 0))', 'select(y > x, 1, select(x == y, 0.5, 0))'), 'biufc', 'lz_max({0}, {1})')
 min_ = B('min', np.minimum, 'Min(x, y)', ('select(x < y, 1, select(x == y, 0.5, 0))', 'select(y < x, 1, select(x == y, 0.5, 0))'), 'biufc', 'lz_min({0}, {1})')

@@ -193,7 +193,7 @@ def round(x, rounding_method=RoundingMethod.AWAY_FROM_ZERO):
 
 
 def clamp(min, x, max):
-    """x limited to [min, max]; the bounds have x's shape or none.
+    """x limited to [min, max]; the bounds have x's shape or none. Where min is above max the result is max.
 
     >>> import lazy, lazy.numpy as np
     >>> lazy.lax.clamp(0., np.array([-1., .5, 3.]), 1.).tolist()
@@ -204,8 +204,8 @@ def clamp(min, x, max):
         if bound.aval.shape not in ((), node.aval.shape):
             raise TypeError(f'clamp requires {name} to have the shape of x, {node.aval.shape}, or (), '
                             f'got {bound.aval.shape}')
-    below, above = build.apply(ops.le, node, low), build.ge(node, high)
-    return wrap(build.select(above, high, build.select(below, low, node)))
+    node = build.select(build.apply(ops.le, node, low), low, node)
+    return wrap(build.select(build.ge(node, high), high, node))
 
 
 # --- choosing --------------------------------------------------------------------------------------------------------
