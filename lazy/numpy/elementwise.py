@@ -299,24 +299,29 @@ def float_power(x1, x2, /):
 @_ufunc
 def exp2(x, /):
     """2 to the power of x."""
-    return _with_complex(x, ops.exp2, lambda z: exp(z * math.log(2)))
+    return _with_complex(x, ops.exp2, lambda z: exp(_times(z, math.log(2))))
 
 
 @_ufunc
 def log2(x, /):
     """Logarithm to base 2."""
-    return _with_complex(x, ops.log2, lambda z: log(z) / math.log(2))
+    return _with_complex(x, ops.log2, lambda z: _times(log(z), 1 / math.log(2)))
 
 
 @_ufunc
 def log10(x, /):
     """Logarithm to base 10."""
-    return _with_complex(x, ops.log10, lambda z: log(z) / math.log(10))
+    return _with_complex(x, ops.log10, lambda z: _times(log(z), 1 / math.log(10)))
 
 
 def _with_complex(x, op, of_complex):
     x = inexact_array(x)
     return of_complex(x) if dtypes.kind(x.dtype) == 'c' else wrap(build.apply(op, x._node))
+
+
+def _times(z, factor):
+    """A complex array times a real number, part by part: infinities stay what they are."""
+    return wrap(build.complex_(*[(part(z) * factor)._node for part in (real, imag)]))
 
 
 def _real_only(x, name):

@@ -43,6 +43,7 @@ ELEMENTWISE = [
     *[f'np.{f}(o[:, None], o)' for f in 'maximum minimum fmax fmin hypot logaddexp equal less'.split()],
     *[f'np.{f}({a})' for f in _INTEGERS for a in ('j, 3', 'np.abs(i), np.array([1, 2, 3], np.int32)')],
     *[f'np.{f}(z, z[::-1])' for f in 'less less_equal greater greater_equal maximum minimum fmax fmin'.split()], 'z < z[::-1]',
+    *[f'np.{f}(np.array([0, 3 + 4j, complex(-np.inf, 2), complex(np.inf, -np.inf)], np.complex64))' for f in ('log2', 'log10')],
     'np.fmax(i, 2)', 'np.digitize(i, np.array([9, 4, 3, -1]))', 'np.digitize(o, np.array([2.0, 1.5, 0.0]), right=True)', 'np.digitize(i, np.array([-1, 3, 9]), True)', "np.choose(np.array([0, -1, 5]), [v[:3], w[:3]], mode='clip')", 'np.max(np.zeros((0, 2), np.complex64), axis=())', 'np.add(i, j[:3], dtype=np.float32)', 'np.exp(i, dtype=np.float32)',
     *[f'np.{f}(z)' for f in _COMPLEX], 'z * z', 'z / z[::-1]', 'z + v[:4]', 'np.equal(z, z)', 'np.power(z, 2)',
     'np.arccosh(1 + v)', 'np.invert(i)', 'np.invert(b)', 'np.bitwise_count(i)', 'np.divmod(g, 0.7)', 'np.divmod(i, 2)',
