@@ -31,11 +31,12 @@ def argsort(to, x):
     size = n * (16 if wide else 8) + 64
     kernels = _kernels(x.dtype, wide, to.dtype)
     if rows >= workers or n < choices.RADIX_SHARED:
-        scratch = memory.allocate(2 * size * workers)
+        grain = max(1, choices.GRAIN_NS // (2 * n * (passes + 1)))
+        parts = max(1, min(workers, rows // grain))                  # each with scratch memory of its own
+        scratch = memory.allocate(2 * size * parts)
         slots[:4] = x.ctypes.data, to.ctypes.data, scratch.address, scratch.address + size
         slots[9] = 2 * size
-        grain = max(1, choices.GRAIN_NS // (2 * n * (passes + 1)))
-        return _run(kernels['rows'], slots, rows, grain)
+        return _run(kernels['rows'], slots, rows, grain, parts)
     scratch, parts = memory.allocate(2 * size), min(2 * workers, n >> 12)
     for row in range(rows):
         start = row * n
