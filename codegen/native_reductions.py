@@ -76,7 +76,7 @@ class Reductions(Memory):
         if mask is not None:
             value = self.new(f'select <{w} x i1> {mask}, {kind} {value}, {kind} {self._least_extreme(x)}')
         new = llvm_math.emit(block.b, 'max' if x.op is ops.argmax else 'min', name, [best, value])
-        better = llvm_math.emit(block.b, 'ne', name, [new, best])
+        better = llvm_math.emit(block.b, 'ne', name, [new, best])    # of int4 LLVM 22.1 compiles value > best wrongly
         block.flush()
         return [new, self.new(f'select <{w} x i1> {better}, {at} {self._place(x.dtype, index, lane)}, {at} {place}')]
 
